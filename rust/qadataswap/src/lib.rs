@@ -1,0 +1,5 @@
+//! QADataSwap core.
+#[allow(dead_code)]
+mod frame;
+#[allow(dead_code)]
+mod lease;
