@@ -1,12 +1,84 @@
-//! Leases (placeholder while the frame codec is written).
+//! Leases: what keeps a frame's bytes in place while anybody looks at them.
+//!
+//! Law: an Arrow buffer cut from a slot owns an `Arc<Lease>`; the pin is released when the last of them is
+//! dropped, in whichever thread, and the reader's place in the ring is given up when its handle and all its
+//! leases are gone. One bit per reader and slot is enough: a reader pins a slot again only after the slot was
+//! rewritten, and it was rewritten only after the former pin was released.
 
+#![allow(unsafe_code)]
+
+use crate::layout::row;
+use crate::peers::Byte;
+use crate::region::Region;
+use arrow_buffer::Buffer;
 use arrow_data::{ArrayData, ArrayDataBuilder};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-/// Assembles array data whose *form* (buffer sizes, alignment, child lengths) the caller has checked.
-pub(crate) fn assemble(builder: ArrayDataBuilder) -> ArrayData {
-    // SAFETY: the form has been checked by the frame decoder; the contents are the writer's word.
-    #[allow(unsafe_code)]
-    unsafe {
-        builder.build_unchecked()
+/// A reader's place in a ring; shared by its handle and its leases.
+pub(crate) struct Attachment {
+    pub(crate) region: Region,
+    pub(crate) row: usize,
+}
+
+impl Attachment {
+    /// The reader takes no more frames: only its leases still count.
+    pub(crate) fn linger(&self) {
+        if !self.region.is_ours() {
+            return;
+        }
+        let ring = self.region.segment.ring();
+        let (_, cursor) = ring.reader(self.row);
+        ring.status.drained.fetch_max(cursor, Ordering::AcqRel);
+        ring.set_phase(self.row, row::LINGERING);
     }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        if self.region.is_ours() {
+            self.region.leave(Byte::Reader(self.row as u32));
+            tracing::debug!(ring = self.region.name, row = self.row, "left");
+        }
+    }
+}
+
+/// A pin on a slot.
+pub(crate) struct Lease {
+    attachment: Arc<Attachment>,
+    slot: u32,
+}
+
+impl Lease {
+    /// Takes charge of a pin that the ring has granted.
+    pub(crate) fn new(attachment: Arc<Attachment>, slot: u32) -> Lease {
+        Lease { attachment, slot }
+    }
+
+    /// The first `length` bytes of the slot, as a buffer that owns this lease; `None` if the slot is shorter.
+    pub(crate) fn into_buffer(self, length: u64) -> Option<Buffer> {
+        let address = self.attachment.region.segment.slot(self.slot, length)?;
+        let length = usize::try_from(length).ok()?;
+        // SAFETY: `length` bytes from `address` lie inside the mapping, which the lease keeps alive through its
+        // attachment. They are not written while the pin stands: the protocol of ring.rs, to which whoever may
+        // write the region is trusted to keep (docs/design.md, "Trust").
+        Some(unsafe { Buffer::from_custom_allocation(address, length, Arc::new(self)) })
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // A forked child has inherited the lease but neither the pin nor the mapping.
+        if self.attachment.region.is_ours() {
+            self.attachment.region.segment.ring().unpin(self.attachment.row, self.slot);
+        }
+    }
+}
+
+/// Assembles array data whose *form* (buffer sizes, alignment, child lengths) the frame decoder has checked.
+pub(crate) fn assemble(builder: ArrayDataBuilder) -> ArrayData {
+    // SAFETY: the decoder has checked every size and alignment that the data type asks for. What the buffers
+    // say (offsets, keys, UTF-8) is the writer's word, which the reader has chosen to take: with full
+    // validation it is checked before the array is handed out.
+    unsafe { builder.build_unchecked() }
 }

@@ -1,5 +1,59 @@
-//! QADataSwap core.
-#[allow(dead_code)]
+//! QADataSwap: a dataframe bus. One process writes Arrow tables into a named ring in shared memory; any number
+//! of others read every table, with the columns pointing straight into shared memory.
+//!
+//! ```
+//! use qadataswap::{SharedDataFrame, SharedMemoryConfig};
+//! # use arrow_array::{Float64Array, RecordBatch, StringViewArray};
+//! # use std::sync::Arc;
+//! # let name = format!("doc-lib-{}", std::process::id());
+//! # let table = RecordBatch::try_from_iter([
+//! #     ("symbol", Arc::new(StringViewArray::from(vec!["ES", "NQ"])) as _),
+//! #     ("price", Arc::new(Float64Array::from(vec![5000.25, 17500.5])) as _),
+//! # ])?;
+//! // One process:
+//! let writer = SharedDataFrame::create_writer(SharedMemoryConfig::new(&name).with_size_mb(16))?;
+//! writer.write_arrow(&table)?;
+//!
+//! // Any other process:
+//! let reader = SharedDataFrame::create_reader(name.as_str())?;
+//! while let Some(table) = reader.read_arrow(10)? {
+//!     println!("{} rows", table.num_rows());
+//! }
+//! # Ok::<(), qadataswap::QADataSwapError>(())
+//! ```
+//!
+//! What lies in shared memory, and why it can be read without a lock, stands in `docs/design.md`.
+
+mod atomic;
+mod config;
+mod dataframe;
+mod error;
 mod frame;
-#[allow(dead_code)]
+mod futex;
+pub mod inspect;
+mod layout;
 mod lease;
+mod loan;
+mod name;
+mod peers;
+mod publisher;
+mod reader;
+mod region;
+mod ring;
+mod segment;
+mod stats;
+mod subscriber;
+mod sync;
+mod wait;
+mod writer;
+
+pub use config::{ReaderPolicy, SharedMemoryConfig, StartAt, Timeout, WhenFull};
+pub use dataframe::{SharedDataFrame, create_reader, create_writer};
+pub use error::{ErrorKind, QADataSwapError, Result};
+pub use frame::{Compression, Validation};
+pub use layout::{Field, describe as describe_layout};
+pub use loan::Loan;
+pub use reader::{Frame, Frames, Reader};
+pub use stats::Stats;
+pub use wait::WaitStrategy;
+pub use writer::Writer;

@@ -1,0 +1,334 @@
+//! How a ring is made and read: one configuration, the same nouns in every language.
+
+use crate::error::{QADataSwapError, Result};
+use crate::frame::{Compression, Validation};
+use crate::layout::{Geometry, PAGE};
+use crate::name::RingName;
+use crate::ring::Policy;
+use crate::wait::WaitStrategy;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a reader is owed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReaderPolicy {
+    /// Every frame from the first one on: the writer waits for this reader.
+    #[default]
+    Lossless,
+    /// Every frame it is fast enough for, and the exact number of those it missed.
+    Lossy,
+    /// The newest frame at each read; all in between count as missed.
+    Latest,
+}
+
+impl From<ReaderPolicy> for Policy {
+    fn from(policy: ReaderPolicy) -> Policy {
+        match policy {
+            ReaderPolicy::Lossless => Policy::Lossless,
+            ReaderPolicy::Lossy => Policy::Lossy,
+            ReaderPolicy::Latest => Policy::Latest,
+        }
+    }
+}
+
+/// Where a new reader starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StartAt {
+    /// At the oldest frame still in the ring.
+    #[default]
+    Oldest,
+    /// At the newest frame in the ring, or at the next one if the ring is empty.
+    Newest,
+}
+
+/// What a full ring means to its writer. A ring is full when a lossless reader has not read the oldest frame,
+/// or when readers hold every slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenFull {
+    /// Wait, for at most this long (`None`: for as long as it takes). The default, with five seconds.
+    Block(Option<Duration>),
+    /// Overwrite the oldest frame; the ring refuses lossless readers. Fails at once if readers hold every slot.
+    Overwrite,
+    /// Fail at once.
+    Fail,
+}
+
+impl Default for WhenFull {
+    fn default() -> Self {
+        WhenFull::Block(Some(Duration::from_secs(5)))
+    }
+}
+
+/// How long a read waits. Converts from milliseconds, a [`Duration`], or an `Option<Duration>` in which `None`
+/// means for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeout(pub(crate) Option<Duration>);
+
+impl Timeout {
+    /// Waits for as long as it takes.
+    pub const FOREVER: Timeout = Timeout(None);
+}
+
+impl From<Duration> for Timeout {
+    fn from(duration: Duration) -> Self {
+        Timeout(Some(duration))
+    }
+}
+
+impl From<Option<Duration>> for Timeout {
+    fn from(duration: Option<Duration>) -> Self {
+        Timeout(duration)
+    }
+}
+
+impl From<u64> for Timeout {
+    fn from(milliseconds: u64) -> Self {
+        Timeout(Some(Duration::from_millis(milliseconds)))
+    }
+}
+
+/// The configuration of a writer or a reader.
+///
+/// What concerns the region (size, buffers, readers, permissions, full-ring behaviour, compression) is the
+/// writer's to say; what concerns reading (policy, start, validation) the reader's. Both wait as they like.
+///
+/// ```
+/// use qadataswap::{ReaderPolicy, SharedMemoryConfig};
+/// let config = SharedMemoryConfig::new("market_data").with_size_mb(500).with_buffer_count(8);
+/// let watcher = SharedMemoryConfig::new("market_data").with_policy(ReaderPolicy::Latest);
+/// # assert_eq!(config.name(), watcher.name());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedMemoryConfig {
+    pub(crate) name: String,
+    pub(crate) directory: PathBuf,
+    pub(crate) size: Size,
+    pub(crate) buffer_count: usize,
+    pub(crate) max_readers: usize,
+    pub(crate) when_full: WhenFull,
+    pub(crate) compression: Compression,
+    pub(crate) prefault: bool,
+    pub(crate) mode: u32,
+    pub(crate) owner: Option<u32>,
+    pub(crate) group: Option<u32>,
+    pub(crate) trusted_owners: Vec<u32>,
+    pub(crate) policy: ReaderPolicy,
+    pub(crate) start: StartAt,
+    pub(crate) validation: Validation,
+    pub(crate) attach_timeout: Duration,
+    pub(crate) wait: WaitStrategy,
+}
+
+/// How the capacity was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Size {
+    /// Bytes of all slots together.
+    Total(u64),
+    /// Bytes of one slot.
+    Slot(u64),
+}
+
+impl SharedMemoryConfig {
+    /// The defaults, for the ring `name`: 100 MiB in 3 buffers, 64 readers, block for at most 5 s when full,
+    /// no compression, mode 0600, lossless from the oldest frame, bounds checks only.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        SharedMemoryConfig {
+            name: name.into(),
+            directory: PathBuf::from("/dev/shm"),
+            size: Size::Total(100 << 20),
+            buffer_count: 3,
+            max_readers: 64,
+            when_full: WhenFull::default(),
+            compression: Compression::None,
+            prefault: false,
+            mode: 0o600,
+            owner: None,
+            group: None,
+            trusted_owners: Vec::new(),
+            policy: ReaderPolicy::default(),
+            start: StartAt::default(),
+            validation: Validation::Form,
+            attach_timeout: Duration::ZERO,
+            wait: WaitStrategy::default(),
+        }
+    }
+
+    /// The ring's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Capacity of all slots together, in MiB; each of the buffers gets an equal share, rounded up to a page.
+    #[must_use]
+    pub fn with_size_mb(self, mebibytes: u64) -> Self {
+        self.with_size_bytes(mebibytes.saturating_mul(1 << 20))
+    }
+
+    /// Capacity of all slots together, in bytes.
+    #[must_use]
+    pub fn with_size_bytes(mut self, bytes: u64) -> Self {
+        self.size = Size::Total(bytes);
+        self
+    }
+
+    /// Capacity of one slot in bytes, rounded up to a page: the largest frame. Overrides the total size.
+    #[must_use]
+    pub fn with_slot_bytes(mut self, bytes: u64) -> Self {
+        self.size = Size::Slot(bytes);
+        self
+    }
+
+    /// Number of slots, 1 to 65,536: how many frames the ring remembers, and how many may be held at once.
+    /// From 16 slots on, up to an eighth of the oldest frames may go early.
+    #[must_use]
+    pub fn with_buffer_count(mut self, count: usize) -> Self {
+        self.buffer_count = count;
+        self
+    }
+
+    /// Most readers at a time, 1 to 1,024.
+    #[must_use]
+    pub fn with_max_readers(mut self, readers: usize) -> Self {
+        self.max_readers = readers;
+        self
+    }
+
+    /// What a full ring means to the writer.
+    #[must_use]
+    pub fn with_when_full(mut self, when_full: WhenFull) -> Self {
+        self.when_full = when_full;
+        self
+    }
+
+    /// Compresses the buffers of every frame written. Readers decompress, that is: copy.
+    #[must_use]
+    pub fn with_compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// Reserves all memory at creation instead of at the first use of each page: slower to create, no page is
+    /// cold afterwards.
+    #[must_use]
+    pub fn with_prefault(mut self, prefault: bool) -> Self {
+        self.prefault = prefault;
+        self
+    }
+
+    /// Permission bits of the region's file; 0600 unless given. Readers need read *and* write permission.
+    #[must_use]
+    pub fn with_mode(mut self, mode: u32) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Gives the region to this user on creation.
+    #[must_use]
+    pub fn with_owner(mut self, uid: u32) -> Self {
+        self.owner = Some(uid);
+        self
+    }
+
+    /// Gives the region to this group on creation.
+    #[must_use]
+    pub fn with_group(mut self, gid: u32) -> Self {
+        self.group = Some(gid);
+        self
+    }
+
+    /// Accepts a region that belongs to this user. Without it only one's own and root's are accepted: whoever
+    /// owns a region can put any bytes into it.
+    #[must_use]
+    pub fn with_trusted_owner(mut self, uid: u32) -> Self {
+        self.trusted_owners.push(uid);
+        self
+    }
+
+    /// The folder of the rings; `/dev/shm` unless given. It must be a tmpfs.
+    #[must_use]
+    pub fn with_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = directory.into();
+        self
+    }
+
+    /// What the reader is owed.
+    #[must_use]
+    pub fn with_policy(mut self, policy: ReaderPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Where the reader starts.
+    #[must_use]
+    pub fn with_start(mut self, start: StartAt) -> Self {
+        self.start = start;
+        self
+    }
+
+    /// How much of a frame the reader checks before it hands it out.
+    #[must_use]
+    pub fn with_validation(mut self, validation: Validation) -> Self {
+        self.validation = validation;
+        self
+    }
+
+    /// How long a reader waits for the ring to come into being; not at all unless given.
+    #[must_use]
+    pub fn with_attach_timeout(mut self, timeout: Duration) -> Self {
+        self.attach_timeout = timeout;
+        self
+    }
+
+    /// How to wait.
+    #[must_use]
+    pub fn with_wait(mut self, wait: WaitStrategy) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    pub(crate) fn ring_name(&self) -> Result<RingName> {
+        RingName::new(&self.name)
+    }
+
+    /// The geometry that these numbers ask for.
+    pub(crate) fn geometry(&self) -> Result<Geometry> {
+        let invalid = |reason| QADataSwapError::InvalidConfig { ring: self.name.clone(), reason };
+        let count = u32::try_from(self.buffer_count).unwrap_or(u32::MAX);
+        let readers = u32::try_from(self.max_readers).unwrap_or(u32::MAX);
+        let slot = match self.size {
+            Size::Total(bytes) => bytes.div_ceil(u64::from(count.max(1))),
+            Size::Slot(bytes) => bytes,
+        };
+        let slot = slot
+            .checked_next_multiple_of(PAGE)
+            .ok_or_else(|| invalid(format!("slot capacity {slot} is too large")))?;
+        Geometry::new(count, readers, slot).map_err(invalid)
+    }
+}
+
+impl From<&str> for SharedMemoryConfig {
+    fn from(name: &str) -> Self {
+        SharedMemoryConfig::new(name)
+    }
+}
+
+impl From<String> for SharedMemoryConfig {
+    fn from(name: String) -> Self {
+        SharedMemoryConfig::new(name)
+    }
+}
+
+impl From<&SharedMemoryConfig> for SharedMemoryConfig {
+    fn from(config: &SharedMemoryConfig) -> Self {
+        config.clone()
+    }
+}
+
+/// A name and a total size in bytes.
+impl From<(&str, u64)> for SharedMemoryConfig {
+    fn from((name, bytes): (&str, u64)) -> Self {
+        SharedMemoryConfig::new(name).with_size_bytes(bytes)
+    }
+}

@@ -1,0 +1,297 @@
+//! The one error of the crate. Every binding translates it by one exhaustive match on [`ErrorKind`].
+//!
+//! Law: a message names the ring, says what was expected and what was got, then the remedy.
+
+use crate::frame::FrameError;
+use arrow_schema::ArrowError;
+use std::time::Duration;
+
+/// Result with [`QADataSwapError`].
+pub type Result<T, E = QADataSwapError> = std::result::Result<T, E>;
+
+/// What went wrong with a ring or a frame.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QADataSwapError {
+    /// A ring's name is not allowed.
+    #[error(
+        "ring name '{name}' {reason}; use 1 to 200 letters, digits, '_', '-' or '.', not starting with '.'"
+    )]
+    InvalidName {
+        /// The name as given.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The configuration, or an argument, is out of range or contradicts the ring.
+    #[error("ring '{ring}': {reason}")]
+    InvalidConfig {
+        /// The ring.
+        ring: String,
+        /// What is wrong, and the remedy.
+        reason: String,
+    },
+    /// No ring of this name exists.
+    #[error(
+        "ring '{ring}' does not exist in {directory}; start its writer first, or give the reader an attach timeout"
+    )]
+    NotFound {
+        /// The ring.
+        ring: String,
+        /// The folder that was searched.
+        directory: String,
+    },
+    /// The operating system, or the ring's owner, does not let this process in.
+    #[error("ring '{ring}': permission denied: {reason}")]
+    PermissionDenied {
+        /// The ring.
+        ring: String,
+        /// Whose it is, and the remedy.
+        reason: String,
+    },
+    /// The ring already has a living writer.
+    #[error("ring '{ring}' already has a writer, process {pid}; close it first or use another name")]
+    WriterExists {
+        /// The ring.
+        ring: String,
+        /// The writer's PID as that process sees it.
+        pid: u32,
+    },
+    /// Every reader's place is taken.
+    #[error(
+        "ring '{ring}' admits {max_readers} readers and has them all; create it with a larger max_readers"
+    )]
+    TooManyReaders {
+        /// The ring.
+        ring: String,
+        /// Its limit.
+        max_readers: u32,
+    },
+    /// The file is not a region that this version reads.
+    #[error(
+        "ring '{ring}': expected {expected}, got {got}; another version wrote it or it is damaged: stop its users and remove it"
+    )]
+    Incompatible {
+        /// The ring.
+        ring: String,
+        /// What this version reads.
+        expected: String,
+        /// What is there.
+        got: String,
+    },
+    /// Shared bytes contradict the protocol or the format.
+    #[error("ring '{ring}': corrupt: {what}")]
+    Corrupt {
+        /// The ring.
+        ring: String,
+        /// Where, expected and got.
+        what: String,
+    },
+    /// The frame does not fit into a slot.
+    #[error(
+        "ring '{ring}': the frame needs {needed} bytes, a slot holds {available}; write fewer rows at a time or create the ring with at least {needed} bytes a slot"
+    )]
+    FrameTooLarge {
+        /// The ring.
+        ring: String,
+        /// Bytes the frame takes (with compression: at most).
+        needed: u64,
+        /// Bytes of a slot.
+        available: u64,
+    },
+    /// The ring is full and its writer was asked not to wait.
+    #[error(
+        "ring '{ring}' is full: {reason}; read faster, raise buffer_count, or let the writer block or overwrite"
+    )]
+    RingFull {
+        /// The ring.
+        ring: String,
+        /// Who holds it.
+        reason: String,
+    },
+    /// The ring stayed full for as long as the writer would wait.
+    #[error(
+        "ring '{ring}' stayed full for {waited:?}: {reason}; read faster, raise buffer_count or the write timeout"
+    )]
+    WriteTimeout {
+        /// The ring.
+        ring: String,
+        /// How long.
+        waited: Duration,
+        /// Who holds it.
+        reason: String,
+    },
+    /// The writer has ended the stream and every frame has been read.
+    #[error("ring '{ring}' has ended: its writer closed it and every frame has been read")]
+    EndOfStream {
+        /// The ring.
+        ring: String,
+    },
+    /// The writer died without closing, and every frame it published has been read.
+    #[error(
+        "ring '{ring}': its writer, process {pid}, died without closing; frames go on when a new writer takes over"
+    )]
+    WriterDied {
+        /// The ring.
+        ring: String,
+        /// The writer's PID as that process saw it.
+        pid: u32,
+    },
+    /// Another region has taken the ring's name; every frame of the old one has been read.
+    #[error("ring '{ring}' was replaced by a region of another geometry; attach again")]
+    Replaced {
+        /// The ring.
+        ring: String,
+    },
+    /// This reader was taken for dead and lost its place.
+    #[error(
+        "ring '{ring}': this reader lost its place at frame {sequence}; did something close its file descriptors? attach again"
+    )]
+    Evicted {
+        /// The ring.
+        ring: String,
+        /// The frame it wanted.
+        sequence: u64,
+    },
+    /// A writer's call on a reader, or the other way round.
+    #[error("ring '{ring}': this handle is a {is}, the call needs a {needs}")]
+    WrongRole {
+        /// The ring.
+        ring: String,
+        /// What the handle is.
+        is: &'static str,
+        /// What it would have to be.
+        needs: &'static str,
+    },
+    /// The handle was closed.
+    #[error("ring '{ring}': this handle has been closed")]
+    Closed {
+        /// The ring.
+        ring: String,
+    },
+    /// The handle was made by another process.
+    #[error(
+        "ring '{ring}': this handle belongs to the parent of this forked process; open the ring again in the child"
+    )]
+    Forked {
+        /// The ring.
+        ring: String,
+    },
+    /// A second loan was asked for, or a write while a loan is out.
+    #[error("ring '{ring}': a loan is out; commit or drop it first")]
+    LoanOut {
+        /// The ring.
+        ring: String,
+    },
+    /// The folder of the rings has no room.
+    #[error(
+        "ring '{ring}': {directory} has no room for {needed} more bytes: {source}; free some, enlarge it, or make the ring smaller"
+    )]
+    NoSpace {
+        /// The ring.
+        ring: String,
+        /// The folder.
+        directory: String,
+        /// Bytes that were to be reserved.
+        needed: u64,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The region could not be mapped.
+    #[error("ring '{ring}': mapping {bytes} bytes failed: {source}")]
+    MemoryMapFailed {
+        /// The ring.
+        ring: String,
+        /// Bytes to be mapped.
+        bytes: u64,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Something is kept busy by another process for longer than it should.
+    #[error("ring '{ring}' was busy for {waited:?}: another process is held up while it attaches or leaves")]
+    Busy {
+        /// The ring.
+        ring: String,
+        /// How long.
+        waited: Duration,
+    },
+    /// A system call failed.
+    #[error("ring '{ring}': {call}: {source}")]
+    Io {
+        /// The ring.
+        ring: String,
+        /// What was tried.
+        call: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The frame uses something this build or this call does not offer.
+    #[error("ring '{ring}': {what}")]
+    Unsupported {
+        /// The ring.
+        ring: String,
+        /// What, and the remedy.
+        what: String,
+    },
+    /// Arrow found fault with a table.
+    #[error("arrow: {0}")]
+    ArrowError(#[from] ArrowError),
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident),* $(,)?) => {
+        /// The kinds of [`QADataSwapError`], by the same names in every language.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum ErrorKind { $(#[doc = concat!("See [`QADataSwapError::", stringify!($kind), "`].")] $kind,)* }
+
+        impl ErrorKind {
+            /// The name, as other languages spell it.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(ErrorKind::$kind => stringify!($kind),)* }
+            }
+        }
+
+        impl QADataSwapError {
+            /// The kind of this error.
+            #[must_use]
+            pub const fn kind(&self) -> ErrorKind {
+                match self { $(QADataSwapError::$kind { .. } => ErrorKind::$kind,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    InvalidName, InvalidConfig, NotFound, PermissionDenied, WriterExists, TooManyReaders, Incompatible,
+    Corrupt, FrameTooLarge, RingFull, WriteTimeout, EndOfStream, WriterDied, Replaced, Evicted, WrongRole,
+    Closed, Forked, LoanOut, NoSpace, MemoryMapFailed, Busy, Io, Unsupported, ArrowError,
+}
+
+impl QADataSwapError {
+    pub(crate) fn io(ring: &str, call: &'static str, source: impl Into<std::io::Error>) -> Self {
+        let source = source.into();
+        let ring = ring.to_owned();
+        match source.kind() {
+            std::io::ErrorKind::PermissionDenied => QADataSwapError::PermissionDenied {
+                ring,
+                reason: format!("{call}: {source}; ask its creator to widen the ring's mode or group"),
+            },
+            _ => QADataSwapError::Io { ring, call, source },
+        }
+    }
+
+    pub(crate) fn frame(ring: &str, error: FrameError) -> Self {
+        let ring = ring.to_owned();
+        match error {
+            FrameError::TooLarge { needed, available } => {
+                QADataSwapError::FrameTooLarge { ring, needed, available }
+            }
+            FrameError::Corrupt(what) => QADataSwapError::Corrupt { ring, what },
+            FrameError::Unsupported(what) => QADataSwapError::Unsupported { ring, what },
+            FrameError::Invalid(reason) => QADataSwapError::InvalidConfig { ring, reason },
+            FrameError::Arrow(error) => QADataSwapError::ArrowError(error),
+        }
+    }
+}

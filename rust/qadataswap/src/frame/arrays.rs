@@ -1,0 +1,138 @@
+//! A view as arrow-rs arrays.
+//!
+//! Every buffer of every array is a slice of the frame's one [`Buffer`] (or of a private copy), so the pin
+//! lives as long as any of them. The law: nothing here looks at data, and nothing can fail on account of a
+//! number, because the view has checked them; what arrow-rs's own constructors would look at goes through
+//! [`assemble`](crate::lease::assemble).
+
+use std::sync::Arc;
+
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, PrimitiveArray, downcast_primitive, make_array, new_empty_array,
+};
+use arrow_buffer::{BooleanBuffer, Buffer, ScalarBuffer};
+use arrow_data::{ArrayData, ArrayDataBuilder};
+use arrow_schema::DataType;
+
+use super::plan::{Kind, Plan, Shape, Step};
+use super::view::{Node, View};
+use super::{FrameError, plan};
+use crate::lease;
+
+/// What arrays are made of.
+pub(super) struct Source<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) shape: &'a Shape,
+    pub(super) view: &'a View,
+    pub(super) frame: &'a Buffer,
+    /// The values of the plan's dictionaries, as far as they are known yet.
+    pub(super) dictionaries: &'a [Option<ArrayData>],
+    /// Whether contents are checked too.
+    pub(super) validate: bool,
+}
+
+impl Source<'_> {
+    /// The columns of the batch.
+    pub(super) fn columns(&self, count: usize) -> Result<Vec<ArrayRef>, FrameError> {
+        let mut columns = Vec::with_capacity(count);
+        let mut at = 0;
+        while let Some(step) = self.shape.steps.get(at) {
+            if self.view.nodes[at].rows != self.view.rows {
+                return Err(FrameError::corrupt(format!(
+                    "column of {} rows in a batch of {}",
+                    self.view.nodes[at].rows, self.view.rows
+                )));
+            }
+            columns.push(match self.flat(step, self.view.nodes[at]) {
+                Some(column) => column,
+                None => make_array(self.checked(at)?),
+            });
+            at = step.end;
+        }
+        Ok(columns)
+    }
+
+    /// The array of step `at`, its contents checked if they are to be.
+    pub(super) fn checked(&self, at: usize) -> Result<ArrayData, FrameError> {
+        let data = self.data(at)?;
+        if self.validate {
+            data.validate_full()?;
+        }
+        Ok(data)
+    }
+
+    /// Arrays of plain values without nulls need no [`ArrayData`] on their way, and have no contents that
+    /// could be wrong.
+    #[inline]
+    fn flat(&self, step: &Step, node: Node) -> Option<ArrayRef> {
+        if node.nulls > 0 {
+            return None;
+        }
+        macro_rules! primitive {
+            ($type:ty) => {{
+                let values = ScalarBuffer::new(self.view.buffer(self.frame, node, 1), 0, node.rows);
+                let array = PrimitiveArray::<$type>::new(values, None);
+                match &step.data_type {
+                    DataType::Timestamp(_, Some(_))
+                    | DataType::Decimal32(..)
+                    | DataType::Decimal64(..)
+                    | DataType::Decimal128(..)
+                    | DataType::Decimal256(..) => {
+                        Some(Arc::new(array.with_data_type(step.data_type.clone())))
+                    }
+                    _ => Some(Arc::new(array)),
+                }
+            }};
+        }
+        downcast_primitive! {
+            &step.data_type => (primitive),
+            DataType::Boolean => {
+                let bits = BooleanBuffer::new(self.view.buffer(self.frame, node, 1), 0, node.rows);
+                Some(Arc::new(BooleanArray::new(bits, None)))
+            }
+            _ => None,
+        }
+    }
+
+    fn data(&self, at: usize) -> Result<ArrayData, FrameError> {
+        let step = &self.shape.steps[at];
+        let node = self.view.nodes[at];
+        let mut builder = ArrayDataBuilder::new(step.data_type.clone()).len(node.rows);
+        let mut first = 0;
+        if step.kind.has_validity() {
+            first = 1;
+            if node.nulls > 0 {
+                let bits = self.view.buffer(self.frame, node, 0);
+                builder = builder.null_bit_buffer(Some(bits)).null_count(node.nulls);
+            }
+        }
+        if first < node.count {
+            let buffers = (first..node.count).map(|which| self.view.buffer(self.frame, node, which));
+            builder = builder.buffers(buffers.collect());
+        }
+        if let Kind::Dictionary { values, .. } = step.kind {
+            builder = builder.add_child_data(self.dictionary(values, node)?);
+        } else if step.end > at + 1 {
+            let mut children = Vec::new();
+            let mut child = at + 1;
+            while child < step.end {
+                children.push(self.data(child)?);
+                child = self.shape.steps[child].end;
+            }
+            builder = builder.child_data(children);
+        }
+        Ok(lease::assemble(builder))
+    }
+
+    /// A dictionary that nothing refers to need not have been sent.
+    fn dictionary(&self, number: usize, keys: Node) -> Result<ArrayData, FrameError> {
+        if let Some(Some(values)) = self.dictionaries.get(number) {
+            return Ok(values.clone());
+        }
+        let plan::Dictionary { id, values } = &self.plan.dictionaries[number];
+        match values.steps.first() {
+            Some(step) if keys.nulls == keys.rows => Ok(new_empty_array(&step.data_type).to_data()),
+            _ => Err(FrameError::corrupt(format!("dictionary {id} is used before it is sent"))),
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! The writer's side: record batches into a slot.
+//!
+//! `measure` walks the arrays once to learn how much they take, `write` walks them again to copy them, each
+//! buffer once and into its final place. In between the caller makes room. The law: for a schema and shape
+//! seen before neither allocates; and every byte up to the returned length has been written, padding as
+//! zeros, so nothing a slot held before is published with a frame.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::{Schema, SchemaRef};
+
+use super::compress::{self, Codec};
+use super::message::END_OF_STREAM;
+use super::plan::{Plan, Shape};
+use super::sink::{Compress, Copy, Measure, Numbers, Sink};
+use super::template::{Form, Template};
+use super::{Compression, FrameError, ipc_schema, walk};
+
+/// Schemas remembered; a writer that alternates between more of them plans each anew.
+const SCHEMAS: usize = 64;
+/// Templates remembered for one schema.
+const TEMPLATES: usize = 64;
+
+/// Turns tables into frames; one per writer.
+pub(crate) struct Encoder {
+    compression: Compression,
+    codec: Option<Codec>,
+    /// The one used last comes first.
+    known: Vec<Known>,
+    schemas_seen: u64,
+    scratch: Scratch,
+    /// Which measurement `scratch.templates` belongs to.
+    measured: u64,
+}
+
+/// What is known of a schema after its first frame.
+struct Known {
+    key: u64,
+    schema: SchemaRef,
+    plan: Plan,
+    prefix: Vec<u8>,
+    templates: Vec<Template>,
+}
+
+#[derive(Default)]
+struct Scratch {
+    numbers: Numbers,
+    /// The template of each message, as measured.
+    templates: Vec<usize>,
+    /// Where each dictionary written last in this frame lies.
+    dictionaries: Vec<usize>,
+    /// Buffers on their way to the compressor.
+    made: Vec<u8>,
+}
+
+/// A table laid out, not yet written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Measured {
+    /// A dense number given to each distinct schema in order of first use, never reused.
+    pub(crate) schema_key: u64,
+    /// The frame's length in bytes: exact, or an upper bound if it will be compressed.
+    pub(crate) total: u64,
+    pub(crate) rows: u64,
+    measured: u64,
+}
+
+/// What becomes one message.
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    Dictionary(usize, &'a ArrayRef),
+    Batch(&'a RecordBatch),
+}
+
+impl Encoder {
+    pub(crate) fn new(compression: Compression) -> Self {
+        Self {
+            compression,
+            codec: None,
+            known: Vec::new(),
+            schemas_seen: 0,
+            scratch: Scratch::default(),
+            measured: 0,
+        }
+    }
+
+    /// Lays out a frame of `batches` without touching their data.
+    pub(crate) fn measure(
+        &mut self,
+        schema: &SchemaRef,
+        batches: &[RecordBatch],
+    ) -> Result<Measured, FrameError> {
+        if self.codec.is_none() {
+            self.codec = Codec::new(self.compression)?;
+        }
+        self.recall(schema)?;
+        self.measured += 1;
+        let compression = compress::ipc_type(self.compression);
+        let Some(Known { key, plan, prefix, templates, .. }) = self.known.first_mut() else {
+            return Err(FrameError::Invalid("no schema".into()));
+        };
+        if templates.len() >= TEMPLATES {
+            templates.clear();
+        }
+        self.scratch.templates.clear();
+        let mut total = prefix.len() + END_OF_STREAM.len();
+        let mut rows = 0;
+        for batch in batches {
+            fits(batch, schema)?;
+            rows += batch.num_rows() as u64;
+        }
+        parts(plan, batches, &mut self.scratch.dictionaries, |part| {
+            let mut sink = Measure::new(compression.is_some());
+            part.tell(&mut sink)?;
+            let at = template(templates, part.form(plan, sink.buffers, compression))?;
+            self.scratch.templates.push(at);
+            total += templates[at].len() + sink.body;
+            Ok(())
+        })?;
+        Ok(Measured { schema_key: *key, total: total as u64, rows, measured: self.measured })
+    }
+
+    /// Writes the frame that `measured` laid out into `slot` and says how many bytes it takes.
+    /// `prefix_stands`: the slot already begins with this schema's prefix, which is left alone.
+    pub(crate) fn write(
+        &mut self,
+        measured: &Measured,
+        schema: &SchemaRef,
+        batches: &[RecordBatch],
+        slot: &mut [u8],
+        prefix_stands: bool,
+    ) -> Result<u64, FrameError> {
+        let mut measured = *measured;
+        if measured.measured != self.measured {
+            measured = self.measure(schema, batches)?;
+        }
+        let too_large = FrameErrorFor { needed: measured.total, available: slot.len() as u64 };
+        let Self { known, codec, scratch: Scratch { numbers, templates: told, dictionaries, made }, .. } =
+            self;
+        let Some(Known { plan, prefix, templates, .. }) = known.first() else {
+            return Err(FrameError::Invalid("no schema".into()));
+        };
+        let place = slot.get_mut(..prefix.len()).ok_or_else(|| too_large.error())?;
+        if !prefix_stands {
+            place.copy_from_slice(prefix);
+        }
+        let mut at = prefix.len();
+        let mut told = told.iter();
+        parts(plan, batches, dictionaries, |part| {
+            let template = told.next().and_then(|at| templates.get(*at)).ok_or_else(changed)?;
+            let rest = slot.get_mut(at..).unwrap_or_default();
+            let (head, body) = rest.split_at_mut_checked(template.len()).ok_or_else(|| too_large.error())?;
+            let mut sink = Copy::new(body, numbers);
+            let length = match codec {
+                None => {
+                    part.tell(&mut sink)?;
+                    sink.finish()
+                }
+                Some(codec) => {
+                    let mut sink = Compress::new(sink, codec, made);
+                    part.tell(&mut sink)?;
+                    sink.finish()
+                }
+            }
+            .ok_or_else(|| too_large.error())?;
+            if !template.takes(numbers) {
+                return Err(changed());
+            }
+            template.write(head, part.rows(), numbers, length);
+            at += template.len() + length;
+            Ok(())
+        })?;
+        let end = slot.get_mut(at..at + END_OF_STREAM.len()).ok_or_else(|| too_large.error())?;
+        end.copy_from_slice(&END_OF_STREAM);
+        Ok((at + END_OF_STREAM.len()) as u64)
+    }
+
+    /// Brings `schema` to the front of the known ones.
+    fn recall(&mut self, schema: &SchemaRef) -> Result<(), FrameError> {
+        if self.known.first().is_some_and(|known| Arc::ptr_eq(&known.schema, schema)) {
+            return Ok(());
+        }
+        if let Some(at) = self.known.iter().position(|known| same(&known.schema, schema)) {
+            self.known[..=at].rotate_right(1);
+            // The next frame of this very schema is found by its address.
+            self.known[0].schema = Arc::clone(schema);
+            return Ok(());
+        }
+        let plan = Plan::of(schema, None)?;
+        let known = Known {
+            key: self.schemas_seen,
+            schema: Arc::clone(schema),
+            plan,
+            prefix: ipc_schema::write(schema),
+            templates: Vec::new(),
+        };
+        self.schemas_seen += 1;
+        self.known.truncate(SCHEMAS - 1);
+        self.known.insert(0, known);
+        Ok(())
+    }
+
+    /// The key, the plan and the prefix of `schema`; what a loan is laid out by.
+    pub(super) fn prepare(&mut self, schema: &SchemaRef) -> Result<(u64, &Plan, &[u8]), FrameError> {
+        self.recall(schema)?;
+        match self.known.first() {
+            Some(known) => Ok((known.key, &known.plan, &known.prefix)),
+            None => Err(FrameError::Invalid("no schema".into())),
+        }
+    }
+}
+
+impl<'a> Part<'a> {
+    fn tell<S: Sink>(self, sink: &mut S) -> Result<(), FrameError> {
+        match self {
+            Self::Dictionary(_, values) => walk::array(sink, values.as_ref()),
+            Self::Batch(batch) => {
+                batch.columns().iter().try_for_each(|column| walk::array(sink, column.as_ref()))
+            }
+        }
+    }
+
+    fn rows(self) -> usize {
+        match self {
+            Self::Dictionary(_, values) => values.len(),
+            Self::Batch(batch) => batch.num_rows(),
+        }
+    }
+
+    fn form(self, plan: &Plan, buffers: usize, compression: Option<arrow_ipc::CompressionType>) -> Form {
+        let (dictionary, shape): (_, &Shape) = match self {
+            Self::Dictionary(number, _) => {
+                let dictionary = &plan.dictionaries[number];
+                (Some(dictionary.id), &dictionary.values)
+            }
+            Self::Batch(_) => (None, &plan.columns),
+        };
+        Form { dictionary, nodes: shape.steps.len(), buffers, variadics: shape.variadics, compression }
+    }
+}
+
+/// Goes through the messages of a frame in their order: a dictionary before the first batch that needs it,
+/// and again only before one that needs another.
+fn parts<'a>(
+    plan: &Plan,
+    batches: &'a [RecordBatch],
+    written: &mut Vec<usize>,
+    mut each: impl FnMut(Part<'a>) -> Result<(), FrameError>,
+) -> Result<(), FrameError> {
+    written.clear();
+    written.resize(plan.dictionaries.len(), 0);
+    for batch in batches {
+        if !written.is_empty() {
+            let mut next = 0;
+            for column in batch.columns() {
+                walk::dictionaries(column.as_ref(), &mut next, &mut |number, values| {
+                    let last = written.get_mut(number).ok_or_else(changed)?;
+                    // All batches are alive, so an address stands for one array.
+                    let address = Arc::as_ptr(values).cast::<()>() as usize;
+                    if *last == address {
+                        return Ok(());
+                    }
+                    *last = address;
+                    each(Part::Dictionary(number, values))
+                })?;
+            }
+        }
+        each(Part::Batch(batch))?;
+    }
+    Ok(())
+}
+
+/// The template for `form`, made if there is none yet.
+fn template(templates: &mut Vec<Template>, form: Form) -> Result<usize, FrameError> {
+    match templates.iter().position(|template| template.form == form) {
+        Some(at) => Ok(at),
+        None => {
+            templates.push(Template::new(form)?);
+            Ok(templates.len() - 1)
+        }
+    }
+}
+
+/// Whether two schemas need the same prefix; `Field`'s own equality forgets the order of dictionaries.
+fn same(one: &SchemaRef, other: &SchemaRef) -> bool {
+    Arc::ptr_eq(one, other) || (one == other && ordered(one).eq(ordered(other)))
+}
+
+fn ordered(schema: &Schema) -> impl Iterator<Item = Option<bool>> {
+    schema.flattened_fields().into_iter().map(arrow_schema::Field::dict_is_ordered)
+}
+
+fn fits(batch: &RecordBatch, schema: &SchemaRef) -> Result<(), FrameError> {
+    if Arc::ptr_eq(batch.schema_ref(), schema) {
+        return Ok(());
+    }
+    let (columns, fields) = (batch.columns(), schema.fields());
+    if columns.len() != fields.len() {
+        return Err(FrameError::Invalid(format!(
+            "a batch of {} columns for a schema of {}",
+            columns.len(),
+            fields.len()
+        )));
+    }
+    for (column, field) in columns.iter().zip(fields) {
+        if column.data_type() != field.data_type() {
+            return Err(FrameError::Invalid(format!(
+                "column '{}' is {}, its schema says {}",
+                field.name(),
+                column.data_type(),
+                field.data_type()
+            )));
+        }
+        if !field.is_nullable() && column.null_count() > 0 {
+            return Err(FrameError::Invalid(format!(
+                "column '{}' has nulls, its schema says it has none",
+                field.name()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The sizes that make a frame too large, until they are needed for an error.
+#[derive(Clone, Copy)]
+struct FrameErrorFor {
+    needed: u64,
+    available: u64,
+}
+
+impl FrameErrorFor {
+    fn error(self) -> FrameError {
+        // A bound may fit where the frame does not, never the other way round.
+        FrameError::TooLarge { needed: self.needed.max(self.available + 1), available: self.available }
+    }
+}
+
+fn changed() -> FrameError {
+    FrameError::Invalid("the table is not the one that was measured".into())
+}

@@ -1,0 +1,317 @@
+//! A batch as it lies in its frame: nodes and buffers, checked, and no arrays yet.
+//!
+//! This is the door. [`View::read`] takes the numbers of a batch message and checks them against the frame
+//! and against what each type needs for that many rows; what it lets through, the products made of a view
+//! ([`super::arrays`]) take as given:
+//!
+//! * every span lies inside its buffer, and is aligned for its type;
+//! * rows and nulls are lengths, nulls are at most the rows, and where there are nulls there is a bitmap;
+//! * values, offsets, views and keys are enough for the rows; children are as long as their parents need.
+//!
+//! The data itself is not looked at. It is copied only where it cannot be used as it lies: compressed
+//! buffers, and those of foreign writers that are not aligned for their type.
+
+use std::ops::Range;
+
+use arrow_buffer::Buffer;
+use arrow_ipc::CompressionType;
+
+use super::FrameError;
+use super::compress::{self, Plain};
+use super::copy::bytes_of_bits;
+use super::plan::{Kind, Shape};
+
+/// Rows that cost no memory (nulls, empty structs, runs) are believed up to this many.
+const MOST_WEIGHTLESS_ROWS: usize = u32::MAX as usize;
+
+/// The numbers of a batch message as they stand in its metadata.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Raw<'a> {
+    pub(super) rows: i64,
+    /// Pairs of little-endian `i64`: rows, nulls.
+    pub(super) nodes: &'a [u8],
+    /// Pairs of little-endian `i64`: position in the body, length.
+    pub(super) buffers: &'a [u8],
+    /// Little-endian `i64`.
+    pub(super) variadic: &'a [u8],
+    pub(super) codec: Option<CompressionType>,
+}
+
+/// One node, with the place of its buffers in [`View::spans`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node {
+    pub(super) rows: usize,
+    pub(super) nulls: usize,
+    pub(super) first: usize,
+    pub(super) count: usize,
+}
+
+/// Bytes of the frame, or of a private copy.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Span {
+    pub(super) at: usize,
+    pub(super) len: usize,
+    /// Which of [`View::copies`]; the frame if none.
+    pub(super) copy: Option<usize>,
+}
+
+/// See the file's head. Kept between frames for its memory; [`View::release`] lets go of all data.
+#[derive(Debug, Default)]
+pub(super) struct View {
+    pub(super) rows: usize,
+    pub(super) nodes: Vec<Node>,
+    pub(super) spans: Vec<Span>,
+    pub(super) copies: Vec<Buffer>,
+    pub(super) bytes_copied: usize,
+}
+
+impl View {
+    /// Checks a batch of `shape` whose body is `frame[body]`.
+    pub(super) fn read(
+        &mut self,
+        shape: &Shape,
+        raw: Raw<'_>,
+        frame: &Buffer,
+        body: Range<usize>,
+    ) -> Result<(), FrameError> {
+        self.release();
+        self.rows = length(raw.rows, "rows")?;
+        let mut door = Door {
+            view: self,
+            frame,
+            taken: 0,
+            body,
+            codec: raw.codec,
+            nodes: Numbers(raw.nodes),
+            buffers: Numbers(raw.buffers),
+            variadic: Numbers(raw.variadic),
+        };
+        for step in &shape.steps {
+            door.node(step.kind)?;
+        }
+        if !door.buffers.0.is_empty() || !door.nodes.0.is_empty() {
+            return Err(FrameError::corrupt("more nodes or buffers than the schema has"));
+        }
+        self.check_children(shape)
+    }
+
+    /// Forgets the batch, so that nothing it held lives longer than its arrays.
+    pub(super) fn release(&mut self) {
+        self.nodes.clear();
+        self.spans.clear();
+        self.copies.clear();
+        self.bytes_copied = 0;
+    }
+
+    /// Buffer `which` of `node`, sharing the memory of the frame or of the copy.
+    #[inline]
+    pub(super) fn buffer(&self, frame: &Buffer, node: Node, which: usize) -> Buffer {
+        let span = self.spans[node.first + which];
+        match span.copy {
+            None => frame.slice_with_length(span.at, span.len),
+            Some(copy) => self.copies[copy].slice_with_length(span.at, span.len),
+        }
+    }
+
+    fn check_children(&self, shape: &Shape) -> Result<(), FrameError> {
+        for (at, step) in shape.steps.iter().enumerate() {
+            let rows = self.nodes[at].rows;
+            let first = self.nodes.get(at + 1).filter(|_| step.end > at + 1);
+            match step.kind {
+                Kind::Struct | Kind::SparseUnion => {
+                    let mut child = at + 1;
+                    while child < step.end {
+                        at_least(self.nodes[child].rows, rows, "child rows")?;
+                        child = shape.steps[child].end;
+                    }
+                }
+                Kind::FixedSizeList { size } => {
+                    at_least(first.map_or(0, |child| child.rows), product(rows, size)?, "child rows")?;
+                }
+                Kind::Runs => {
+                    let ends = first.copied().unwrap_or(Node { rows: 0, nulls: 0, first: 0, count: 0 });
+                    // Run ends have no children, so the values come right behind them.
+                    let values = self.nodes.get(at + 2).map_or(0, |node| node.rows);
+                    if ends.nulls > 0 || ends.rows != values || (rows > 0 && values == 0) {
+                        return Err(FrameError::corrupt(format!(
+                            "{rows} rows in {} run ends ({} of them null) and {values} values",
+                            ends.rows, ends.nulls
+                        )));
+                    }
+                }
+                _ => {}
+            }
+            let weightless = match step.kind {
+                Kind::Null | Kind::Runs | Kind::Fixed { width: 0, .. } | Kind::FixedSizeList { size: 0 } => {
+                    true
+                }
+                Kind::Struct => step.end == at + 1,
+                _ => false,
+            };
+            if weightless && rows > MOST_WEIGHTLESS_ROWS {
+                return Err(FrameError::corrupt(format!(
+                    "{rows} rows of {}, which take no memory",
+                    step.data_type
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reading of one batch's numbers.
+struct Door<'a> {
+    view: &'a mut View,
+    frame: &'a Buffer,
+    body: Range<usize>,
+    codec: Option<CompressionType>,
+    /// Bytes of the body that were copied or decompressed: honest buffers do not overlap.
+    taken: usize,
+    nodes: Numbers<'a>,
+    buffers: Numbers<'a>,
+    variadic: Numbers<'a>,
+}
+
+impl Door<'_> {
+    fn node(&mut self, kind: Kind) -> Result<(), FrameError> {
+        let (rows, nulls) = (self.nodes.next("node")?, self.nodes.next("node")?);
+        let rows = length(rows, "node rows")?;
+        let nulls = length(nulls, "nulls")?;
+        at_least(rows, nulls, "nulls")?;
+        let first = self.view.spans.len();
+        let nulls = if kind.has_validity() {
+            let needed = if nulls > 0 { Some(bytes_of_bits(rows)) } else { None };
+            self.buffer(needed, 1)?;
+            nulls
+        } else {
+            0
+        };
+        match kind {
+            Kind::Null | Kind::Runs | Kind::Struct | Kind::FixedSizeList { .. } => {}
+            Kind::Bits => self.buffer(Some(bytes_of_bits(rows)), 1)?,
+            Kind::Fixed { width, align } => self.buffer(Some(product(rows, width)?), align)?,
+            Kind::Dictionary { width, .. } => self.buffer(Some(product(rows, width)?), width)?,
+            Kind::Bytes { width } => {
+                self.offsets(rows, width)?;
+                self.buffer(Some(0), 1)?;
+            }
+            Kind::List { width } => self.offsets(rows, width)?,
+            Kind::ListView { width } => {
+                self.buffer(Some(product(rows, width)?), width)?;
+                self.buffer(Some(product(rows, width)?), width)?;
+            }
+            Kind::SparseUnion => self.buffer(Some(rows), 1)?,
+            Kind::DenseUnion => {
+                self.buffer(Some(rows), 1)?;
+                self.buffer(Some(product(rows, 4)?), 4)?;
+            }
+            Kind::Views => {
+                self.buffer(Some(product(rows, size_of::<u128>())?), align_of::<u128>())?;
+                for _ in 0..length(self.variadic.next("variadic count")?, "variadic buffers")? {
+                    self.buffer(Some(0), 1)?;
+                }
+            }
+        }
+        self.view.nodes.push(Node { rows, nulls, first, count: self.view.spans.len() - first });
+        Ok(())
+    }
+
+    /// An empty array may come without its one offset.
+    fn offsets(&mut self, rows: usize, width: usize) -> Result<(), FrameError> {
+        if rows > 0 {
+            return self.buffer(Some(product(rows.saturating_add(1), width)?), width);
+        }
+        self.buffer(Some(0), width)?;
+        if let Some(span) = self.view.spans.last_mut() {
+            span.len = if span.len < width { 0 } else { width };
+        }
+        Ok(())
+    }
+
+    /// Takes the next buffer, which must hold `needed` bytes; one that is not needed at all becomes empty.
+    fn buffer(&mut self, needed: Option<usize>, align: usize) -> Result<(), FrameError> {
+        let at = length(self.buffers.next("buffer")?, "buffer position")?;
+        let len = length(self.buffers.next("buffer")?, "buffer length")?;
+        let size = self.body.len();
+        if at > size || len > size - at {
+            return Err(FrameError::corrupt(format!("buffer of {len} bytes at {at} in a body of {size}")));
+        }
+        let Some(needed) = needed else {
+            self.view.spans.push(Span::default());
+            return Ok(());
+        };
+        let mut span = Span { at: self.body.start + at, len, copy: None };
+        if let (Some(codec), 1..) = (self.codec, len) {
+            span = self.plain(codec, span)?;
+        }
+        at_least(span.len, needed, "buffer bytes")?;
+        let home = span.copy.map_or(self.frame, |copy| &self.view.copies[copy]);
+        if !(home.as_ptr() as usize).wrapping_add(span.at).is_multiple_of(align) && span.len > 0 {
+            let aligned = Buffer::from_slice_ref(&home[span.at..span.at + span.len]);
+            if span.copy.is_none() {
+                self.take(span.len)?;
+            }
+            span = self.keep(aligned);
+        }
+        self.view.spans.push(span);
+        Ok(())
+    }
+
+    fn plain(&mut self, codec: CompressionType, span: Span) -> Result<Span, FrameError> {
+        match compress::decompress(codec, &self.frame[span.at..span.at + span.len])? {
+            Plain::Stored { skip } => Ok(Span { at: span.at + skip, len: span.len - skip, copy: None }),
+            Plain::Made(buffer) => {
+                self.take(span.len)?;
+                Ok(self.keep(buffer))
+            }
+        }
+    }
+
+    /// Accounts for bytes of the body that become private memory.
+    fn take(&mut self, bytes: usize) -> Result<(), FrameError> {
+        self.taken += bytes;
+        if self.taken > self.body.len() {
+            return Err(FrameError::corrupt("buffers overlap"));
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, buffer: Buffer) -> Span {
+        self.view.bytes_copied += buffer.len();
+        let len = buffer.len();
+        self.view.copies.push(buffer);
+        Span { at: 0, len, copy: Some(self.view.copies.len() - 1) }
+    }
+}
+
+/// Little-endian `i64`s, one after another.
+struct Numbers<'a>(&'a [u8]);
+
+impl Numbers<'_> {
+    #[inline]
+    fn next(&mut self, what: &str) -> Result<i64, FrameError> {
+        let Some((number, rest)) = self.0.split_first_chunk() else {
+            return Err(FrameError::corrupt(format!("a {what} is missing")));
+        };
+        self.0 = rest;
+        Ok(i64::from_le_bytes(*number))
+    }
+}
+
+#[inline]
+fn length(value: i64, what: &str) -> Result<usize, FrameError> {
+    usize::try_from(value).map_err(|_| FrameError::corrupt(format!("{what}: {value} is not a length")))
+}
+
+#[inline]
+fn at_least(got: usize, needed: usize, what: &str) -> Result<(), FrameError> {
+    if got < needed {
+        return Err(FrameError::corrupt(format!("{what}: {needed} needed, {got} there")));
+    }
+    Ok(())
+}
+
+#[inline]
+fn product(rows: usize, width: usize) -> Result<usize, FrameError> {
+    rows.checked_mul(width).ok_or_else(|| FrameError::corrupt(format!("{rows} rows of {width} bytes")))
+}

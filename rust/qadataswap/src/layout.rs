@@ -1,0 +1,466 @@
+//! The shared bytes: what lies where in a region. This file is their only description.
+//!
+//! ```text
+//! Header      geometry and identity of the region; written once, before the region has a name
+//! Status      state, generation, counters that change rarely
+//! Head        frames published
+//! Bell ×2     futex words: "a frame has come" (readers wait), "space has come" (the writer waits)
+//! Identity    of the writer
+//! Entry ×buffer_count            the directory: one line per live frame
+//! row ×max_readers               a reader's state, cursor and pins, on lines of its own
+//! Identity ×max_readers          who each reader is, and its counters
+//! ---- page boundary ----
+//! slot ×buffer_count             slot_bytes each, a multiple of the page; one frame each
+//! ```
+//!
+//! Law: fixed-width integers in native byte order (which the header states), explicit padding, no `usize`,
+//! `bool` or pointer, every offset asserted below. Nothing read from here is used before it is checked: the
+//! header is copied out of the file with one read and [`Geometry::check`]ed before any arithmetic uses it,
+//! everything that changes is an atomic, loaded once.
+
+#![allow(unsafe_code)]
+
+use crate::sync::{AtomicU32, AtomicU64};
+
+/// First eight bytes of every region.
+pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"QADSRING");
+/// Version of this layout. A region of another version is refused, never guessed at.
+pub(crate) const LAYOUT_VERSION: u32 = 1;
+/// Written as an integer, so that a region from a machine of the other byte order is recognised.
+pub(crate) const BYTE_ORDER: u32 = 0x0102_0304;
+/// Slots begin at, and are multiples of, this many bytes.
+pub(crate) const PAGE: u64 = 4096;
+/// Most slots a ring may have.
+pub(crate) const MAX_BUFFERS: u32 = 65_536;
+/// Most readers a ring may admit.
+pub(crate) const MAX_READERS: u32 = 1_024;
+/// Largest slot, in bytes.
+pub(crate) const MAX_SLOT_BYTES: u64 = 1 << 40;
+
+/// The immutable head of a region.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Header {
+    pub(crate) magic: u64,
+    pub(crate) layout_version: u32,
+    pub(crate) byte_order: u32,
+    pub(crate) geometry: Geometry,
+    /// Random; tells one region from the next of the same name.
+    pub(crate) region_id: [u64; 2],
+    /// Nanoseconds since the Unix epoch.
+    pub(crate) created_ns: u64,
+    pub(crate) reserved: [u64; 21],
+}
+
+/// The numbers from which every offset follows.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    pub(crate) buffer_count: u32,
+    pub(crate) max_readers: u32,
+    /// Capacity of a slot in bytes, a multiple of [`PAGE`].
+    pub(crate) slot_bytes: u64,
+    /// Bytes before the first slot, a multiple of [`PAGE`].
+    pub(crate) control_bytes: u64,
+    /// Bytes of the whole region.
+    pub(crate) region_bytes: u64,
+}
+
+// SAFETY: `repr(C)`, integers only, no padding (the sizes are asserted below), any bit pattern is a value.
+unsafe impl bytemuck::Zeroable for Geometry {}
+// SAFETY: as above.
+unsafe impl bytemuck::Pod for Geometry {}
+// SAFETY: as above.
+unsafe impl bytemuck::Zeroable for Header {}
+// SAFETY: as above.
+unsafe impl bytemuck::Pod for Header {}
+
+/// What changes rarely: on attach, detach, take-over, end.
+#[repr(C, align(128))]
+pub(crate) struct Status {
+    /// One of the `STATE_*` values.
+    pub(crate) state: AtomicU32,
+    /// Index + 1 of the highest row that was ever claimed; the writer looks no further.
+    pub(crate) rows_used: AtomicU32,
+    /// Number of writers this region has had.
+    pub(crate) generation: AtomicU64,
+    /// Next schema id to hand out.
+    pub(crate) next_schema: AtomicU64,
+    /// The furthest cursor with which a reader has ever left.
+    pub(crate) drained: AtomicU64,
+    /// What a full ring means to the writer: 0 block, 1 overwrite, 2 fail.
+    pub(crate) when_full: AtomicU32,
+}
+
+/// The region is in use.
+pub(crate) const STATE_OPEN: u32 = 1;
+/// The writer has ended the stream.
+pub(crate) const STATE_CLOSED: u32 = 2;
+/// Another region has taken this one's name.
+pub(crate) const STATE_REPLACED: u32 = 3;
+/// The last participant has left and removed the name.
+pub(crate) const STATE_GONE: u32 = 4;
+
+/// What has been published over the ring's life, alone on its lines: only the writer stores here.
+#[repr(C, align(128))]
+pub(crate) struct Head {
+    pub(crate) frames: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+    pub(crate) rows: AtomicU64,
+}
+
+/// A futex word, alone on its lines. Bit 0: somebody waits. The other bits count wakes.
+#[repr(C, align(128))]
+pub(crate) struct Bell {
+    pub(crate) word: AtomicU32,
+}
+
+/// One directory entry: a frame's whereabouts, on one cache line.
+#[repr(C, align(64))]
+pub(crate) struct Entry {
+    /// See [`Stamp`].
+    pub(crate) stamp: AtomicU64,
+    pub(crate) slot: AtomicU32,
+    pub(crate) _pad: u32,
+    /// Length of the frame in bytes.
+    pub(crate) bytes: AtomicU64,
+    pub(crate) schema: AtomicU64,
+    /// `CLOCK_MONOTONIC` at publication, in nanoseconds.
+    pub(crate) published_ns: AtomicU64,
+    pub(crate) rows: AtomicU64,
+    pub(crate) _pad2: [u64; 2],
+}
+
+/// Who a participant is, and what it counts. Cold: written on attach, on a gap, and once in a while.
+#[repr(C, align(64))]
+pub(crate) struct Identity {
+    pub(crate) pid: AtomicU32,
+    pub(crate) _pad: u32,
+    /// Start time of the process in clock ticks since boot; with the PID it names a process for ever.
+    pub(crate) start_ticks: AtomicU64,
+    /// Inode of the process's PID namespace: PIDs compare only within one.
+    pub(crate) pid_namespace: AtomicU64,
+    /// `CLOCK_MONOTONIC` at attach, in nanoseconds.
+    pub(crate) since_ns: AtomicU64,
+    /// Frames this reader has missed.
+    pub(crate) missed: AtomicU64,
+    pub(crate) _pad2: [u64; 3],
+}
+
+/// What a directory entry says of the frame it stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stamp {
+    /// No frame has used this entry.
+    Empty,
+    /// Frame `0` stands in its slot.
+    Published(u64),
+    /// The writer asks whether frame `0` may go; its slot is untouched.
+    Marked(u64),
+    /// Frame `0` is gone: its slot may be under rewriting.
+    Retired(u64),
+}
+
+impl Stamp {
+    /// The word that stands for this stamp.
+    #[inline]
+    pub(crate) const fn word(self) -> u64 {
+        match self {
+            Stamp::Empty => 0,
+            Stamp::Published(sequence) => ((sequence + 1) << 2) | 1,
+            Stamp::Marked(sequence) => ((sequence + 1) << 2) | 2,
+            Stamp::Retired(sequence) => ((sequence + 1) << 2) | 3,
+        }
+    }
+
+    /// Reads any word; a word that no writer writes counts as empty.
+    #[inline]
+    pub(crate) const fn of(word: u64) -> Stamp {
+        let Some(sequence) = (word >> 2).checked_sub(1) else { return Stamp::Empty };
+        match word & 3 {
+            1 => Stamp::Published(sequence),
+            2 => Stamp::Marked(sequence),
+            3 => Stamp::Retired(sequence),
+            _ => Stamp::Empty,
+        }
+    }
+}
+
+/// Sequence numbers stay below this, which 100 million frames a second reach after 1,400 years.
+pub(crate) const MAX_SEQUENCE: u64 = (1 << 62) - 16;
+
+/// A reader's row: an array of words.
+pub(crate) mod row {
+    /// Word 0: state, policy and epoch, see [`State`].
+    pub(crate) const STATE: usize = 0;
+    /// Word 1: the sequence the reader wants next, and [`WANTED`].
+    pub(crate) const CURSOR: usize = 1;
+    /// Words from here: one bit per slot, [`SLOTS_PER_WORD`] to a word, and [`WANTED`].
+    pub(crate) const PINS: usize = 2;
+    /// Set by a writer that waits for this word to change; whoever changes the word wakes it.
+    pub(crate) const WANTED: u64 = 1 << 63;
+    /// Slots that one word of pins covers.
+    pub(crate) const SLOTS_PER_WORD: u32 = 63;
+
+    /// Nobody's.
+    pub(crate) const FREE: u8 = 0;
+    /// Being set up: its pins count, its cursor does not.
+    pub(crate) const CLAIMED: u8 = 1;
+    /// In use.
+    pub(crate) const ACTIVE: u8 = 2;
+    /// The reader has closed but frames of it are still held: its pins count, its cursor does not.
+    pub(crate) const LINGERING: u8 = 3;
+
+    /// Word 0 of a row, taken apart.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub(crate) struct State {
+        /// One of [`FREE`], [`CLAIMED`], [`ACTIVE`], [`LINGERING`].
+        pub(crate) phase: u8,
+        /// 0 lossless, 1 lossy, 2 latest.
+        pub(crate) policy: u8,
+        /// Changes whenever the row changes hands, so that a verdict on the former owner cannot hit the next.
+        pub(crate) epoch: u32,
+    }
+
+    impl State {
+        /// The word that stands for this state.
+        pub(crate) const fn word(self) -> u64 {
+            self.phase as u64 | (self.policy as u64) << 8 | (self.epoch as u64) << 32
+        }
+
+        /// Reads any word.
+        pub(crate) const fn of(word: u64) -> State {
+            State { phase: word as u8, policy: (word >> 8) as u8, epoch: (word >> 32) as u32 }
+        }
+    }
+
+    /// Words from one row to the next: whole pairs of cache lines.
+    pub(crate) const fn stride(buffer_count: u32) -> usize {
+        (PINS + buffer_count.div_ceil(SLOTS_PER_WORD) as usize).next_multiple_of(16)
+    }
+}
+
+/// Offsets in bytes from the start of the region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Offsets {
+    pub(crate) status: u64,
+    pub(crate) head: u64,
+    pub(crate) frames_bell: u64,
+    pub(crate) space_bell: u64,
+    pub(crate) writer: u64,
+    pub(crate) directory: u64,
+    pub(crate) rows: u64,
+    pub(crate) readers: u64,
+    pub(crate) slots: u64,
+}
+
+impl Geometry {
+    /// Lays out a ring.
+    ///
+    /// # Errors
+    /// A sentence on the first number that is out of range.
+    pub(crate) fn new(buffer_count: u32, max_readers: u32, slot_bytes: u64) -> Result<Geometry, String> {
+        if !(1..=MAX_BUFFERS).contains(&buffer_count) {
+            return Err(format!("buffer_count {buffer_count} is not within 1..={MAX_BUFFERS}"));
+        }
+        if !(1..=MAX_READERS).contains(&max_readers) {
+            return Err(format!("max_readers {max_readers} is not within 1..={MAX_READERS}"));
+        }
+        if slot_bytes == 0 || slot_bytes > MAX_SLOT_BYTES || !slot_bytes.is_multiple_of(PAGE) {
+            return Err(format!(
+                "slot capacity {slot_bytes} is not a multiple of {PAGE} within {PAGE}..={MAX_SLOT_BYTES}"
+            ));
+        }
+        let mut geometry =
+            Geometry { buffer_count, max_readers, slot_bytes, control_bytes: 0, region_bytes: 0 };
+        geometry.control_bytes = geometry.offsets().slots;
+        // At most 2^40 × 2^16 + a few MiB: no overflow.
+        geometry.region_bytes = geometry.control_bytes + slot_bytes * u64::from(buffer_count);
+        if geometry.region_bytes > 1 << 46 {
+            return Err(format!("{buffer_count} slots of {slot_bytes} bytes exceed 64 TiB"));
+        }
+        Ok(geometry)
+    }
+
+    /// Accepts foreign numbers only if they are the ones this version would have laid out.
+    ///
+    /// # Errors
+    /// A sentence on what does not fit.
+    pub(crate) fn check(self) -> Result<Geometry, String> {
+        let expected = Geometry::new(self.buffer_count, self.max_readers, self.slot_bytes)?;
+        if expected != self {
+            return Err(format!(
+                "expected {} control and {} region bytes, got {} and {}",
+                expected.control_bytes, expected.region_bytes, self.control_bytes, self.region_bytes
+            ));
+        }
+        Ok(self)
+    }
+
+    /// Where everything lies.
+    pub(crate) fn offsets(&self) -> Offsets {
+        let buffers = u64::from(self.buffer_count);
+        let readers = u64::from(self.max_readers);
+        let directory = FIXED_BYTES;
+        let rows = (directory + buffers * ENTRY_BYTES).next_multiple_of(128);
+        let identities = rows + readers * 8 * row::stride(self.buffer_count) as u64;
+        let slots = (identities + readers * IDENTITY_BYTES).next_multiple_of(PAGE);
+        Offsets {
+            status: 256,
+            head: 384,
+            frames_bell: 512,
+            space_bell: 640,
+            writer: 768,
+            directory,
+            rows,
+            readers: identities,
+            slots,
+        }
+    }
+
+    /// Where slot `slot` begins, from the first slot, in bytes.
+    #[inline]
+    pub(crate) fn slot_offset(&self, slot: u32) -> u64 {
+        u64::from(slot) * self.slot_bytes
+    }
+}
+
+const FIXED_BYTES: u64 = 896;
+const ENTRY_BYTES: u64 = 64;
+const IDENTITY_BYTES: u64 = 64;
+
+/// One line of [`describe`]: a field, its offset and its size in bytes, and what it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Part and field, as `Entry.stamp`.
+    pub name: &'static str,
+    /// Bytes from the start of its part (of the region for a part).
+    pub offset: u64,
+    /// Bytes.
+    pub size: u64,
+}
+
+#[cfg(not(feature = "loom"))]
+mod fixed {
+    use super::*;
+    use std::mem::{align_of, offset_of, size_of};
+
+    macro_rules! fields {
+        ($out:ident, $($part:ident { $($field:ident: $offset:literal, $size:literal;)* } $bytes:literal)*) => {
+            $(
+                const _: () = assert!(size_of::<$part>() == $bytes);
+                $(const _: () = assert!(offset_of!($part, $field) == $offset);)*
+            )*
+            /// Every field of every fixed part, in order.
+            const $out: &[Field] = &[$($(
+                Field { name: concat!(stringify!($part), ".", stringify!($field)), offset: $offset, size: $size },
+            )*)*];
+        };
+    }
+
+    fields! { FIELDS,
+        Header { magic: 0, 8; layout_version: 8, 4; byte_order: 12, 4; geometry: 16, 32; region_id: 48, 16;
+                 created_ns: 64, 8; reserved: 72, 168; } 240
+        Geometry { buffer_count: 0, 4; max_readers: 4, 4; slot_bytes: 8, 8; control_bytes: 16, 8;
+                   region_bytes: 24, 8; } 32
+        Status { state: 0, 4; rows_used: 4, 4; generation: 8, 8; next_schema: 16, 8; drained: 24, 8;
+                 when_full: 32, 4; } 128
+        Head { frames: 0, 8; bytes: 8, 8; rows: 16, 8; } 128
+        Bell { word: 0, 4; } 128
+        Entry { stamp: 0, 8; slot: 8, 4; bytes: 16, 8; schema: 24, 8; published_ns: 32, 8;
+                rows: 40, 8; } 64
+        Identity { pid: 0, 4; start_ticks: 8, 8; pid_namespace: 16, 8; since_ns: 24, 8; missed: 32, 8; } 64
+    }
+
+    const _: () = assert!(size_of::<Header>() <= 256 && align_of::<Header>() == 8);
+    const _: () = assert!(size_of::<Entry>() as u64 == ENTRY_BYTES);
+    const _: () = assert!(size_of::<Identity>() as u64 == IDENTITY_BYTES);
+    const _: () = assert!(768 + 2 * IDENTITY_BYTES == FIXED_BYTES);
+    const _: () = assert!(row::stride(3) * 8 == 128 && row::stride(882) * 8 == 128);
+
+    /// The layout as data: the parts of a region of this geometry, then the fields of each fixed part.
+    /// `make layout` prints it; a test holds `docs/design.md` to it.
+    #[must_use]
+    pub fn describe(buffer_count: u32, max_readers: u32, slot_bytes: u64) -> Option<Vec<Field>> {
+        let geometry = Geometry::new(buffer_count, max_readers, slot_bytes).ok()?;
+        let at = geometry.offsets();
+        let (n, r) = (u64::from(buffer_count), u64::from(max_readers));
+        let part = |name, offset, size| Field { name, offset, size };
+        let mut fields = vec![
+            part("Header", 0, 240),
+            part("Status", at.status, 128),
+            part("Head", at.head, 128),
+            part("Bell (frames)", at.frames_bell, 128),
+            part("Bell (space)", at.space_bell, 128),
+            part("Identity (writer)", at.writer, IDENTITY_BYTES),
+            part("Entry × buffer_count", at.directory, n * ENTRY_BYTES),
+            part("row × max_readers", at.rows, r * 8 * row::stride(buffer_count) as u64),
+            part("Identity × max_readers", at.readers, r * IDENTITY_BYTES),
+            part("slot × buffer_count", at.slots, n * slot_bytes),
+        ];
+        fields.extend_from_slice(FIELDS);
+        Some(fields)
+    }
+}
+#[cfg(not(feature = "loom"))]
+pub use fixed::describe;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_survive_their_word() {
+        for sequence in [0, 1, 77, u64::from(u32::MAX), MAX_SEQUENCE] {
+            for stamp in [Stamp::Published(sequence), Stamp::Marked(sequence), Stamp::Retired(sequence)] {
+                assert_eq!(Stamp::of(stamp.word()), stamp);
+            }
+        }
+        assert_eq!(Stamp::of(0), Stamp::Empty);
+        assert_eq!(Stamp::of(2), Stamp::Empty);
+        assert_eq!(Stamp::of(4), Stamp::Empty);
+    }
+
+    #[test]
+    fn row_states_survive_their_word() {
+        let state = row::State { phase: row::ACTIVE, policy: 2, epoch: u32::MAX };
+        assert_eq!(row::State::of(state.word()), state);
+    }
+
+    #[test]
+    fn geometry_out_of_range_is_refused() {
+        assert!(Geometry::new(0, 1, PAGE).is_err());
+        assert!(Geometry::new(1, 0, PAGE).is_err());
+        assert!(Geometry::new(1, MAX_READERS + 1, PAGE).is_err());
+        assert!(Geometry::new(MAX_BUFFERS + 1, 1, PAGE).is_err());
+        assert!(Geometry::new(1, 1, PAGE + 1).is_err());
+        assert!(Geometry::new(1, 1, 0).is_err());
+        assert!(Geometry::new(MAX_BUFFERS, 1, MAX_SLOT_BYTES).is_err());
+    }
+
+    #[test]
+    fn foreign_geometry_must_be_the_one_we_would_lay_out() {
+        let good = Geometry::new(3, 16, 1 << 20).expect("in range");
+        assert_eq!(good.check(), Ok(good));
+        for bad in [
+            Geometry { control_bytes: good.control_bytes + PAGE, ..good },
+            Geometry { region_bytes: u64::MAX, ..good },
+            Geometry { buffer_count: u32::MAX, ..good },
+            Geometry { slot_bytes: u64::MAX & !(PAGE - 1), ..good },
+        ] {
+            assert!(bad.check().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn parts_do_not_overlap() {
+        for (buffers, readers) in [(1, 1), (3, 64), (63, 1), (64, 7), (1000, 1024), (MAX_BUFFERS, 2)] {
+            let geometry = Geometry::new(buffers, readers, PAGE).expect("in range");
+            let parts = describe(buffers, readers, PAGE).expect("in range");
+            for pair in parts[..10].windows(2) {
+                assert!(pair[0].offset + pair[0].size <= pair[1].offset, "{pair:?}");
+            }
+            let last = &parts[9];
+            assert_eq!(last.offset + last.size, geometry.region_bytes);
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! The writer's side of the ring: which slot the next frame may use, and its publication.
+//!
+//! Law: what the writer knows of its own frames it keeps here, in private memory; from the shared words it
+//! takes only what readers say (cursors, pins). So no foreign word can make it overwrite a frame it published.
+//! The argument why a slot handed out by [`Publisher::acquire`] is read by nobody stands in `ring.rs`.
+
+use crate::layout::{MAX_SEQUENCE, Stamp, row};
+use crate::ring::{FrameMeta, Policy, Ring, pin_of, repair};
+use crate::sync::{
+    Ordering, advance_head, fence_reclaim, observe, publish, scan_cursors, scan_pins, scan_rows,
+};
+use crate::wait;
+
+/// The writer's private knowledge.
+pub(crate) struct Publisher {
+    /// Sequence of the next frame.
+    next: u64,
+    /// The slot of the frame that stands in each directory entry.
+    slot_in: Vec<Option<u32>>,
+    /// Slots that nobody can reach and nobody holds.
+    free: Vec<u32>,
+    /// Slots that nobody can reach any more but somebody may still hold.
+    retired: Vec<u32>,
+    /// No frame below this one stands.
+    oldest: u64,
+    /// As of the last look, every lossless reader's cursor is at least this.
+    passed: u64,
+    /// As of the last look, the slots that some reader pins, one bit each.
+    held: Vec<u64>,
+    /// Frames under question.
+    asked: Vec<u64>,
+    /// How many frames to ask for in one look.
+    batch: usize,
+}
+
+/// A slot that nobody else can reach: proof of the exclusive access that writing into it needs. A publisher
+/// hands out each slot at most once at a time, and takes it back by value.
+#[derive(Debug)]
+pub(crate) struct FreeSlot(u32);
+
+impl FreeSlot {
+    /// Its number.
+    pub(crate) fn index(&self) -> u32 {
+        self.0
+    }
+}
+
+/// Why there is no slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// A lossless reader has not read the oldest frame.
+    Unread,
+    /// Every slot is pinned.
+    Pinned,
+    /// The sequence numbers are used up.
+    Exhausted,
+}
+
+impl Publisher {
+    /// A publisher on a ring that nobody has written to.
+    pub(crate) fn new(ring: &Ring<'_>) -> Publisher {
+        let slots = ring.entries.len();
+        Publisher {
+            next: 0,
+            slot_in: vec![None; slots],
+            free: (0..slots as u32).rev().collect(),
+            retired: Vec::with_capacity(slots),
+            oldest: 0,
+            passed: 0,
+            held: vec![0; ring.words_of_pins()],
+            asked: Vec::with_capacity(slots),
+            // A look costs one line per reader; a large ring spreads it over several frames, at the price of
+            // that many of the oldest ones going early.
+            batch: if slots < 16 { 1 } else { (slots / 8).min(64) },
+        }
+    }
+
+    /// A publisher on a ring whose former writer is gone. The caller holds the writer's lock.
+    ///
+    /// # Errors
+    /// A sentence on what is impossible in the directory.
+    pub(crate) fn take_over(ring: &Ring<'_>) -> Result<Publisher, String> {
+        let mut publisher = Publisher::new(ring);
+        publisher.free.clear();
+        publisher.next = repair(ring);
+        let length = ring.len();
+        let mut used = vec![false; ring.entries.len()];
+        for (index, entry) in ring.entries.iter().enumerate() {
+            let Stamp::Published(sequence) = Stamp::of(entry.stamp.load(observe())) else { continue };
+            let slot = entry.slot.load(Ordering::Relaxed);
+            if sequence >= publisher.next || sequence % length != index as u64 {
+                return Err(format!("entry {index} holds frame {sequence} of {}", publisher.next));
+            }
+            match used.get_mut(slot as usize) {
+                Some(used) if !*used => *used = true,
+                _ => return Err(format!("entry {index} names slot {slot}, taken or outside the ring")),
+            }
+            if sequence + length < publisher.next {
+                // Overtaken, which no writer leaves behind: it stands for nothing.
+                return Err(format!("entry {index} holds frame {sequence}, older than the ring"));
+            }
+            publisher.slot_in[index] = Some(slot);
+        }
+        publisher.retired.extend((0..length as u32).filter(|&slot| !used[slot as usize]));
+        publisher.oldest = publisher.next.saturating_sub(length);
+        Ok(publisher)
+    }
+
+    /// Sequence of the next frame.
+    pub(crate) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Number of frames that stand.
+    pub(crate) fn standing(&self) -> usize {
+        self.slot_in.iter().flatten().count()
+    }
+
+    #[inline]
+    fn index(&self, sequence: u64) -> usize {
+        (sequence % self.slot_in.len() as u64) as usize
+    }
+
+    /// A slot for the next frame. Nobody reads it until it is [`publish`](Publisher::publish)ed; a slot that
+    /// is not to be published goes back by [`abandon`](Publisher::abandon).
+    #[inline]
+    pub(crate) fn acquire(&mut self, ring: &Ring<'_>) -> Result<FreeSlot, Full> {
+        if self.slot_in[self.index(self.next)].is_none()
+            && let Some(slot) = self.free.pop()
+        {
+            return Ok(FreeSlot(slot));
+        }
+        self.reclaim(ring)
+    }
+
+    /// Gives back a slot that was acquired and not published.
+    pub(crate) fn abandon(&mut self, slot: FreeSlot) {
+        self.free.push(slot.0);
+    }
+
+    /// Makes the frame in `slot` the next of the ring; `meta.sequence` and `meta.slot` are ignored. Sleepers
+    /// are not woken: see [`wait::ring`].
+    #[inline]
+    pub(crate) fn publish(&mut self, ring: &Ring<'_>, slot: FreeSlot, meta: &FrameMeta) -> u64 {
+        let sequence = self.next;
+        let index = self.index(sequence);
+        let entry = &ring.entries[index];
+        entry.slot.store(slot.0, Ordering::Relaxed);
+        entry.bytes.store(meta.bytes, Ordering::Relaxed);
+        entry.schema.store(meta.schema, Ordering::Relaxed);
+        entry.published_ns.store(meta.published_ns, Ordering::Relaxed);
+        entry.rows.store(meta.rows, Ordering::Relaxed);
+        entry.stamp.store(Stamp::Published(sequence).word(), publish());
+        let head = ring.head;
+        head.bytes.store(head.bytes.load(Ordering::Relaxed).wrapping_add(meta.bytes), Ordering::Relaxed);
+        head.rows.store(head.rows.load(Ordering::Relaxed).wrapping_add(meta.rows), Ordering::Relaxed);
+        head.frames.store(sequence + 1, advance_head());
+        self.slot_in[index] = Some(slot.0);
+        self.next = sequence + 1;
+        sequence
+    }
+
+    /// Finds slots by letting the oldest frames go, and hands out one.
+    #[cold]
+    fn reclaim(&mut self, ring: &Ring<'_>) -> Result<FreeSlot, Full> {
+        if self.next >= MAX_SEQUENCE {
+            return Err(Full::Exhausted);
+        }
+        let length = self.slot_in.len() as u64;
+        // The frame whose directory entry the next one takes: it goes, held or not (its holders keep its slot).
+        let displaced = self.next.checked_sub(length);
+        self.oldest = self.oldest.max(displaced.unwrap_or(0));
+        let mut from = self.oldest;
+        // What is known of the readers may be old: it serves for a first try, never for a refusal.
+        let mut fresh = false;
+        loop {
+            from = self.ask(ring, from);
+            self.look(ring);
+            self.settle(ring, displaced);
+            let vacant = self.slot_in[self.index(self.next)].is_none();
+            if vacant && let Some(slot) = self.free.pop() {
+                return Ok(FreeSlot(slot));
+            }
+            if !fresh {
+                fresh = true;
+                from = self.oldest;
+            } else if from >= self.passed.min(self.next) {
+                return Err(if from < self.next { Full::Unread } else { Full::Pinned });
+            }
+        }
+    }
+
+    /// Marks up to a batch of the oldest frames, from `from` on, that every lossless reader had passed at the
+    /// last look; returns where it stopped.
+    fn ask(&mut self, ring: &Ring<'_>, from: u64) -> u64 {
+        let mut sequence = from;
+        while sequence < self.passed.min(self.next) && self.asked.len() < self.batch {
+            let index = self.index(sequence);
+            if let Some(slot) = self.slot_in[index] {
+                let (word, bit) = pin_of(slot);
+                // Pinned at the last look and not displaced: asking would only hide the frame for a moment.
+                let pinned = self.held[word - row::PINS] & bit != 0;
+                if !pinned || sequence + self.slot_in.len() as u64 == self.next {
+                    ring.entries[index].stamp.store(Stamp::Marked(sequence).word(), Ordering::Relaxed);
+                    self.asked.push(sequence);
+                }
+            }
+            sequence += 1;
+        }
+        sequence
+    }
+
+    /// Looks at every reader: which slots are pinned, how far the lossless ones have come.
+    fn look(&mut self, ring: &Ring<'_>) {
+        fence_reclaim();
+        self.held.fill(0);
+        self.passed = u64::MAX;
+        for reader in 0..ring.rows_used() {
+            let words = ring.row(reader);
+            let state = row::State::of(words[row::STATE].load(scan_rows()));
+            if state.phase == row::FREE {
+                continue;
+            }
+            if state.phase == row::ACTIVE && state.policy == Policy::Lossless as u8 {
+                // Before the pins: whoever's cursor is seen beyond a frame has its pin of that frame seen too.
+                let cursor = words[row::CURSOR].load(scan_cursors()) & !row::WANTED;
+                self.passed = self.passed.min(cursor);
+            }
+            for (held, pins) in self.held.iter_mut().zip(&words[row::PINS..]) {
+                *held |= pins.load(scan_pins());
+            }
+        }
+    }
+
+    /// Decides on the frames under question by the last look, then on the slots that were held before.
+    fn settle(&mut self, ring: &Ring<'_>, displaced: Option<u64>) {
+        let mut returned = false;
+        for i in 0..self.asked.len() {
+            let sequence = self.asked[i];
+            let index = self.index(sequence);
+            let Some(slot) = self.slot_in[index] else { continue };
+            let stamp = &ring.entries[index].stamp;
+            let goes = sequence < self.passed && (!self.is_held(slot) || displaced == Some(sequence));
+            if goes {
+                stamp.store(Stamp::Retired(sequence).word(), Ordering::Relaxed);
+                self.slot_in[index] = None;
+                self.retired.push(slot);
+            } else {
+                stamp.store(Stamp::Published(sequence).word(), publish());
+                returned = true;
+            }
+        }
+        self.asked.clear();
+        if returned {
+            // A reader may have met the mark and gone to sleep over it.
+            wait::ring(ring.frames);
+        }
+        for i in (0..self.retired.len()).rev() {
+            if !self.is_held(self.retired[i]) {
+                self.free.push(self.retired.swap_remove(i));
+            }
+        }
+    }
+
+    #[inline]
+    fn is_held(&self, slot: u32) -> bool {
+        let (word, bit) = pin_of(slot);
+        self.held[word - row::PINS] & bit != 0
+    }
+
+    /// Asks every reader to wake the writer when its cursor or one of its pins changes.
+    pub(crate) fn ask_for_wake(ring: &Ring<'_>) -> u32 {
+        let ticket = ring.space.word.load(Ordering::Acquire);
+        for reader in 0..ring.rows_used() {
+            let words = ring.row(reader);
+            if row::State::of(words[row::STATE].load(scan_rows())).phase == row::FREE {
+                continue;
+            }
+            for word in &words[row::CURSOR..row::PINS + ring.words_of_pins()] {
+                word.fetch_or(row::WANTED, Ordering::Relaxed);
+            }
+        }
+        ticket
+    }
+
+    /// Readers that keep the ring full: those that pin, and lossless ones that lag a whole ring behind.
+    pub(crate) fn blockers(&self, ring: &Ring<'_>) -> Vec<usize> {
+        let behind = (self.next + 1).saturating_sub(ring.len());
+        (0..ring.rows_used())
+            .filter(|&reader| {
+                let (state, cursor) = ring.reader(reader);
+                let lags = state.phase == row::ACTIVE
+                    && state.policy == Policy::Lossless as u8
+                    && cursor < behind.max(1);
+                state.phase != row::FREE && (lags || ring.pins(reader) > 0)
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,319 @@
+//! The ring protocol: publish, pin, reclaim, join, leave, take over. Safe code over atomics; it knows no
+//! pointer, no mapping and no Arrow, and the model checker runs these same lines.
+//!
+//! # The argument
+//!
+//! *Publish.* The writer fills a slot that nobody can reach, fills a directory entry, and stores the entry's
+//! stamp with Release; a reader that loads the stamp with Acquire sees the frame whole. A frame is reachable
+//! exactly while its entry says `Published(sequence)`.
+//!
+//! *Pin and reclaim* (hazard pointers: M. Michael, "Hazard Pointers: Safe Memory Reclamation for Lock-Free
+//! Objects", IEEE TPDS 15(6), 2004). The reader sets its bit for the slot, fences, and checks that the entry
+//! still says `Published(sequence)`. The writer changes the entry to `Marked(sequence)`, fences, and looks at
+//! every reader's bits. Of two sequentially consistent fences one comes first: if the reader's, the writer sees
+//! the bit and leaves the slot alone; if the writer's, the reader sees the mark and drops its claim. So a slot
+//! that is both pinned and rewritten does not occur.
+//!
+//! *Cursors.* A frame that a lossless reader has not passed is not reclaimed. A reader moves its cursor with
+//! Release *after* pinning, and the writer loads cursors before pins, so the pin of a frame is seen by whoever
+//! sees the cursor beyond it. A reader that joins stores its cursor, fences, and checks the entry it starts
+//! from, which is the same argument with the cursor in the place of the pin.
+//!
+//! *Two steps of going.* `Marked` means "asked, slot untouched", `Retired` "gone, slot may be rewritten". The
+//! writer stores `Retired` only after its look allowed it and before it touches the slot; otherwise it takes
+//! the mark back. So whoever finds a dead writer's ring knows without asking which frames are whole:
+//! `Published` and `Marked` ones are, all else is not ([`repair`]).
+//!
+//! *Death.* Every step above is one store. A process killed between any two leaves bits that are ignored once
+//! its row is freed, or a mark that [`repair`] takes back. There is no counter to fix and no lock to break.
+
+use crate::layout::{Bell, Entry, Head, MAX_SEQUENCE, STATE_CLOSED, STATE_OPEN, Stamp, Status, row};
+use crate::sync::{
+    AtomicU64, Ordering, advance, advance_head, fence_join, fence_pin, leave, load_head, load_state, observe,
+    publish, release_pin, scan_cursors, scan_pins, scan_rows, set_state,
+};
+use crate::wait;
+
+/// The shared words of one ring.
+#[derive(Clone, Copy)]
+pub(crate) struct Ring<'a> {
+    pub(crate) status: &'a Status,
+    pub(crate) head: &'a Head,
+    /// Rung when a frame has come, or the state has changed.
+    pub(crate) frames: &'a Bell,
+    /// Rung when space has come.
+    pub(crate) space: &'a Bell,
+    pub(crate) entries: &'a [Entry],
+    /// `max_readers` rows of `stride` words.
+    pub(crate) rows: &'a [AtomicU64],
+    pub(crate) stride: usize,
+}
+
+/// What the directory says of a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FrameMeta {
+    pub(crate) sequence: u64,
+    pub(crate) slot: u32,
+    /// Length in bytes, unchecked.
+    pub(crate) bytes: u64,
+    pub(crate) schema: u64,
+    /// `CLOCK_MONOTONIC`, nanoseconds.
+    pub(crate) published_ns: u64,
+    pub(crate) rows: u64,
+}
+
+/// What a reader asks of the ring, and is held to by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Policy {
+    Lossless = 0,
+    Lossy = 1,
+    Latest = 2,
+}
+
+/// Outcome of an attempt to pin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pin {
+    /// The frame is held until [`Ring::unpin`].
+    Held(FrameMeta),
+    /// The frame has not been published.
+    NotYet,
+    /// The writer is asking whether the frame may go; it goes or comes back presently.
+    Asked,
+    /// The frame has gone.
+    Gone,
+    /// The entry names a slot that does not exist.
+    NoSuchSlot(u32),
+}
+
+impl<'a> Ring<'a> {
+    #[inline]
+    pub(crate) fn len(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    #[inline]
+    pub(crate) fn entry(&self, sequence: u64) -> &'a Entry {
+        &self.entries[(sequence % self.len()) as usize]
+    }
+
+    /// Number of rows.
+    pub(crate) fn max_readers(&self) -> usize {
+        self.rows.len() / self.stride
+    }
+
+    #[inline]
+    pub(crate) fn row(&self, index: usize) -> &'a [AtomicU64] {
+        &self.rows[index * self.stride..(index + 1) * self.stride]
+    }
+
+    /// The rows that were ever claimed.
+    pub(crate) fn rows_used(&self) -> usize {
+        (self.status.rows_used.load(Ordering::Relaxed) as usize).min(self.max_readers())
+    }
+
+    #[inline]
+    pub(crate) fn words_of_pins(&self) -> usize {
+        self.entries.len().div_ceil(row::SLOTS_PER_WORD as usize)
+    }
+
+    /// Number of frames published, from the head alone.
+    #[inline]
+    pub(crate) fn published(&self) -> u64 {
+        self.head.frames.load(load_head()).min(MAX_SEQUENCE)
+    }
+
+    /// The ring's state, one of `STATE_*`.
+    #[inline]
+    pub(crate) fn state(&self) -> u32 {
+        self.status.state.load(load_state())
+    }
+
+    /// Ends the stream, unless it has ended.
+    pub(crate) fn close(&self) {
+        let state = &self.status.state;
+        if state.compare_exchange(STATE_OPEN, STATE_CLOSED, set_state(), Ordering::Relaxed).is_ok() {
+            wait::ring_always(self.frames);
+        }
+    }
+
+    /// Makes the frame `sequence` safe from being overwritten, if it is there.
+    #[inline]
+    pub(crate) fn pin(&self, reader: usize, sequence: u64) -> Pin {
+        let entry = self.entry(sequence);
+        match Standing::of(entry.stamp.load(observe()), sequence) {
+            Standing::Stands => {}
+            Standing::NotYet => return Pin::NotYet,
+            Standing::Asked => return Pin::Asked,
+            Standing::Gone => return Pin::Gone,
+        }
+        let meta = FrameMeta {
+            sequence,
+            slot: entry.slot.load(Ordering::Relaxed),
+            bytes: entry.bytes.load(Ordering::Relaxed),
+            schema: entry.schema.load(Ordering::Relaxed),
+            published_ns: entry.published_ns.load(Ordering::Relaxed),
+            rows: entry.rows.load(Ordering::Relaxed),
+        };
+        // A slot of a torn read may be any slot of the ring, but never one outside it.
+        let slot = meta.slot.min(self.entries.len() as u32 - 1);
+        let (word, bit) = pin_of(slot);
+        self.row(reader)[word].fetch_or(bit, Ordering::Relaxed);
+        fence_pin();
+        match Standing::of(entry.stamp.load(Ordering::Relaxed), sequence) {
+            // The frame stood unmarked after our bit had become visible: the fields above are its own and its
+            // slot stays as it is.
+            Standing::Stands if slot == meta.slot => return Pin::Held(meta),
+            Standing::Stands => {
+                self.unpin(reader, slot);
+                return Pin::NoSuchSlot(meta.slot);
+            }
+            _ => {}
+        }
+        // The bit may lie on somebody else's frame: take it off.
+        self.unpin(reader, slot);
+        match Standing::of(entry.stamp.load(Ordering::Relaxed), sequence) {
+            Standing::Gone => Pin::Gone,
+            _ => Pin::Asked,
+        }
+    }
+
+    /// Releases a pin and wakes a writer that waits for it.
+    #[inline]
+    pub(crate) fn unpin(&self, reader: usize, slot: u32) {
+        let (word, bit) = pin_of(slot);
+        let before = self.row(reader)[word].fetch_and(!(bit | row::WANTED), release_pin());
+        if before & row::WANTED != 0 {
+            wait::ring_always(self.space);
+        }
+    }
+
+    /// Moves a reader's cursor and wakes a writer that waits for it.
+    #[inline]
+    pub(crate) fn advance(&self, reader: usize, to: u64) {
+        let before = self.row(reader)[row::CURSOR].swap(to, advance());
+        if before & row::WANTED != 0 {
+            wait::ring_always(self.space);
+        }
+    }
+
+    /// The first frame from `from` on that stands, or what comes next.
+    pub(crate) fn oldest_from(&self, from: u64) -> u64 {
+        let head = self.published();
+        let from = from.max(head.saturating_sub(self.len()));
+        (from..head)
+            .find(|&s| self.entry(s).stamp.load(observe()) == Stamp::Published(s).word())
+            .unwrap_or(head.max(from))
+    }
+
+    /// Claims row `reader`, whose lock the caller holds: no former owner's bits remain.
+    pub(crate) fn claim(&self, reader: usize, policy: Policy) {
+        let words = self.row(reader);
+        let mut before = words[row::STATE].load(Ordering::Relaxed);
+        loop {
+            let epoch = row::State::of(before).epoch.wrapping_add(1);
+            let claimed = row::State { phase: row::CLAIMED, policy: policy as u8, epoch }.word();
+            match words[row::STATE].compare_exchange(before, claimed, leave(), Ordering::Relaxed) {
+                Ok(_) => break,
+                Err(now) => before = now,
+            }
+        }
+        for pins in &words[row::PINS..] {
+            pins.store(0, Ordering::Relaxed);
+        }
+        words[row::CURSOR].store(0, Ordering::Relaxed);
+        self.status.rows_used.fetch_max(reader as u32 + 1, Ordering::Relaxed);
+    }
+
+    /// Makes a claimed row count, starting from the oldest or the newest frame, and returns its first cursor.
+    ///
+    /// From here on a lossless reader loses nothing: the frame at the cursor stood, or was still to come,
+    /// after the cursor had become visible.
+    pub(crate) fn join(&self, reader: usize, newest: bool) -> u64 {
+        let words = self.row(reader);
+        let mut state = row::State::of(words[row::STATE].load(Ordering::Relaxed));
+        state.phase = row::ACTIVE;
+        let mut from = if newest { self.published().saturating_sub(1) } else { 0 };
+        loop {
+            let cursor = self.oldest_from(from);
+            words[row::CURSOR].store(cursor, advance());
+            words[row::STATE].store(state.word(), leave());
+            fence_join();
+            match Standing::of(self.entry(cursor).stamp.load(observe()), cursor) {
+                Standing::Stands | Standing::NotYet => return cursor,
+                Standing::Asked | Standing::Gone => from = cursor + 1,
+            }
+        }
+    }
+
+    /// Changes the phase of a row that the caller owns; whatever it held back may now go.
+    pub(crate) fn set_phase(&self, reader: usize, phase: u8) {
+        let state = &self.row(reader)[row::STATE];
+        let was = row::State::of(state.load(Ordering::Relaxed));
+        state.store(row::State { phase, ..was }.word(), leave());
+        wait::ring_always(self.space);
+    }
+
+    /// Frees the row of a dead reader, unless it has changed hands since `seen` was read from it.
+    pub(crate) fn evict(&self, reader: usize, seen: row::State) -> bool {
+        let freed = row::State { phase: row::FREE, policy: 0, epoch: seen.epoch.wrapping_add(1) };
+        self.row(reader)[row::STATE]
+            .compare_exchange(seen.word(), freed.word(), Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// State and cursor of a row.
+    pub(crate) fn reader(&self, reader: usize) -> (row::State, u64) {
+        let words = self.row(reader);
+        let state = row::State::of(words[row::STATE].load(scan_rows()));
+        (state, words[row::CURSOR].load(scan_cursors()) & !row::WANTED)
+    }
+
+    /// Number of slots a row pins.
+    pub(crate) fn pins(&self, reader: usize) -> u32 {
+        let words = &self.row(reader)[row::PINS..row::PINS + self.words_of_pins()];
+        words.iter().map(|word| (word.load(scan_pins()) & !row::WANTED).count_ones()).sum()
+    }
+}
+
+/// What an entry's stamp says of the frame `sequence`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Stands,
+    NotYet,
+    Asked,
+    Gone,
+}
+
+impl Standing {
+    #[inline]
+    fn of(word: u64, sequence: u64) -> Standing {
+        match Stamp::of(word) {
+            Stamp::Published(s) if s == sequence => Standing::Stands,
+            Stamp::Marked(s) if s == sequence => Standing::Asked,
+            Stamp::Published(s) | Stamp::Marked(s) | Stamp::Retired(s) if s >= sequence => Standing::Gone,
+            _ => Standing::NotYet,
+        }
+    }
+}
+
+/// Word and bit of a slot in a row.
+#[inline]
+pub(crate) fn pin_of(slot: u32) -> (usize, u64) {
+    (row::PINS + (slot / row::SLOTS_PER_WORD) as usize, 1 << (slot % row::SLOTS_PER_WORD))
+}
+
+/// Takes back the marks of a dead writer and counts the frame it published last but not yet in `head`.
+/// The caller holds the writer's lock, so no writer lives.
+pub(crate) fn repair(ring: &Ring<'_>) -> u64 {
+    for entry in ring.entries {
+        if let Stamp::Marked(sequence) = Stamp::of(entry.stamp.load(observe())) {
+            entry.stamp.store(Stamp::Published(sequence).word(), publish());
+        }
+    }
+    let mut head = ring.published();
+    while ring.entry(head).stamp.load(observe()) == Stamp::Published(head).word() {
+        head += 1;
+    }
+    ring.head.frames.store(head, advance_head());
+    head
+}

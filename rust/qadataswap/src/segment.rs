@@ -1,0 +1,268 @@
+//! A region in this process: its file, its two mappings, and the only code that turns addresses into references.
+//!
+//! Law: the geometry has been checked before a `Segment` exists, and the file is at least that long; so every
+//! reference handed out here lies inside a mapping. What a slot means is not known here.
+//!
+//! A forked child has neither mapping (`MADV_DONTFORK`): it must not follow a pointer from before the fork, and
+//! this file's `Drop` does not unmap what is not there.
+
+#![allow(unsafe_code)]
+
+use crate::layout::{Bell, Entry, Geometry, Head, Header, Identity, Offsets, PAGE, Status, row};
+use crate::publisher::FreeSlot;
+use crate::ring::Ring;
+use crate::sync::AtomicU64;
+use memmap2::{Advice, MmapOptions, MmapRaw};
+use std::fs::File;
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64 as Counter, Ordering::Relaxed};
+
+/// Forks that this process descends from, as far as this library has seen.
+static FORKS: Counter = Counter::new(0);
+
+/// Number of forks between the process that first called into this library and this one.
+#[inline]
+pub(crate) fn forks() -> u64 {
+    FORKS.load(Relaxed)
+}
+
+/// Runs `in_child` in every forked child from now on, and counts the fork.
+pub(crate) fn at_fork(in_child: fn()) {
+    static IN_CHILD: std::sync::OnceLock<fn()> = std::sync::OnceLock::new();
+    extern "C" fn handler() {
+        FORKS.fetch_add(1, Relaxed);
+        if let Some(in_child) = IN_CHILD.get() {
+            in_child();
+        }
+    }
+    IN_CHILD.get_or_init(|| {
+        // SAFETY: registers a function that lives for ever and is async-signal-safe: it adds to an atomic and
+        // calls `in_child`, of which the caller promises the same.
+        let failed = unsafe { libc::pthread_atfork(None, None, Some(handler)) };
+        if failed != 0 {
+            tracing::warn!(errno = failed, "pthread_atfork failed: forked children will not be told apart");
+        }
+        in_child
+    });
+}
+
+/// A mapping that a forked child neither has nor unmaps.
+struct Map {
+    map: ManuallyDrop<MmapRaw>,
+    forks: u64,
+}
+
+impl Map {
+    fn new(file: &File, offset: u64, length: u64, writable: bool) -> std::io::Result<Map> {
+        let length = usize::try_from(length).map_err(|_| std::io::ErrorKind::OutOfMemory)?;
+        let mut options = MmapOptions::new();
+        options.offset(offset).len(length);
+        let map = if writable { options.map_raw(file)? } else { options.map_raw_read_only(file)? };
+        map.advise(Advice::DontFork)?;
+        Ok(Map { map: ManuallyDrop::new(map), forks: forks() })
+    }
+
+    /// Address of `offset`, which with `length` bytes after it lies inside the mapping.
+    #[inline]
+    fn at(&self, offset: u64, length: u64) -> NonNull<u8> {
+        assert!(offset.checked_add(length).is_some_and(|end| end <= self.map.len() as u64));
+        // SAFETY: just asserted to be inside the mapping, whose address is not null.
+        unsafe { NonNull::new_unchecked(self.map.as_mut_ptr().add(offset as usize)) }
+    }
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        if self.forks == forks() {
+            // SAFETY: dropped once, here, in the process that mapped it.
+            unsafe { ManuallyDrop::drop(&mut self.map) }
+        }
+    }
+}
+
+/// What a participant may do with the mappings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Access {
+    /// Control part and slots writable.
+    Writer,
+    /// Control part writable, slots read-only.
+    Reader,
+    /// Control part read-only, no slots.
+    Observer,
+}
+
+/// A mapped region.
+pub(crate) struct Segment {
+    control: Map,
+    slots: Option<Map>,
+    geometry: Geometry,
+    offsets: Offsets,
+    file: File,
+    access: Access,
+}
+
+impl Segment {
+    /// Maps a region of a checked geometry.
+    ///
+    /// # Errors
+    /// If the file is shorter than the geometry says, or cannot be mapped.
+    pub(crate) fn map(file: File, geometry: Geometry, access: Access) -> std::io::Result<Segment> {
+        if file.metadata()?.len() < geometry.region_bytes {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        let offsets = geometry.offsets();
+        let control = Map::new(&file, 0, geometry.control_bytes, access != Access::Observer)?;
+        let slots = match access {
+            Access::Observer => None,
+            _ => {
+                let length = geometry.region_bytes - geometry.control_bytes;
+                Some(Map::new(&file, geometry.control_bytes, length, access == Access::Writer)?)
+            }
+        };
+        Ok(Segment { control, slots, geometry, offsets, file, access })
+    }
+
+    pub(crate) fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// A shared reference to the `T` at `offset` of the control part.
+    #[inline]
+    fn control_part<T: SharedPart>(&self, offset: u64) -> &T {
+        let address = self.control.at(offset, size_of::<T>() as u64).cast::<T>();
+        debug_assert!(address.is_aligned());
+        // SAFETY: inside the mapping (`at`), aligned (offsets are multiples of 64 or 128, asserted in
+        // layout.rs, and the mapping starts on a page), alive as long as `self`. `T` consists of atomics and
+        // padding (`SharedPart`), so any bytes are a value and other processes may store to it at any time.
+        unsafe { address.as_ref() }
+    }
+
+    /// `count` consecutive `T`s at `offset` of the control part.
+    #[inline]
+    fn control_parts<T: SharedPart>(&self, offset: u64, count: usize) -> &[T] {
+        let address = self.control.at(offset, (size_of::<T>() * count) as u64).cast::<T>();
+        debug_assert!(address.is_aligned());
+        // SAFETY: as in `control_part`, for `count` of them.
+        unsafe { std::slice::from_raw_parts(address.as_ptr(), count) }
+    }
+
+    /// The ring protocol's words.
+    #[inline]
+    pub(crate) fn ring(&self) -> Ring<'_> {
+        let stride = row::stride(self.geometry.buffer_count);
+        Ring {
+            status: self.control_part::<Status>(self.offsets.status),
+            head: self.control_part::<Head>(self.offsets.head),
+            frames: self.control_part::<Bell>(self.offsets.frames_bell),
+            space: self.control_part::<Bell>(self.offsets.space_bell),
+            entries: self.control_parts::<Entry>(self.offsets.directory, self.geometry.buffer_count as usize),
+            rows: self
+                .control_parts::<AtomicU64>(self.offsets.rows, stride * self.geometry.max_readers as usize),
+            stride,
+        }
+    }
+
+    /// Who the writer is.
+    pub(crate) fn writer_identity(&self) -> &Identity {
+        self.control_part(self.offsets.writer)
+    }
+
+    /// Who the readers are, by row.
+    pub(crate) fn reader_identities(&self) -> &[Identity] {
+        self.control_parts(self.offsets.readers, self.geometry.max_readers as usize)
+    }
+
+    /// Address of the first `length` bytes of a slot; `None` if there are not as many or no slots are mapped.
+    /// What it points to stays as it is while the slot is pinned.
+    #[inline]
+    pub(crate) fn slot(&self, slot: u32, length: u64) -> Option<NonNull<u8>> {
+        if slot >= self.geometry.buffer_count || length > self.geometry.slot_bytes {
+            return None;
+        }
+        Some(self.slots.as_ref()?.at(self.geometry.slot_offset(slot), length))
+    }
+
+    /// The bytes of a slot, to be written.
+    ///
+    /// # Panics
+    /// If this is not the writer's segment, or the slot is another ring's.
+    #[inline]
+    pub(crate) fn slot_mut<'a>(&'a self, slot: &'a mut FreeSlot) -> &'a mut [u8] {
+        assert!(self.access == Access::Writer);
+        let bytes = self.geometry.slot_bytes;
+        let address = self.slot(slot.index(), bytes).expect("a publisher hands out slots of its own ring");
+        // SAFETY: inside the writable mapping and alive as long as `self`. Exclusive: there is one publisher on
+        // a region, it hands out a `FreeSlot` at most once at a time and only when no reader can reach or hold
+        // the slot (the argument in ring.rs), and the caller lends it to us mutably.
+        unsafe { std::slice::from_raw_parts_mut(address.as_ptr(), bytes as usize) }
+    }
+
+    /// Makes sure that `length` bytes from `offset` of the file have memory behind them.
+    ///
+    /// # Errors
+    /// `StorageFull` and its like when there is none: the reason why touching a page never is a signal.
+    pub(crate) fn reserve(file: &File, offset: u64, length: u64) -> std::io::Result<()> {
+        let first = offset / PAGE * PAGE;
+        let end = (offset + length).next_multiple_of(PAGE);
+        loop {
+            match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), first, end - first) {
+                Err(rustix::io::Errno::INTR) => {}
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    /// Reserves the first `length` bytes of a slot.
+    ///
+    /// # Errors
+    /// As [`reserve`](Segment::reserve).
+    pub(crate) fn reserve_slot(&self, slot: u32, from: u64, length: u64) -> std::io::Result<()> {
+        let start = self.geometry.control_bytes + self.geometry.slot_offset(slot);
+        Segment::reserve(&self.file, start + from, length - from)
+    }
+}
+
+/// Parts of the control area: atomics and padding only.
+///
+/// # Safety
+/// Every field is an atomic or padding, so that any bytes are a value and shared stores are no data race.
+unsafe trait SharedPart {}
+
+// SAFETY: atomics and padding (layout.rs).
+unsafe impl SharedPart for Status {}
+// SAFETY: as above.
+unsafe impl SharedPart for Head {}
+// SAFETY: as above.
+unsafe impl SharedPart for Bell {}
+// SAFETY: as above.
+unsafe impl SharedPart for Entry {}
+// SAFETY: as above.
+unsafe impl SharedPart for Identity {}
+// SAFETY: an atomic.
+unsafe impl SharedPart for AtomicU64 {}
+
+/// The header of a region, read out of its file in one go; `None` if the file is shorter.
+///
+/// # Errors
+/// If reading fails.
+pub(crate) fn read_header(file: &File) -> std::io::Result<Option<Header>> {
+    let mut bytes = [0; size_of::<Header>()];
+    match std::os::unix::fs::FileExt::read_exact_at(file, &mut bytes, 0) {
+        Ok(()) => Ok(Some(bytemuck::pod_read_unaligned(&bytes))),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes the header of a region that has no name yet.
+///
+/// # Errors
+/// If writing fails.
+pub(crate) fn write_header(file: &File, header: &Header) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytemuck::bytes_of(header), 0)
+}

@@ -1,0 +1,384 @@
+//! The writing end of a ring.
+
+use crate::config::{SharedMemoryConfig, WhenFull};
+use crate::error::{QADataSwapError, Result};
+use crate::frame::Encoder;
+use crate::loan::Loan;
+use crate::peers::{Byte, monotonic_ns};
+use crate::publisher::{FreeSlot, Full, Publisher};
+use crate::region::{self, Region};
+use crate::ring::FrameMeta;
+use crate::stats::Stats;
+use crate::sync::Ordering;
+use crate::wait::{self, wait_until};
+use arrow_array::RecordBatch;
+use arrow_schema::{Schema, SchemaRef};
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+/// The writing end of a ring: there is one at a time.
+///
+/// A writer may be sent to another thread but not shared. Dropping it closes it: readers read what is there
+/// and then see the end of the stream.
+pub struct Writer {
+    inner: RefCell<Inner>,
+}
+
+pub(crate) struct Inner {
+    config: SharedMemoryConfig,
+    /// `None` once closed.
+    open: Option<Open>,
+    pub(crate) encoder: Encoder,
+    pub(crate) stats: Stats,
+    /// A slot is lent out.
+    pub(crate) lent: bool,
+}
+
+struct Open {
+    region: Region,
+    publisher: Publisher,
+    /// By slot: what stands in it.
+    slots: Vec<SlotState>,
+    /// Id of the encoder's schema 0 in this region.
+    schema_base: u64,
+}
+
+/// What this writer knows of a slot.
+#[derive(Clone, Copy, Default)]
+struct SlotState {
+    /// Bytes from its start that have memory behind them.
+    reserved: u64,
+    /// Key, plus one, of the schema whose message stands at its start.
+    schema: u64,
+}
+
+impl Writer {
+    /// Creates a ring, or takes over one whose writer is gone: with the same geometry its frames and its
+    /// sequence go on, with another its region is replaced.
+    ///
+    /// # Errors
+    /// [`InvalidName`](QADataSwapError::InvalidName), [`InvalidConfig`](QADataSwapError::InvalidConfig),
+    /// [`WriterExists`](QADataSwapError::WriterExists), [`NoSpace`](QADataSwapError::NoSpace),
+    /// [`PermissionDenied`](QADataSwapError::PermissionDenied), and
+    /// [`Incompatible`](QADataSwapError::Incompatible) or [`Corrupt`](QADataSwapError::Corrupt) for what
+    /// stands under that name.
+    pub fn new(config: impl Into<SharedMemoryConfig>) -> Result<Writer> {
+        let config = config.into();
+        let (region, publisher) = region::create(&config)?;
+        let reserved = if config.prefault { region.segment.geometry().slot_bytes } else { 0 };
+        let slots = vec![SlotState { reserved, schema: 0 }; region.segment.geometry().buffer_count as usize];
+        let schema_base = region.segment.ring().status.next_schema.load(Ordering::Relaxed);
+        let encoder = Encoder::new(config.compression);
+        let open = Some(Open { region, publisher, slots, schema_base });
+        let inner = Inner { config, open, encoder, stats: Stats::default(), lent: false };
+        Ok(Writer { inner: RefCell::new(inner) })
+    }
+
+    /// Writes a table of one chunk and returns the frame's sequence number.
+    ///
+    /// # Errors
+    /// [`FrameTooLarge`](QADataSwapError::FrameTooLarge), [`NoSpace`](QADataSwapError::NoSpace); when the ring
+    /// is full, by the writer's [`WhenFull`]: [`WriteTimeout`](QADataSwapError::WriteTimeout) or
+    /// [`RingFull`](QADataSwapError::RingFull). In each case the ring is as it was.
+    pub fn write_arrow(&self, batch: &RecordBatch) -> Result<u64> {
+        self.write_batches(batch.schema_ref(), std::slice::from_ref(batch))
+    }
+
+    /// Writes a table of any number of chunks as one frame and returns its sequence number.
+    ///
+    /// # Errors
+    /// As [`write_arrow`](Writer::write_arrow), and [`InvalidConfig`](QADataSwapError::InvalidConfig) if a chunk
+    /// is not of `schema`.
+    pub fn write_batches(&self, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<u64> {
+        self.inner.borrow_mut().write(schema, batches, true)
+    }
+
+    /// Writes a table if there is room for it; `None` if the ring is full. Never waits.
+    ///
+    /// # Errors
+    /// As [`write_arrow`](Writer::write_arrow), but a full ring is none.
+    pub fn try_write_arrow(&self, batch: &RecordBatch) -> Result<Option<u64>> {
+        let batches = std::slice::from_ref(batch);
+        match self.inner.borrow_mut().write(batch.schema_ref(), batches, false) {
+            Err(QADataSwapError::RingFull { .. }) => Ok(None),
+            result => result.map(Some),
+        }
+    }
+
+    /// Lends a frame of `rows` rows whose columns lie in the slot; it is filled in place and published by
+    /// [`Loan::commit`], without a copy, with as many of its rows as were filled. Strings and binaries must be
+    /// of the view types; their values of up to 12 bytes need nothing else, longer ones need
+    /// [`loan_with`](Writer::loan_with).
+    ///
+    /// # Errors
+    /// As [`write_arrow`](Writer::write_arrow); [`Unsupported`](QADataSwapError::Unsupported) for a type that
+    /// cannot be lent; [`LoanOut`](QADataSwapError::LoanOut) while another loan is out.
+    pub fn loan(&self, schema: &Schema, rows: usize) -> Result<Loan<'_>> {
+        self.loan_with(schema, rows, 0)
+    }
+
+    /// As [`loan`](Writer::loan), with room for `var_bytes` bytes of longer strings or binaries in each column of
+    /// a view type.
+    ///
+    /// # Errors
+    /// As [`loan`](Writer::loan).
+    pub fn loan_with(&self, schema: &Schema, rows: usize, var_bytes: usize) -> Result<Loan<'_>> {
+        Loan::new(self, schema, rows, var_bytes)
+    }
+
+    /// What this writer has done so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let inner = self.inner.borrow();
+        let mut stats = inner.stats;
+        if let Some(open) = &inner.open {
+            stats.frames_published = open.publisher.next();
+        }
+        stats
+    }
+
+    /// The ring's name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.inner.borrow().config.name.clone()
+    }
+
+    /// Most bytes a frame may take.
+    #[must_use]
+    pub fn slot_bytes(&self) -> u64 {
+        self.inner.borrow().open.as_ref().map_or(0, |open| open.region.segment.geometry().slot_bytes)
+    }
+
+    /// Ends the stream: readers read what is there and then see its end. Closing twice is no error.
+    ///
+    /// # Errors
+    /// [`LoanOut`](QADataSwapError::LoanOut) while a loan is out.
+    pub fn close(&self) -> Result<()> {
+        let mut inner = self.inner.borrow_mut();
+        if inner.lent {
+            return Err(QADataSwapError::LoanOut { ring: inner.config.name.clone() });
+        }
+        inner.close();
+        Ok(())
+    }
+
+    pub(crate) fn inner(&self) -> std::cell::RefMut<'_, Inner> {
+        self.inner.borrow_mut()
+    }
+}
+
+/// A slot on its way to be published, and how much of it is known to stand.
+pub(crate) struct Draft {
+    pub(crate) slot: FreeSlot,
+    /// The schema's message stands at the slot's start already.
+    pub(crate) prefix_stands: bool,
+}
+
+impl Inner {
+    pub(crate) fn ring_name(&self) -> &str {
+        &self.config.name
+    }
+
+    fn open(&mut self) -> Result<&mut Open> {
+        let name = &self.config.name;
+        let open = self.open.as_mut().ok_or_else(|| QADataSwapError::Closed { ring: name.clone() })?;
+        if !open.region.is_ours() {
+            return Err(QADataSwapError::Forked { ring: name.clone() });
+        }
+        Ok(open)
+    }
+
+    fn write(&mut self, schema: &SchemaRef, batches: &[RecordBatch], wait: bool) -> Result<u64> {
+        let measured = self
+            .encoder
+            .measure(schema, batches)
+            .map_err(|error| QADataSwapError::frame(&self.config.name, error))?;
+        let mut draft = self.draft(measured.schema_key, measured.total, wait)?;
+        let Inner { open, encoder, config, .. } = self;
+        let segment = &open.as_ref().expect("a draft comes from an open writer").region.segment;
+        let bytes = segment.slot_mut(&mut draft.slot);
+        match encoder.write(&measured, schema, batches, bytes, draft.prefix_stands) {
+            Ok(length) => Ok(self.publish(draft, measured.schema_key, length, measured.rows)),
+            Err(error) => {
+                let error = QADataSwapError::frame(&config.name, error);
+                self.abandon(draft);
+                Err(error)
+            }
+        }
+    }
+
+    /// A slot for a frame of at most `total` bytes, with memory behind it.
+    pub(crate) fn draft(&mut self, schema_key: u64, total: u64, wait: bool) -> Result<Draft> {
+        let capacity = self.open()?.region.segment.geometry().slot_bytes;
+        // What is compressed may fit though its bound does not.
+        let compressed = self.config.compression != crate::frame::Compression::None;
+        if total > capacity && !compressed {
+            return Err(QADataSwapError::FrameTooLarge {
+                ring: self.config.name.clone(),
+                needed: total,
+                available: capacity,
+            });
+        }
+        let slot = self.acquire(wait)?;
+        let needed = total.min(capacity);
+        let config = &self.config;
+        let open = self.open.as_mut().expect("checked above");
+        let state = &mut open.slots[slot.index() as usize];
+        if needed > state.reserved {
+            if let Err(error) = open.region.segment.reserve_slot(slot.index(), state.reserved, needed) {
+                let error = region::reserve_error(config, needed - state.reserved, error);
+                open.publisher.abandon(slot);
+                return Err(error);
+            }
+            state.reserved = needed;
+        }
+        let prefix_stands = state.schema == schema_key + 1;
+        // Until the frame is whole, nothing is known of the slot.
+        state.schema = 0;
+        Ok(Draft { slot, prefix_stands })
+    }
+
+    /// The bytes of a draft's slot.
+    pub(crate) fn draft_bytes<'a>(&'a self, slot: &'a mut FreeSlot) -> Result<&'a mut [u8]> {
+        match &self.open {
+            Some(open) => Ok(open.region.segment.slot_mut(slot)),
+            None => Err(QADataSwapError::Closed { ring: self.config.name.clone() }),
+        }
+    }
+
+    pub(crate) fn abandon(&mut self, draft: Draft) {
+        if let Some(open) = &mut self.open {
+            open.publisher.abandon(draft.slot);
+        }
+    }
+
+    pub(crate) fn publish(&mut self, draft: Draft, schema_key: u64, length: u64, rows: u64) -> u64 {
+        let open = self.open.as_mut().expect("a draft comes from an open writer");
+        let ring = open.region.segment.ring();
+        open.slots[draft.slot.index() as usize].schema = schema_key + 1;
+        let schema = open.schema_base + schema_key;
+        // Ids are never used twice, by this writer or one that takes over.
+        if ring.status.next_schema.load(Ordering::Relaxed) <= schema {
+            ring.status.next_schema.store(schema + 1, Ordering::Relaxed);
+        }
+        let meta =
+            FrameMeta { bytes: length, schema, published_ns: monotonic_ns(), rows, ..FrameMeta::default() };
+        let sequence = open.publisher.publish(&ring, draft.slot, &meta);
+        wait::ring(ring.frames);
+        self.stats.writes_count += 1;
+        self.stats.bytes_written += length;
+        self.stats.rows_written += rows;
+        sequence
+    }
+
+    fn acquire(&mut self, wait: bool) -> Result<FreeSlot> {
+        let open = self.open.as_mut().expect("checked by the caller");
+        let ring = open.region.segment.ring();
+        if let Ok(slot) = open.publisher.acquire(&ring) {
+            return Ok(slot);
+        }
+        self.acquire_when_full(wait)
+    }
+
+    /// The ring is full: removes dead readers, then does what the configuration says.
+    #[cold]
+    fn acquire_when_full(&mut self, wait: bool) -> Result<FreeSlot> {
+        let Inner { config, open, stats, .. } = self;
+        let open = open.as_mut().expect("checked by the caller");
+        let (region, publisher) = (&open.region, RefCell::new(&mut open.publisher));
+        let ring = region.segment.ring();
+        let started = Instant::now();
+        let patience = match config.when_full {
+            WhenFull::Block(patience) if wait => patience,
+            _ => Some(Duration::ZERO),
+        };
+        let full = std::cell::Cell::new(Full::Pinned);
+        let look = || match publisher.borrow_mut().acquire(&ring) {
+            Ok(slot) => Ok(Some(slot)),
+            Err(Full::Exhausted) => Err(QADataSwapError::RingFull {
+                ring: config.name.clone(),
+                reason: "its sequence numbers are used up; create it anew under another name".to_owned(),
+            }),
+            Err(why) => {
+                full.set(why);
+                Ok(None)
+            }
+        };
+        let evict = || {
+            let blockers = publisher.borrow().blockers(&ring);
+            region.evict_dead(blockers) as u64
+        };
+        stats.readers_evicted += evict();
+        let mut found = look()?;
+        if found.is_none() && patience != Some(Duration::ZERO) {
+            stats.full_waits += 1;
+            let deadline = patience.and_then(|patience| started.checked_add(patience));
+            let evicted = std::cell::Cell::new(0);
+            let idle = || {
+                if !region.is_ours() {
+                    return Err(QADataSwapError::Forked { ring: config.name.clone() });
+                }
+                evicted.set(evicted.get() + evict());
+                Ok(())
+            };
+            found =
+                wait_until(ring.space, config.wait, deadline, look, || Publisher::ask_for_wake(&ring), idle)?;
+            stats.readers_evicted += evicted.get();
+        }
+        found.ok_or_else(|| {
+            let blockers = publisher.borrow().blockers(&ring);
+            let reason = describe(region, full.get(), &blockers);
+            let ring = config.name.clone();
+            if patience == Some(Duration::ZERO) {
+                return QADataSwapError::RingFull { ring, reason };
+            }
+            stats.wait_timeouts += 1;
+            QADataSwapError::WriteTimeout { ring, waited: started.elapsed(), reason }
+        })
+    }
+
+    fn close(&mut self) {
+        let Some(open) = self.open.take() else { return };
+        if !open.region.is_ours() {
+            return;
+        }
+        open.region.segment.ring().close();
+        open.region.leave(Byte::Writer);
+        tracing::info!(ring = self.config.name, frames = open.publisher.next(), "closed");
+    }
+}
+
+/// Who keeps the ring full.
+fn describe(region: &Region, full: Full, blockers: &[usize]) -> String {
+    let ring = region.segment.ring();
+    let who: Vec<String> = blockers
+        .iter()
+        .take(4)
+        .map(|&row| {
+            let pid = region.segment.reader_identities()[row].pid.load(Ordering::Relaxed);
+            let lag = ring.published().saturating_sub(ring.reader(row).1);
+            format!("process {pid} is {lag} frames behind and holds {} slots", ring.pins(row))
+        })
+        .collect();
+    let what = match full {
+        Full::Unread => "a lossless reader has not read the oldest frame",
+        Full::Pinned | Full::Exhausted => "readers hold every slot",
+    };
+    match who.is_empty() {
+        true => what.to_owned(),
+        false => format!("{what} ({})", who.join("; ")),
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let inner = self.inner.borrow();
+        f.debug_struct("Writer").field("ring", &inner.config.name).field("stats", &inner.stats).finish()
+    }
+}
