@@ -404,7 +404,7 @@ mod fixed {
 #[cfg(not(feature = "loom"))]
 pub use fixed::describe;
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::*;
 

@@ -6,9 +6,7 @@
 
 use crate::layout::{MAX_SEQUENCE, Stamp, row};
 use crate::ring::{FrameMeta, Policy, Ring, pin_of, repair};
-use crate::sync::{
-    Ordering, advance_head, fence_reclaim, observe, publish, scan_cursors, scan_pins, scan_rows,
-};
+use crate::sync::{Ordering, advance_head, fence_reclaim, observe, publish, scan_pins, scan_rows};
 use crate::wait;
 
 /// The writer's private knowledge.
@@ -222,8 +220,7 @@ impl Publisher {
                 continue;
             }
             if state.phase == row::ACTIVE && state.policy == Policy::Lossless as u8 {
-                // Before the pins: whoever's cursor is seen beyond a frame has its pin of that frame seen too.
-                let cursor = words[row::CURSOR].load(scan_cursors()) & !row::WANTED;
+                let cursor = words[row::CURSOR].load(Ordering::Relaxed) & !row::WANTED;
                 self.passed = self.passed.min(cursor);
             }
             for (held, pins) in self.held.iter_mut().zip(&words[row::PINS..]) {

@@ -14,10 +14,11 @@
 //! the bit and leaves the slot alone; if the writer's, the reader sees the mark and drops its claim. So a slot
 //! that is both pinned and rewritten does not occur.
 //!
-//! *Cursors.* A frame that a lossless reader has not passed is not reclaimed. A reader moves its cursor with
-//! Release *after* pinning, and the writer loads cursors before pins, so the pin of a frame is seen by whoever
-//! sees the cursor beyond it. A reader that joins stores its cursor, fences, and checks the entry it starts
-//! from, which is the same argument with the cursor in the place of the pin.
+//! *Cursors.* A frame that a lossless reader has not passed is not reclaimed. A cursor needs no memory order of
+//! its own. Read too old, it only holds the writer back. Read beyond a frame, it was stored after the reader's
+//! check of that frame, which saw no mark: so that reader's fence came before the writer's, and the writer sees
+//! the pin too. A reader that joins stores its cursor, fences, and checks the entry it starts from: the
+//! hazard-pointer argument once more, with the cursor in the place of the pin.
 //!
 //! *Two steps of going.* `Marked` means "asked, slot untouched", `Retired` "gone, slot may be rewritten". The
 //! writer stores `Retired` only after its look allowed it and before it touches the slot; otherwise it takes
@@ -29,8 +30,8 @@
 
 use crate::layout::{Bell, Entry, Head, MAX_SEQUENCE, STATE_CLOSED, STATE_OPEN, Stamp, Status, row};
 use crate::sync::{
-    AtomicU64, Ordering, advance, advance_head, fence_join, fence_pin, leave, load_head, load_state, observe,
-    publish, release_pin, scan_cursors, scan_pins, scan_rows, set_state,
+    AtomicU64, Ordering, advance_head, fence_join, fence_pin, leave, load_head, load_state, observe, publish,
+    release_pin, scan_pins, scan_rows, set_state,
 };
 use crate::wait;
 
@@ -190,7 +191,7 @@ impl<'a> Ring<'a> {
     /// Moves a reader's cursor and wakes a writer that waits for it.
     #[inline]
     pub(crate) fn advance(&self, reader: usize, to: u64) {
-        let before = self.row(reader)[row::CURSOR].swap(to, advance());
+        let before = self.row(reader)[row::CURSOR].swap(to, Ordering::Relaxed);
         if before & row::WANTED != 0 {
             wait::ring_always(self.space);
         }
@@ -235,7 +236,7 @@ impl<'a> Ring<'a> {
         let mut from = if newest { self.published().saturating_sub(1) } else { 0 };
         loop {
             let cursor = self.oldest_from(from);
-            words[row::CURSOR].store(cursor, advance());
+            words[row::CURSOR].store(cursor, Ordering::Relaxed);
             words[row::STATE].store(state.word(), leave());
             fence_join();
             match Standing::of(self.entry(cursor).stamp.load(observe()), cursor) {
@@ -265,7 +266,7 @@ impl<'a> Ring<'a> {
     pub(crate) fn reader(&self, reader: usize) -> (row::State, u64) {
         let words = self.row(reader);
         let state = row::State::of(words[row::STATE].load(scan_rows()));
-        (state, words[row::CURSOR].load(scan_cursors()) & !row::WANTED)
+        (state, words[row::CURSOR].load(Ordering::Relaxed) & !row::WANTED)
     }
 
     /// Number of slots a row pins.

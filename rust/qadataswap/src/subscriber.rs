@@ -68,7 +68,7 @@ impl Subscriber {
                 Pin::Held(meta) => {
                     let missed = want - self.next;
                     self.next = want + 1;
-                    // After the pin: whoever sees the cursor beyond the frame sees the pin too.
+                    // After the check that the pin holds: see "Cursors" in ring.rs.
                     ring.advance(self.reader, self.next);
                     return Next::Frame(meta, missed);
                 }

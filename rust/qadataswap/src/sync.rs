@@ -11,8 +11,6 @@
 //! | [`observe`] | reader loads a directory stamp | [`publish`] |
 //! | [`release_pin`] | reader clears its pin | [`scan_pins`]: its reads are over before the slot is rewritten |
 //! | [`scan_pins`] | writer reads every pin | [`release_pin`] |
-//! | [`advance`] | reader moves its cursor | [`scan_cursors`]: the pin of a frame is seen by whoever sees the cursor beyond it |
-//! | [`scan_cursors`] | writer reads every cursor | [`advance`] |
 //! | [`leave`] | reader gives up its row | [`scan_rows`]: its reads are over before its pins are ignored |
 //! | [`scan_rows`] | writer reads a row's state | [`leave`] |
 //! | [`advance_head`] | writer stores `head` | [`load_head`] |
@@ -24,6 +22,9 @@
 //! | [`fence_join`] | joining reader, between cursor and re-check | [`fence_reclaim`] |
 //! | [`fence_sleep`] | waiter, between its flag and its last look | [`fence_wake`] |
 //! | [`fence_wake`] | publisher, between what it published and its look for sleepers | [`fence_sleep`] |
+
+//!
+//! Cursors need no order of their own: see "Cursors" in `ring.rs`.
 
 pub(crate) use crate::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -47,8 +48,6 @@ orderings! { ORDERINGS:
     observe = Acquire;
     release_pin = Release;
     scan_pins = Acquire;
-    advance = Release;
-    scan_cursors = Acquire;
     leave = Release;
     scan_rows = Acquire;
     advance_head = Release;

@@ -1,0 +1,334 @@
+//! The models: each a small scene in which one promise of the ring is at stake.
+
+use crate::layout::{STATE_CLOSED, Stamp, row};
+use crate::publisher::Publisher;
+use crate::ring::{Pin, Policy};
+use crate::subscriber::Next;
+use crate::sync::Ordering;
+use crate::world::World;
+use loom::sync::Arc;
+use loom::thread;
+
+/// Tries every interleaving within the bound on preemptions.
+fn model(scene: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = builder.preemption_bound.or(Some(2));
+    builder.check(scene);
+}
+
+/// Starts a thread in the scene.
+fn spawn(world: &Arc<World>, act: impl FnOnce(&World) + 'static) -> thread::JoinHandle<()> {
+    let world = world.clone();
+    thread::spawn(move || act(&world))
+}
+
+/// publish/observe, pin/reclaim: with a single slot, every frame is rewritten under a reader's nose.
+#[test]
+fn a_pinned_frame_is_never_rewritten() {
+    model(|| {
+        let world = World::new(1, 1);
+        let mut subscriber = world.join(0, Policy::Lossy);
+        let writer = spawn(&world, |world| {
+            let mut publisher = Publisher::new(&world.ring());
+            for _ in 0..2 {
+                // A held slot may refuse a frame; that is the point.
+                let _ = world.write(&mut publisher);
+            }
+        });
+        let mut next = 0;
+        for _ in 0..2 {
+            if let Some((sequence, missed)) = world.read(&mut subscriber, 0) {
+                assert_eq!(sequence, next + missed, "missed is exact");
+                next = sequence + 1;
+            }
+        }
+        writer.join().expect("the writer ends");
+    });
+}
+
+/// Two slots: the writer goes round while a reader is between pin and check.
+#[test]
+fn a_lossy_reader_counts_what_it_missed() {
+    model(|| {
+        let world = World::new(2, 1);
+        let mut subscriber = world.join(0, Policy::Lossy);
+        let writer = spawn(&world, |world| {
+            let mut publisher = Publisher::new(&world.ring());
+            for _ in 0..3 {
+                world.write(&mut publisher).expect("one reader holds one of two slots at most");
+            }
+        });
+        let mut next = 0;
+        while next < 3 {
+            match world.read(&mut subscriber, 0) {
+                Some((sequence, missed)) => {
+                    assert_eq!(sequence, next + missed);
+                    next = sequence + 1;
+                }
+                None => thread::yield_now(),
+            }
+        }
+        writer.join().expect("the writer ends");
+    });
+}
+
+/// Cursor and pin: the writer goes by the cursor and must not overlook the pin behind it.
+#[test]
+fn a_lossless_reader_gets_every_frame_whole() {
+    model(|| {
+        let world = World::new(1, 1);
+        let mut subscriber = world.join(0, Policy::Lossless);
+        let writer = spawn(&world, |world| {
+            let mut publisher = Publisher::new(&world.ring());
+            let mut written = 0;
+            while written < 2 {
+                match world.write(&mut publisher) {
+                    Ok(()) => written += 1,
+                    Err(_) => thread::yield_now(),
+                }
+            }
+        });
+        for expected in 0..2 {
+            loop {
+                match world.read(&mut subscriber, 0) {
+                    Some(found) => break assert_eq!(found, (expected, 0)),
+                    None => thread::yield_now(),
+                }
+            }
+        }
+        writer.join().expect("the writer ends");
+    });
+}
+
+/// Broadcast: the slot is free when both have read.
+#[test]
+fn two_lossless_readers_both_get_every_frame() {
+    model(|| {
+        let world = World::new(1, 2);
+        let mut mine = world.join(0, Policy::Lossless);
+        let mut theirs = world.join(1, Policy::Lossless);
+        let mut publisher = Publisher::new(&world.ring());
+        world.write(&mut publisher).expect("an empty ring has room");
+        let other = spawn(&world, move |world| {
+            assert_eq!(world.read(&mut theirs, 1), Some((0, 0)));
+        });
+        let writer = spawn(&world, move |world| {
+            // Allowed only after both reads; refused otherwise, whatever was seen of either.
+            let _ = world.write(&mut publisher);
+        });
+        assert_eq!(world.read(&mut mine, 0), Some((0, 0)));
+        other.join().expect("the other reader ends");
+        writer.join().expect("the writer ends");
+    });
+}
+
+/// Joining while the ring turns: from the first cursor on, nothing is lost.
+#[test]
+fn a_reader_that_joins_loses_nothing_from_its_first_frame_on() {
+    model(|| {
+        let world = World::new(1, 1);
+        let mut publisher = Publisher::new(&world.ring());
+        world.write(&mut publisher).expect("an empty ring has room");
+        let writer = spawn(&world, move |world| {
+            let _ = world.write(&mut publisher);
+        });
+        let mut subscriber = world.join(0, Policy::Lossless);
+        let first = subscriber.next();
+        for expected in first..2 {
+            match world.read(&mut subscriber, 0) {
+                Some(found) => assert_eq!(found, (expected, 0)),
+                None => break,
+            }
+        }
+        writer.join().expect("the writer ends");
+        let published = world.ring().published();
+        let mut expected = subscriber.next();
+        while expected < published {
+            assert_eq!(world.read(&mut subscriber, 0), Some((expected, 0)), "of {published}");
+            expected += 1;
+        }
+    });
+}
+
+/// Whoever knows the head finds the frames below it.
+#[test]
+fn a_late_reader_finds_the_frames_that_stand() {
+    model(|| {
+        let world = World::new(2, 1);
+        let writer = spawn(&world, |world| {
+            let mut publisher = Publisher::new(&world.ring());
+            world.write(&mut publisher).expect("an empty ring has room");
+        });
+        let ring = world.ring();
+        if ring.published() == 1 {
+            assert_eq!(ring.oldest_from(0), 0, "frame 0 stands and nobody removes it");
+        }
+        writer.join().expect("the writer ends");
+    });
+}
+
+/// Leaving: the writer stops looking at the pins of a reader that has left.
+#[test]
+fn a_reader_that_left_has_finished_reading() {
+    model(|| {
+        let world = World::new(1, 1);
+        let mut subscriber = world.join(0, Policy::Lossless);
+        let mut publisher = Publisher::new(&world.ring());
+        world.write(&mut publisher).expect("an empty ring has room");
+        let reader = spawn(&world, move |world| {
+            let ring = world.ring();
+            let Next::Frame(meta, 0) = subscriber.poll(&ring) else { panic!("frame 0 stands") };
+            world.check(&meta);
+            // As after a crash of the protocol's other half: the row is given up with its pin still set.
+            ring.set_phase(0, row::FREE);
+        });
+        let _ = world.write(&mut publisher);
+        reader.join().expect("the reader ends");
+        world.write(&mut publisher).expect("nobody is left");
+    });
+}
+
+/// Publisher and sleeping reader: no wake is lost. A lost one is a deadlock, which the checker reports.
+#[test]
+fn a_sleeping_reader_is_woken() {
+    model(|| {
+        let world = World::new(2, 1);
+        let mut subscriber = world.join(0, Policy::Lossy);
+        let writer = spawn(&world, |world| {
+            let mut publisher = Publisher::new(&world.ring());
+            world.write(&mut publisher).expect("an empty ring has room");
+        });
+        assert_eq!(world.read_blocking(&mut subscriber, 0), 0);
+        writer.join().expect("the writer ends");
+    });
+}
+
+/// Reader and sleeping writer: both the cursor and the pin wake it.
+#[test]
+fn a_sleeping_writer_is_woken() {
+    model(|| {
+        let world = World::new(1, 1);
+        let mut subscriber = world.join(0, Policy::Lossless);
+        let mut publisher = Publisher::new(&world.ring());
+        world.write(&mut publisher).expect("an empty ring has room");
+        let writer = spawn(&world, move |world| world.write_blocking(&mut publisher));
+        assert_eq!(world.read(&mut subscriber, 0), Some((0, 0)));
+        writer.join().expect("the writer ends");
+        assert_eq!(world.read(&mut subscriber, 0), Some((1, 0)));
+    });
+}
+
+/// A sleeping writer that only a leaving reader can help.
+#[test]
+fn a_sleeping_writer_is_woken_by_a_reader_that_leaves() {
+    model(|| {
+        let world = World::new(1, 1);
+        let _subscriber = world.join(0, Policy::Lossless);
+        let mut publisher = Publisher::new(&world.ring());
+        world.write(&mut publisher).expect("an empty ring has room");
+        let writer = spawn(&world, move |world| world.write_blocking(&mut publisher));
+        world.ring().set_phase(0, row::FREE);
+        writer.join().expect("the writer ends");
+    });
+}
+
+/// The end comes after the last frame.
+#[test]
+fn a_reader_sees_the_last_frame_before_the_end() {
+    model(|| {
+        let world = World::new(2, 1);
+        let mut subscriber = world.join(0, Policy::Lossless);
+        let writer = spawn(&world, |world| {
+            let mut publisher = Publisher::new(&world.ring());
+            world.write_quietly(&mut publisher).expect("an empty ring has room");
+            world.ring().close();
+        });
+        loop {
+            match subscriber.poll(&world.ring()) {
+                Next::Frame(meta, 0) => break world.check(&meta),
+                Next::NotYet => thread::yield_now(),
+                other => panic!("{other:?} before frame 0"),
+            }
+        }
+        writer.join().expect("the writer ends");
+        assert_eq!(subscriber.poll(&world.ring()), Next::Ended(STATE_CLOSED));
+    });
+}
+
+/// A writer that died after asking for a frame: its heir takes the question back, whoever reads meanwhile.
+#[test]
+fn a_dead_writers_question_is_taken_back() {
+    model(|| {
+        let world = World::new(2, 1);
+        let mut subscriber = world.join(0, Policy::Lossless);
+        let mut publisher = Publisher::new(&world.ring());
+        world.write(&mut publisher).expect("an empty ring has room");
+        // Died here: asked for frame 0, and decided nothing.
+        world.ring().entry(0).stamp.store(Stamp::Marked(0).word(), Ordering::Relaxed);
+        drop(publisher);
+        let heir = spawn(&world, |world| {
+            let mut publisher = Publisher::take_over(&world.ring()).expect("the directory is sound");
+            assert_eq!(publisher.next(), 1);
+            world.write(&mut publisher).expect("one of two slots is free");
+            let _ = world.write(&mut publisher);
+        });
+        for expected in 0..2 {
+            loop {
+                match world.read(&mut subscriber, 0) {
+                    Some(found) => break assert_eq!(found, (expected, 0)),
+                    None => thread::yield_now(),
+                }
+            }
+        }
+        heir.join().expect("the heir ends");
+    });
+}
+
+/// A writer that died between a frame's stamp and the head: the frame counts, and its slot is not given away.
+#[test]
+fn a_dead_writers_last_frame_counts() {
+    model(|| {
+        let world = World::new(2, 1);
+        let mut subscriber = world.join(0, Policy::Lossless);
+        let mut publisher = Publisher::new(&world.ring());
+        world.write(&mut publisher).expect("an empty ring has room");
+        // Died here: frame 0 is stamped, the head does not count it.
+        world.ring().head.frames.store(0, Ordering::Relaxed);
+        drop(publisher);
+        let heir = spawn(&world, |world| {
+            let mut publisher = Publisher::take_over(&world.ring()).expect("the directory is sound");
+            assert_eq!(publisher.next(), 1);
+            world.write(&mut publisher).expect("one of two slots is free");
+        });
+        let mut next = 0;
+        while next < 2 {
+            match world.read(&mut subscriber, 0) {
+                Some((sequence, missed)) => {
+                    assert_eq!((sequence, missed), (next, 0));
+                    next += 1;
+                }
+                None => thread::yield_now(),
+            }
+        }
+        heir.join().expect("the heir ends");
+    });
+}
+
+/// A claim by a newcomer and the eviction of the former owner: whoever comes second gives way.
+#[test]
+fn an_eviction_does_not_hit_the_next_owner() {
+    model(|| {
+        let world = World::new(1, 1);
+        world.ring().claim(0, Policy::Lossless);
+        world.ring().join(0, false);
+        let (seen, _) = world.ring().reader(0);
+        let evictor = spawn(&world, move |world| {
+            world.ring().evict(0, seen);
+        });
+        world.ring().claim(0, Policy::Lossy);
+        world.ring().join(0, false);
+        evictor.join().expect("the evictor ends");
+        assert_eq!(world.ring().reader(0).0.phase, row::ACTIVE);
+        assert!(matches!(world.ring().pin(0, 0), Pin::NotYet));
+    });
+}
