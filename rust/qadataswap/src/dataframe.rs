@@ -7,7 +7,7 @@ use crate::reader::{Frame, Frames, Reader};
 use crate::stats::Stats;
 use crate::writer::Writer;
 use arrow_array::RecordBatch;
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::SchemaRef;
 
 /// A named table stream in shared memory: its writing or its reading end.
 ///
@@ -106,7 +106,7 @@ impl SharedDataFrame {
     ///
     /// # Errors
     /// As there; [`WrongRole`](QADataSwapError::WrongRole) on a reader.
-    pub fn loan(&self, schema: &Schema, rows: usize) -> Result<Loan<'_>> {
+    pub fn loan(&self, schema: &SchemaRef, rows: usize) -> Result<Loan<'_>> {
         self.writer()?.loan(schema, rows)
     }
 

@@ -177,7 +177,7 @@ pub enum QADataSwapError {
         /// The ring.
         ring: String,
     },
-    /// A second loan was asked for, or a write while a loan is out.
+    /// The writer was to be closed while a loan is out.
     #[error("ring '{ring}': a loan is out; commit or drop it first")]
     LoanOut {
         /// The ring.

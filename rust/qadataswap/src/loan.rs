@@ -1,13 +1,208 @@
-//! stub
-use crate::error::Result;
-use crate::writer::Writer;
-use arrow_schema::Schema;
-/// x
+//! Loans: a frame that is built where it will be read.
+//!
+//! Law: what is lent lies in a slot that nobody else can reach until [`Loan::commit`]; a loan that is dropped
+//! leaves no trace.
+
+use crate::error::{QADataSwapError, Result};
+use crate::frame::{BoolColumn, ColumnIndex, Columns, FrameError, LoanPlan, Native, Validity, ViewColumn};
+use crate::region::Region;
+use crate::writer::{Draft, Writer};
+use arrow_schema::SchemaRef;
+use std::sync::Arc;
+
+/// A frame on loan: its columns lie in the slot, to be filled in place and published without a copy.
+///
+/// Columns of numbers hold whatever the slot held before until they are filled; bits and views start as false
+/// and empty, and no row is null.
+///
+/// ```
+/// use qadataswap::{SharedMemoryConfig, Writer};
+/// use arrow_schema::{DataType, Field, Schema};
+/// use std::sync::Arc;
+///
+/// # let name = format!("doc-loan-{}", std::process::id());
+/// let writer = Writer::new(SharedMemoryConfig::new(&name).with_size_mb(1))?;
+/// let schema = Arc::new(Schema::new(vec![
+///     Field::new("symbol", DataType::Utf8View, false),
+///     Field::new("price", DataType::Float64, false),
+/// ]));
+/// let mut loan = writer.loan(&schema, 1000)?;
+/// let mut columns = loan.columns()?;
+/// let mut symbols = columns.texts("symbol")?;
+/// let prices = columns.column::<f64>("price")?;
+/// symbols.set(0, "ESZ6")?;
+/// prices[0] = 5000.25;
+/// loan.commit(1)?;
+/// # assert_eq!(qadataswap::Reader::new(name)?.read_arrow(0)?.map(|batch| batch.num_rows()), Some(1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a loan that is dropped publishes nothing"]
 pub struct Loan<'w> {
-    _w: &'w Writer,
+    writer: &'w Writer,
+    region: Arc<Region>,
+    /// Always there until the loan ends.
+    taken: Option<Taken>,
 }
+
+struct Taken {
+    plan: LoanPlan,
+    draft: Draft,
+}
+
 impl<'w> Loan<'w> {
-    pub(crate) fn new(w: &'w Writer, _s: &Schema, _r: usize, _v: usize) -> Result<Loan<'w>> {
-        Ok(Loan { _w: w })
+    pub(crate) fn new(
+        writer: &'w Writer,
+        schema: &SchemaRef,
+        rows: usize,
+        var_bytes: usize,
+    ) -> Result<Loan<'w>> {
+        let mut inner = writer.inner();
+        let plan = inner
+            .encoder
+            .plan_loan(schema, rows, var_bytes)
+            .map_err(|error| QADataSwapError::frame(inner.ring_name(), error))?;
+        let draft = inner.draft(plan.schema_key, plan.total, true, true)?;
+        let region = inner.region()?;
+        inner.lent += 1;
+        Ok(Loan { writer, region, taken: Some(Taken { plan, draft }) })
+    }
+
+    fn taken(&self) -> &Taken {
+        self.taken.as_ref().expect("nothing is taken away before the loan ends")
+    }
+
+    /// The frame's schema.
+    #[must_use]
+    pub fn schema(&self) -> &SchemaRef {
+        self.taken().plan.schema()
+    }
+
+    /// Number of rows there is room for.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.taken().plan.rows()
+    }
+
+    /// The columns, any number of which can be held at a time; each can be had once.
+    ///
+    /// # Errors
+    /// [`Forked`](QADataSwapError::Forked) in a child of the process that took the loan.
+    pub fn columns(&mut self) -> Result<LoanColumns<'_>> {
+        let Loan { region, taken, .. } = self;
+        let ring = region.name.as_str();
+        if !region.is_ours() {
+            return Err(QADataSwapError::Forked { ring: ring.to_owned() });
+        }
+        let Taken { plan, draft } = taken.as_mut().expect("nothing is taken away before the loan ends");
+        let bytes = region.segment.slot_mut(&mut draft.slot);
+        let columns = plan.columns(bytes).map_err(|error| QADataSwapError::frame(ring, error))?;
+        Ok(LoanColumns { columns, ring })
+    }
+
+    /// The values of one column of numbers; see [`LoanColumns::column`] for several at a time.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn column<T: Native>(&mut self, which: impl ColumnIndex) -> Result<&mut [T]> {
+        self.columns()?.column(which)
+    }
+
+    /// Publishes the first `rows` rows and returns the frame's sequence number. Costs nothing that grows with
+    /// the data if every row was used; otherwise it zeroes the gaps or closes them, whichever touches less.
+    ///
+    /// # Errors
+    /// [`InvalidConfig`](QADataSwapError::InvalidConfig) if there are not as many rows;
+    /// [`Forked`](QADataSwapError::Forked).
+    pub fn commit(mut self, rows: usize) -> Result<u64> {
+        let Taken { plan, mut draft } = self.taken.take().expect("a loan ends once");
+        let mut inner = self.writer.inner();
+        inner.lent -= 1;
+        // Also tells a forked child off before it touches the slot.
+        inner.region()?;
+        let (schema_key, prefix_stands) = (plan.schema_key, draft.prefix_stands);
+        let bytes = self.region.segment.slot_mut(&mut draft.slot);
+        match inner.encoder.finish_loan(plan, bytes, rows, prefix_stands) {
+            Ok(length) => Ok(inner.publish(draft, schema_key, length, rows as u64)),
+            Err(error) => {
+                let error = QADataSwapError::frame(inner.ring_name(), error);
+                inner.abandon(draft);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {
+        if let Some(Taken { draft, .. }) = self.taken.take() {
+            let mut inner = self.writer.inner();
+            inner.lent -= 1;
+            inner.abandon(draft);
+        }
+    }
+}
+
+impl std::fmt::Debug for Loan<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loan").field("ring", &self.region.name).field("capacity", &self.capacity()).finish()
+    }
+}
+
+/// The columns of a loan, lying in the slot.
+pub struct LoanColumns<'a> {
+    columns: Columns<'a>,
+    ring: &'a str,
+}
+
+impl<'a> LoanColumns<'a> {
+    /// The values of a column of numbers, one per row of the loan's capacity.
+    ///
+    /// # Errors
+    /// [`InvalidConfig`](QADataSwapError::InvalidConfig) if there is no such column, it holds another type
+    /// (see [`Native`]), or it is already handed out.
+    pub fn column<T: Native>(&mut self, which: impl ColumnIndex) -> Result<&'a mut [T]> {
+        self.columns.column(which).map_err(|error| self.error(error))
+    }
+
+    /// The values of a column of booleans.
+    ///
+    /// # Errors
+    /// As [`column`](LoanColumns::column).
+    pub fn bools(&mut self, which: impl ColumnIndex) -> Result<BoolColumn<'a>> {
+        self.columns.bools(which).map_err(|error| self.error(error))
+    }
+
+    /// The values of a column of string views.
+    ///
+    /// # Errors
+    /// As [`column`](LoanColumns::column).
+    pub fn texts(&mut self, which: impl ColumnIndex) -> Result<ViewColumn<'a, str>> {
+        self.columns.texts(which).map_err(|error| self.error(error))
+    }
+
+    /// The values of a column of binary views.
+    ///
+    /// # Errors
+    /// As [`column`](LoanColumns::column).
+    pub fn blobs(&mut self, which: impl ColumnIndex) -> Result<ViewColumn<'a, [u8]>> {
+        self.columns.blobs(which).map_err(|error| self.error(error))
+    }
+
+    /// Which rows of a nullable column are null.
+    ///
+    /// # Errors
+    /// As [`column`](LoanColumns::column); also if the column is not nullable.
+    pub fn validity(&mut self, which: impl ColumnIndex) -> Result<Validity<'a>> {
+        self.columns.validity(which).map_err(|error| self.error(error))
+    }
+
+    fn error(&self, error: FrameError) -> QADataSwapError {
+        QADataSwapError::frame(self.ring, error)
+    }
+}
+
+impl std::fmt::Debug for LoanColumns<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LoanColumns").field("ring", &self.ring).finish_non_exhaustive()
     }
 }

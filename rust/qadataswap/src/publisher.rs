@@ -109,11 +109,6 @@ impl Publisher {
         self.next
     }
 
-    /// Number of frames that stand.
-    pub(crate) fn standing(&self) -> usize {
-        self.slot_in.iter().flatten().count()
-    }
-
     #[inline]
     fn index(&self, sequence: u64) -> usize {
         (sequence % self.slot_in.len() as u64) as usize

@@ -2,7 +2,7 @@
 
 use crate::config::{SharedMemoryConfig, WhenFull};
 use crate::error::{QADataSwapError, Result};
-use crate::frame::Encoder;
+use crate::frame::{Compression, Encoder};
 use crate::loan::Loan;
 use crate::peers::{Byte, monotonic_ns};
 use crate::publisher::{FreeSlot, Full, Publisher};
@@ -12,8 +12,9 @@ use crate::stats::Stats;
 use crate::sync::Ordering;
 use crate::wait::{self, wait_until};
 use arrow_array::RecordBatch;
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::SchemaRef;
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The writing end of a ring: there is one at a time.
@@ -30,12 +31,13 @@ pub(crate) struct Inner {
     open: Option<Open>,
     pub(crate) encoder: Encoder,
     pub(crate) stats: Stats,
-    /// A slot is lent out.
-    pub(crate) lent: bool,
+    /// Number of slots lent out.
+    pub(crate) lent: usize,
 }
 
 struct Open {
-    region: Region,
+    /// Shared with loans.
+    region: Arc<Region>,
     publisher: Publisher,
     /// By slot: what stands in it.
     slots: Vec<SlotState>,
@@ -69,8 +71,8 @@ impl Writer {
         let slots = vec![SlotState { reserved, schema: 0 }; region.segment.geometry().buffer_count as usize];
         let schema_base = region.segment.ring().status.next_schema.load(Ordering::Relaxed);
         let encoder = Encoder::new(config.compression);
-        let open = Some(Open { region, publisher, slots, schema_base });
-        let inner = Inner { config, open, encoder, stats: Stats::default(), lent: false };
+        let open = Some(Open { region: Arc::new(region), publisher, slots, schema_base });
+        let inner = Inner { config, open, encoder, stats: Stats::default(), lent: 0 };
         Ok(Writer { inner: RefCell::new(inner) })
     }
 
@@ -112,8 +114,8 @@ impl Writer {
     ///
     /// # Errors
     /// As [`write_arrow`](Writer::write_arrow); [`Unsupported`](QADataSwapError::Unsupported) for a type that
-    /// cannot be lent; [`LoanOut`](QADataSwapError::LoanOut) while another loan is out.
-    pub fn loan(&self, schema: &Schema, rows: usize) -> Result<Loan<'_>> {
+    /// cannot be lent.
+    pub fn loan(&self, schema: &SchemaRef, rows: usize) -> Result<Loan<'_>> {
         self.loan_with(schema, rows, 0)
     }
 
@@ -122,7 +124,7 @@ impl Writer {
     ///
     /// # Errors
     /// As [`loan`](Writer::loan).
-    pub fn loan_with(&self, schema: &Schema, rows: usize, var_bytes: usize) -> Result<Loan<'_>> {
+    pub fn loan_with(&self, schema: &SchemaRef, rows: usize, var_bytes: usize) -> Result<Loan<'_>> {
         Loan::new(self, schema, rows, var_bytes)
     }
 
@@ -155,7 +157,7 @@ impl Writer {
     /// [`LoanOut`](QADataSwapError::LoanOut) while a loan is out.
     pub fn close(&self) -> Result<()> {
         let mut inner = self.inner.borrow_mut();
-        if inner.lent {
+        if inner.lent > 0 {
             return Err(QADataSwapError::LoanOut { ring: inner.config.name.clone() });
         }
         inner.close();
@@ -193,7 +195,8 @@ impl Inner {
             .encoder
             .measure(schema, batches)
             .map_err(|error| QADataSwapError::frame(&self.config.name, error))?;
-        let mut draft = self.draft(measured.schema_key, measured.total, wait)?;
+        let exact = self.config.compression == Compression::None;
+        let mut draft = self.draft(measured.schema_key, measured.total, exact, wait)?;
         let Inner { open, encoder, config, .. } = self;
         let segment = &open.as_ref().expect("a draft comes from an open writer").region.segment;
         let bytes = segment.slot_mut(&mut draft.slot);
@@ -207,12 +210,11 @@ impl Inner {
         }
     }
 
-    /// A slot for a frame of at most `total` bytes, with memory behind it.
-    pub(crate) fn draft(&mut self, schema_key: u64, total: u64, wait: bool) -> Result<Draft> {
+    /// A slot for a frame of `total` bytes (`exact`) or at most as many, with memory behind it.
+    pub(crate) fn draft(&mut self, schema_key: u64, total: u64, exact: bool, wait: bool) -> Result<Draft> {
         let capacity = self.open()?.region.segment.geometry().slot_bytes;
         // What is compressed may fit though its bound does not.
-        let compressed = self.config.compression != crate::frame::Compression::None;
-        if total > capacity && !compressed {
+        if total > capacity && exact {
             return Err(QADataSwapError::FrameTooLarge {
                 ring: self.config.name.clone(),
                 needed: total,
@@ -238,12 +240,9 @@ impl Inner {
         Ok(Draft { slot, prefix_stands })
     }
 
-    /// The bytes of a draft's slot.
-    pub(crate) fn draft_bytes<'a>(&'a self, slot: &'a mut FreeSlot) -> Result<&'a mut [u8]> {
-        match &self.open {
-            Some(open) => Ok(open.region.segment.slot_mut(slot)),
-            None => Err(QADataSwapError::Closed { ring: self.config.name.clone() }),
-        }
+    /// The region, for a loan.
+    pub(crate) fn region(&mut self) -> Result<Arc<Region>> {
+        Ok(self.open()?.region.clone())
     }
 
     pub(crate) fn abandon(&mut self, draft: Draft) {
@@ -285,7 +284,7 @@ impl Inner {
     fn acquire_when_full(&mut self, wait: bool) -> Result<FreeSlot> {
         let Inner { config, open, stats, .. } = self;
         let open = open.as_mut().expect("checked by the caller");
-        let (region, publisher) = (&open.region, RefCell::new(&mut open.publisher));
+        let (region, publisher) = (&*open.region, RefCell::new(&mut open.publisher));
         let ring = region.segment.ring();
         let started = Instant::now();
         let patience = match config.when_full {

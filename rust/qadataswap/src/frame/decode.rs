@@ -12,6 +12,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::arrays::Source;
+use super::familiar::Familiar;
 use super::message::{self, Metadata, Place};
 use super::plan::Plan;
 use super::template::batch_of;
@@ -37,6 +38,7 @@ struct Known {
     prefix: usize,
     schema: SchemaRef,
     plan: Plan,
+    familiar: Familiar,
 }
 
 /// A frame's table.
@@ -76,7 +78,7 @@ impl Decoder {
     fn read(&mut self, frame: &Buffer, schema_id: u64) -> Result<Decoded, FrameError> {
         let mut at = self.recall(frame, schema_id)?;
         let Self { validation, known, metadata, view } = self;
-        let Some(Known { schema, plan, .. }) = known.first() else {
+        let Some(Known { schema, plan, familiar, .. }) = known.first_mut() else {
             return Err(FrameError::corrupt("a frame without a schema"));
         };
         let validate = !matches!(validation, Validation::Form);
@@ -85,20 +87,29 @@ impl Decoder {
         let mut copied = 0;
         while let Some(place) = message::next(frame, at)? {
             metadata.copy(&frame[place.start..place.end]);
-            let message = metadata.message()?;
-            let body = body(frame, place, message.bodyLength())?;
+            let recognised = familiar.recognise(metadata.bytes());
+            let (kind, raw, body_length, message) = match recognised {
+                Some((raw, length)) => (MessageHeader::RecordBatch, raw, length, None),
+                None => {
+                    let message = metadata.message()?;
+                    familiar.learn(metadata.bytes(), &message);
+                    (message.header_type(), raw(&message), message.bodyLength(), Some(message))
+                }
+            };
+            let body = body(frame, place, body_length)?;
             at = body.end;
-            match message.header_type() {
+            match kind {
                 MessageHeader::RecordBatch => {
-                    view.read(&plan.columns, raw(&message)?, frame, body)?;
                     let shape = &plan.columns;
+                    view.read(shape, raw, frame, body)?;
                     let source = Source { plan, shape, view, frame, dictionaries: &dictionaries, validate };
                     let columns = source.columns(schema.fields().len())?;
                     let options = RecordBatchOptions::new().with_row_count(Some(view.rows));
                     batches.push(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?);
                 }
                 MessageHeader::DictionaryBatch => {
-                    let Some(header) = message.header_as_dictionary_batch() else {
+                    let Some(header) = message.and_then(|message| message.header_as_dictionary_batch())
+                    else {
                         return Err(FrameError::corrupt("a dictionary message without its header"));
                     };
                     let number = plan.dictionaries.iter().position(|known| known.id == header.id());
@@ -109,7 +120,7 @@ impl Decoder {
                         )));
                     };
                     let shape = &plan.dictionaries[number].values;
-                    view.read(shape, raw(&message)?, frame, body)?;
+                    view.read(shape, raw, frame, body)?;
                     let source = Source { plan, shape, view, frame, dictionaries: &dictionaries, validate };
                     let values = source.checked(0)?;
                     if values.len() != view.rows {
@@ -161,7 +172,10 @@ impl Decoder {
         }
         let (schema, plan) = ipc_schema::read(header)?;
         self.known.truncate(SCHEMAS - 1);
-        self.known.insert(0, Known { id, prefix: place.end, schema: Arc::new(schema), plan });
+        self.known.insert(
+            0,
+            Known { id, prefix: place.end, schema: Arc::new(schema), plan, familiar: Familiar::default() },
+        );
         Ok(place.end)
     }
 }
@@ -178,17 +192,16 @@ fn body(frame: &Buffer, place: Place, length: i64) -> Result<Range<usize>, Frame
     }
 }
 
-/// The numbers of a verified batch message.
-fn raw<'a>(message: &arrow_ipc::Message<'a>) -> Result<Raw<'a>, FrameError> {
-    let missing = || FrameError::corrupt("a batch message without nodes or buffers");
-    let batch = batch_of(message).ok_or_else(missing)?;
-    Ok(Raw {
+/// The numbers of a verified message; a message that is no batch has none.
+fn raw<'a>(message: &arrow_ipc::Message<'a>) -> Raw<'a> {
+    let Some(batch) = batch_of(message) else { return Raw::default() };
+    Raw {
         rows: batch.length(),
         nodes: batch.nodes().map(|nodes| nodes.bytes()).unwrap_or_default(),
         buffers: batch.buffers().map(|buffers| buffers.bytes()).unwrap_or_default(),
         variadic: batch.variadicBufferCounts().map(|counts| counts.bytes()).unwrap_or_default(),
         codec: batch.compression().map(|compression| compression.codec()),
-    })
+    }
 }
 
 /// A dictionary and what a delta adds to it. Joining reads the contents, so they are checked first.

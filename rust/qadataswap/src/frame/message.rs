@@ -86,7 +86,10 @@ impl Metadata {
 
     /// The message, verified.
     pub(super) fn message(&self) -> Result<Message<'_>, FrameError> {
-        let message = flatbuffers::root_with_opts::<Message>(&VerifierOptions::default(), self.bytes())
+        // Tables may be shared, but no honest writer shares so much that they unfold to many times their bytes.
+        let most = self.len.saturating_mul(8).saturating_add(1 << 16);
+        let options = VerifierOptions { max_apparent_size: most, ..VerifierOptions::default() };
+        let message = flatbuffers::root_with_opts::<Message>(&options, self.bytes())
             .map_err(|error| FrameError::corrupt(format!("metadata: {error}")))?;
         match message.version() {
             arrow_ipc::MetadataVersion::V5 => Ok(message),

@@ -20,13 +20,14 @@
 //! [`Buffer`]: arrow_buffer::Buffer
 
 mod arrays;
-//mod columns;
+mod columns;
 mod compress;
 mod copy;
 mod decode;
 mod encode;
+mod familiar;
 mod ipc_schema;
-//mod loan;
+mod loan;
 mod message;
 mod plan;
 mod scan;
@@ -40,10 +41,11 @@ mod tests;
 
 use arrow_schema::ArrowError;
 
-//pub use columns::{BoolColumn, Columns, Native, ViewColumn};
-pub(crate) use decode::{Batches, Decoded, Decoder};
-pub(crate) use encode::{Encoder, Measured};
-//pub(crate) use loan::LoanPlan;
+pub(crate) use columns::Columns;
+pub use columns::{BoolColumn, ColumnIndex, Native, OutOfRoom, Validity, ViewColumn};
+pub(crate) use decode::{Decoded, Decoder};
+pub(crate) use encode::Encoder;
+pub(crate) use loan::LoanPlan;
 
 /// Every message starts, and every body buffer starts, at a multiple of this many bytes.
 pub(crate) const ALIGNMENT: usize = 64;

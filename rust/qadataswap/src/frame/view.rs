@@ -25,7 +25,7 @@ use super::plan::{Kind, Shape};
 const MOST_WEIGHTLESS_ROWS: usize = u32::MAX as usize;
 
 /// The numbers of a batch message as they stand in its metadata.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Raw<'a> {
     pub(super) rows: i64,
     /// Pairs of little-endian `i64`: rows, nulls.
@@ -179,36 +179,40 @@ impl Door<'_> {
         let nulls = length(nulls, "nulls")?;
         at_least(rows, nulls, "nulls")?;
         let first = self.view.spans.len();
-        let nulls = if kind.has_validity() {
-            let needed = if nulls > 0 { Some(bytes_of_bits(rows)) } else { None };
-            self.buffer(needed, 1)?;
-            nulls
-        } else {
-            0
+        let nulls = match (kind.has_validity(), nulls) {
+            (false, _) => 0,
+            (true, 0) => {
+                self.skip()?;
+                0
+            }
+            (true, _) => {
+                self.values(bytes_of_bits(rows), 1)?;
+                nulls
+            }
         };
         match kind {
             Kind::Null | Kind::Runs | Kind::Struct | Kind::FixedSizeList { .. } => {}
-            Kind::Bits => self.buffer(Some(bytes_of_bits(rows)), 1)?,
-            Kind::Fixed { width, align } => self.buffer(Some(product(rows, width)?), align)?,
-            Kind::Dictionary { width, .. } => self.buffer(Some(product(rows, width)?), width)?,
+            Kind::Bits => self.values(bytes_of_bits(rows), 1)?,
+            Kind::Fixed { width, align } => self.values(product(rows, width)?, align)?,
+            Kind::Dictionary { width, .. } => self.values(product(rows, width)?, width)?,
             Kind::Bytes { width } => {
                 self.offsets(rows, width)?;
-                self.buffer(Some(0), 1)?;
+                self.data()?;
             }
             Kind::List { width } => self.offsets(rows, width)?,
             Kind::ListView { width } => {
-                self.buffer(Some(product(rows, width)?), width)?;
-                self.buffer(Some(product(rows, width)?), width)?;
+                self.values(product(rows, width)?, width)?;
+                self.values(product(rows, width)?, width)?;
             }
-            Kind::SparseUnion => self.buffer(Some(rows), 1)?,
+            Kind::SparseUnion => self.values(rows, 1)?,
             Kind::DenseUnion => {
-                self.buffer(Some(rows), 1)?;
-                self.buffer(Some(product(rows, 4)?), 4)?;
+                self.values(rows, 1)?;
+                self.values(product(rows, 4)?, 4)?;
             }
             Kind::Views => {
-                self.buffer(Some(product(rows, size_of::<u128>())?), align_of::<u128>())?;
+                self.values(product(rows, size_of::<u128>())?, align_of::<u128>())?;
                 for _ in 0..length(self.variadic.next("variadic count")?, "variadic buffers")? {
-                    self.buffer(Some(0), 1)?;
+                    self.data()?;
                 }
             }
         }
@@ -218,43 +222,71 @@ impl Door<'_> {
 
     /// An empty array may come without its one offset.
     fn offsets(&mut self, rows: usize, width: usize) -> Result<(), FrameError> {
-        if rows > 0 {
-            return self.buffer(Some(product(rows.saturating_add(1), width)?), width);
+        let mut span = self.buffer(width)?;
+        let needed = product(rows.saturating_add(1), width)?;
+        if rows > 0 || span.len >= width {
+            at_least(span.len, needed, "offset bytes")?;
+            span.len = needed;
+        } else {
+            span.len = 0;
         }
-        self.buffer(Some(0), width)?;
-        if let Some(span) = self.view.spans.last_mut() {
-            span.len = if span.len < width { 0 } else { width };
-        }
+        self.view.spans.push(span);
         Ok(())
     }
 
-    /// Takes the next buffer, which must hold `needed` bytes; one that is not needed at all becomes empty.
-    fn buffer(&mut self, needed: Option<usize>, align: usize) -> Result<(), FrameError> {
+    /// A buffer of `needed` bytes; what a writer left behind them is not part of it.
+    #[inline]
+    fn values(&mut self, needed: usize, align: usize) -> Result<(), FrameError> {
+        let mut span = self.buffer(align)?;
+        at_least(span.len, needed, "buffer bytes")?;
+        span.len = needed;
+        self.view.spans.push(span);
+        Ok(())
+    }
+
+    /// A buffer whose length is known to its data only.
+    fn data(&mut self) -> Result<(), FrameError> {
+        let span = self.buffer(1)?;
+        self.view.spans.push(span);
+        Ok(())
+    }
+
+    /// A buffer that is not needed.
+    #[inline]
+    fn skip(&mut self) -> Result<(), FrameError> {
+        self.inside()?;
+        self.view.spans.push(Span::default());
+        Ok(())
+    }
+
+    /// The next buffer, which must lie inside the body.
+    #[inline]
+    fn inside(&mut self) -> Result<Span, FrameError> {
         let at = length(self.buffers.next("buffer")?, "buffer position")?;
         let len = length(self.buffers.next("buffer")?, "buffer length")?;
         let size = self.body.len();
         if at > size || len > size - at {
             return Err(FrameError::corrupt(format!("buffer of {len} bytes at {at} in a body of {size}")));
         }
-        let Some(needed) = needed else {
-            self.view.spans.push(Span::default());
-            return Ok(());
-        };
-        let mut span = Span { at: self.body.start + at, len, copy: None };
-        if let (Some(codec), 1..) = (self.codec, len) {
+        Ok(Span { at: self.body.start + at, len, copy: None })
+    }
+
+    /// The next buffer, decompressed and aligned if it must be.
+    #[inline]
+    fn buffer(&mut self, align: usize) -> Result<Span, FrameError> {
+        let mut span = self.inside()?;
+        if let (Some(codec), 1..) = (self.codec, span.len) {
             span = self.plain(codec, span)?;
         }
-        at_least(span.len, needed, "buffer bytes")?;
         let home = span.copy.map_or(self.frame, |copy| &self.view.copies[copy]);
-        if !(home.as_ptr() as usize).wrapping_add(span.at).is_multiple_of(align) && span.len > 0 {
-            let aligned = Buffer::from_slice_ref(&home[span.at..span.at + span.len]);
-            if span.copy.is_none() {
-                self.take(span.len)?;
-            }
-            span = self.keep(aligned);
+        if (home.as_ptr() as usize).wrapping_add(span.at).is_multiple_of(align) {
+            return Ok(span);
         }
-        self.view.spans.push(span);
-        Ok(())
+        let aligned = Buffer::from_slice_ref(&home[span.at..span.at + span.len]);
+        if span.copy.is_none() {
+            self.take(span.len)?;
+        }
+        Ok(self.keep(aligned))
     }
 
     fn plain(&mut self, codec: CompressionType, span: Span) -> Result<Span, FrameError> {

@@ -252,7 +252,7 @@ fn union<S: Sink>(sink: &mut S, array: &UnionArray) -> Result<(), FrameError> {
                 sink.bytes(bytemuck::cast_slice(offsets));
             } else {
                 sink.fill(size_of_val::<[i32]>(offsets), |place| {
-                    scan::rebase_dense(place, ids, offsets, &ranges)
+                    scan::rebase_dense(place, ids, offsets, &ranges);
                 });
             }
             for (id, _) in fields.iter() {

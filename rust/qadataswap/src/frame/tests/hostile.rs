@@ -1,1 +1,196 @@
-//! hostile
+//! Hostile bytes give an error, never a panic.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, RecordBatch};
+use qadataswap_tables::{every_type, random_batch};
+use rand::rngs::StdRng;
+use rand::{Rng, RngExt, SeedableRng};
+
+use super::*;
+use crate::frame::message;
+
+/// Frames to be spoilt: every type by itself, and random tables with several batches.
+fn victims() -> Vec<Vec<u8>> {
+    let mut frames: Vec<Vec<u8>> = Vec::new();
+    for (_, array) in every_type() {
+        frames.push(frame_of(&column(array.slice(2, 12))).to_vec());
+    }
+    for seed in 0..20 {
+        let batch = random_batch(&mut StdRng::seed_from_u64(seed), 20);
+        let parts = [batch.slice(0, 7), batch.slice(7, 13)];
+        frames.push(frame(Compression::None, &batch.schema(), &parts).to_vec());
+        #[cfg(feature = "lz4")]
+        frames.push(frame(Compression::Lz4, &batch.schema(), &parts).to_vec());
+        #[cfg(feature = "zstd")]
+        frames.push(frame(Compression::Zstd { level: 1 }, &batch.schema(), &parts).to_vec());
+    }
+    frames
+}
+
+/// Where the metadata of `frame` lies.
+fn metadata(frame: &[u8]) -> Vec<std::ops::Range<usize>> {
+    let mut places = Vec::new();
+    let mut at = 0;
+    while let Ok(Some(place)) = message::next(frame, at) {
+        let message = arrow_ipc::root_as_message(&frame[place.start..place.end]).expect("metadata");
+        places.push(at..place.end);
+        at = place.end + message.bodyLength() as usize;
+    }
+    places
+}
+
+fn spoil(rng: &mut impl Rng, frame: &mut [u8], within: &[std::ops::Range<usize>]) {
+    for _ in 0..rng.random_range(1..4) {
+        let range = within[rng.random_range(0..within.len())].clone();
+        let at = rng.random_range(range);
+        match rng.random_range(0..5) {
+            0 => frame[at] ^= 1 << rng.random_range(0..8),
+            1 => frame[at] = rng.random(),
+            2 => frame[at] = [0, 1, 0x7F, 0x80, 0xFF][rng.random_range(0..5)],
+            _ => {
+                // A number that some field may take for a length.
+                let number: i64 =
+                    [0, 1, -1, i64::MAX, i64::MIN, 1 << 32, 64, rng.random()][rng.random_range(0..8)];
+                let at = at & !7;
+                if let Some(place) = frame.get_mut(at..at + 8) {
+                    place.copy_from_slice(&number.to_le_bytes());
+                }
+            }
+        }
+    }
+}
+
+/// Reads every value of every row.
+fn walk(batch: &RecordBatch) {
+    const MOST: usize = 10_000;
+    for column in batch.columns() {
+        let column = column.slice(0, column.len().min(MOST));
+        assert_eq!(column.len(), column.to_data().len());
+        let same = column.slice(0, column.len());
+        // Reads all that equality needs.
+        let _ = column.as_ref() == same.as_ref();
+        let formatter = arrow::util::display::FormatOptions::default();
+        if let Ok(formatter) = arrow::util::display::ArrayFormatter::try_new(column.as_ref(), &formatter) {
+            for row in 0..column.len() {
+                let _ = formatter.value(row).try_to_string();
+            }
+        }
+    }
+}
+
+/// Reads a spoilt frame every way there is; says whether it was let through unread and checked.
+fn read(bytes: &[u8]) -> (bool, bool) {
+    let frame = Buffer::from_slice_ref(bytes);
+    let form = decode(Validation::Form, &frame).is_ok();
+    let Ok(decoded) = decode(Validation::FullOnCopy, &frame) else { return (form, false) };
+    decoded.batches.iter().for_each(walk);
+    (form, true)
+}
+
+#[test]
+fn spoilt_metadata_is_survived() {
+    let mut rng = StdRng::seed_from_u64(1);
+    let (mut passed, mut refused) = (0, 0);
+    for frame in victims() {
+        let places = metadata(&frame);
+        for _ in 0..200 {
+            let mut spoilt = frame.clone();
+            spoil(&mut rng, &mut spoilt, &places);
+            match read(&spoilt) {
+                (true, _) => passed += 1,
+                (false, _) => refused += 1,
+            }
+        }
+    }
+    assert!(passed > 0 && refused > passed / 10, "{passed} passed, {refused} refused: not much of a test");
+}
+
+#[test]
+fn spoilt_bytes_anywhere_are_survived() {
+    let mut rng = StdRng::seed_from_u64(2);
+    let mut caught = 0;
+    for frame in victims() {
+        for _ in 0..200 {
+            let mut spoilt = frame.clone();
+            spoil(&mut rng, &mut spoilt, std::slice::from_ref(&(0..frame.len())));
+            // Contents are the business of full validation alone.
+            caught += usize::from(matches!(read(&spoilt), (true, false)));
+        }
+    }
+    assert!(caught > 0, "no content was ever found wrong");
+}
+
+#[test]
+fn spoilt_record_batches_behind_a_known_schema_are_survived() {
+    let mut rng = StdRng::seed_from_u64(3);
+    for frame in victims() {
+        let places = metadata(&frame);
+        let mut decoder = Decoder::new(Validation::FullOnCopy);
+        decoder.decode(&Buffer::from_slice_ref(&frame), 1).expect("the frame before it is spoilt");
+        for _ in 0..100 {
+            let mut spoilt = frame.clone();
+            spoil(&mut rng, &mut spoilt, &places[1..]);
+            if let Ok(decoded) = decoder.decode(&Buffer::from_slice_ref(&spoilt), 1) {
+                decoded.batches.iter().for_each(walk);
+            }
+        }
+    }
+}
+
+#[test]
+fn cut_frames_are_survived() {
+    for frame in victims() {
+        let ends = metadata(&frame);
+        for length in (0..frame.len()).step_by(7) {
+            let (_, passed) = read(&frame[..length]);
+            // Only between two messages can a stream end unnoticed.
+            if passed {
+                assert!(length >= ends[0].end, "a cut schema was read");
+            }
+        }
+    }
+}
+
+#[test]
+fn frames_spliced_from_two_are_survived() {
+    let frames = victims();
+    let mut rng = StdRng::seed_from_u64(4);
+    for _ in 0..4000 {
+        let (one, two) =
+            (&frames[rng.random_range(0..frames.len())], &frames[rng.random_range(0..frames.len())]);
+        // The schema of one, the batches of the other.
+        let mut spliced = one[..metadata(one)[0].end].to_vec();
+        spliced.extend_from_slice(&two[metadata(two)[0].end..]);
+        read(&spliced);
+    }
+}
+
+#[test]
+fn noise_is_refused() {
+    let mut rng = StdRng::seed_from_u64(5);
+    for _ in 0..2000 {
+        let mut noise = vec![0u8; rng.random_range(0..600)];
+        rng.fill_bytes(&mut noise);
+        if noise.len() >= 8 {
+            noise[..4].fill(0xFF);
+            let length = (noise.len() as u32 - 8).to_le_bytes();
+            noise[4..8].copy_from_slice(&length);
+        }
+        assert_eq!(read(&noise), (false, false));
+    }
+}
+
+#[test]
+fn a_compressed_buffer_that_promises_too_much_is_refused() {
+    #[cfg(feature = "zstd")]
+    {
+        let batch = column(Arc::new(arrow_array::Int64Array::from(vec![5; 1000])));
+        let mut bytes = frame(Compression::Zstd { level: 1 }, &batch.schema(), &[batch]).to_vec();
+        let length = 8000i64.to_le_bytes();
+        let at = bytes.windows(8).position(|window| window == length).expect("the length of the buffer");
+        bytes[at..at + 8].copy_from_slice(&(1i64 << 60).to_le_bytes());
+        let result = decode(Validation::Form, &Buffer::from_vec(bytes));
+        assert!(matches!(result, Err(FrameError::Corrupt(_))), "{result:?}");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod foreign;
 mod hostile;
+mod loan;
 mod place;
 mod round_trip;
 

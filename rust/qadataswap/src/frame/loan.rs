@@ -1,0 +1,320 @@
+//! Frames that are built in their slot: columns are laid out for a number of rows, filled where they lie,
+//! and published for as many rows as came together.
+//!
+//! ```text
+//!   schema message | batch message | values of every column | bitmaps | data of views | end of stream
+//! ```
+//!
+//! What may turn out to be unused (bitmaps without a null, data areas) lies behind what is always used, so a
+//! full loan of plain columns ends where its values end. The law: [`Encoder::finish_loan`] leaves no byte of
+//! the frame unaccounted for: a gap left by rows that did not come is either zeroed or closed by moving
+//! columns down, whichever touches fewer bytes. Values of rows that *did* come are the borrower's to write.
+
+use arrow_schema::{DataType, SchemaRef};
+
+use super::columns::{Columns, Parts, State};
+use super::copy::{self, bytes_of_bits};
+use super::encode::Encoder;
+use super::message::END_OF_STREAM;
+use super::plan::fixed_width;
+use super::sink::Numbers;
+use super::template::{Form, Template};
+use super::{ALIGNMENT, FrameError};
+
+/// A frame laid out to be built in place.
+pub(crate) struct LoanPlan {
+    /// As [`super::Measured::schema_key`].
+    pub(crate) schema_key: u64,
+    /// The bytes of the slot that the columns and their frame may take.
+    pub(crate) total: u64,
+    schema: SchemaRef,
+    rows: usize,
+    prefix: Vec<u8>,
+    head: Template,
+    columns: Vec<Column>,
+}
+
+struct Column {
+    values: Kind,
+    /// Where the values lie in the body, and how long they are for all rows.
+    values_at: usize,
+    validity_at: Option<usize>,
+    data_at: Option<usize>,
+    data_len: usize,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Fixed(usize),
+    Bits,
+    Views,
+}
+
+impl Kind {
+    fn bytes(self, rows: usize) -> Option<usize> {
+        match self {
+            Self::Fixed(width) => rows.checked_mul(width),
+            Self::Bits => Some(bytes_of_bits(rows)),
+            Self::Views => rows.checked_mul(size_of::<u128>()),
+        }
+    }
+}
+
+/// A stretch of the body and where it ends up.
+#[derive(Clone, Copy)]
+struct Area {
+    at: usize,
+    len: usize,
+}
+
+impl Encoder {
+    /// Lays out a frame of `rows` rows, with `var_bytes` bytes for the long values of each column of views.
+    /// A frame built in place is never compressed.
+    pub(crate) fn plan_loan(
+        &mut self,
+        schema: &SchemaRef,
+        rows: usize,
+        var_bytes: usize,
+    ) -> Result<LoanPlan, FrameError> {
+        if i32::try_from(var_bytes).is_err() {
+            return Err(FrameError::Invalid(format!(
+                "{var_bytes} bytes for long values, {} at most",
+                i32::MAX
+            )));
+        }
+        let (schema_key, _, prefix) = self.prepare(schema)?;
+        let prefix = prefix.to_vec();
+        let mut columns = Vec::with_capacity(schema.fields().len());
+        let mut end = 0;
+        for field in schema.fields() {
+            let values = match field.data_type() {
+                DataType::Boolean => Kind::Bits,
+                DataType::Utf8View | DataType::BinaryView => Kind::Views,
+                other => match fixed_width(other)? {
+                    Some((width, _)) => Kind::Fixed(width),
+                    None => {
+                        return Err(FrameError::Unsupported(format!(
+                            "column '{}' is {other}, which cannot be built in place; build the table and write it",
+                            field.name()
+                        )));
+                    }
+                },
+            };
+            let values_at = place(&mut end, values.bytes(rows))?;
+            columns.push(Column {
+                values,
+                values_at,
+                validity_at: None,
+                data_at: None,
+                data_len: 0,
+                state: State::default(),
+            });
+        }
+        for (column, field) in columns.iter_mut().zip(schema.fields()) {
+            if field.is_nullable() {
+                column.validity_at = Some(place(&mut end, Some(bytes_of_bits(rows)))?);
+            }
+        }
+        for column in columns.iter_mut().filter(|column| column.values == Kind::Views) {
+            column.data_at = Some(place(&mut end, Some(var_bytes))?);
+            column.data_len = var_bytes;
+        }
+        let variadics = columns.iter().filter(|column| column.values == Kind::Views).count();
+        let nodes = columns.len();
+        let form =
+            Form { dictionary: None, nodes, buffers: 2 * nodes + variadics, variadics, compression: None };
+        let head = Template::new(form)?;
+        let total = [head.len(), END_OF_STREAM.len(), prefix.len()]
+            .into_iter()
+            .try_fold(end, usize::checked_add)
+            .ok_or_else(too_many)?;
+        Ok(LoanPlan { schema_key, total: total as u64, schema: schema.clone(), rows, prefix, head, columns })
+    }
+
+    /// Completes the frame of the first `rows` rows in `slot` and says how many bytes it takes.
+    pub(crate) fn finish_loan(
+        &mut self,
+        mut plan: LoanPlan,
+        slot: &mut [u8],
+        rows: usize,
+        prefix_stands: bool,
+    ) -> Result<u64, FrameError> {
+        if rows > plan.rows {
+            return Err(FrameError::Invalid(format!("{rows} rows in a loan of {}", plan.rows)));
+        }
+        let slot = plan.slot(slot)?;
+        let (prefix, rest) = slot.split_at_mut(plan.prefix.len());
+        if !prefix_stands {
+            prefix.copy_from_slice(&plan.prefix);
+        }
+        let (head, body) = rest.split_at_mut(plan.head.len());
+        let (numbers, length) = plan.settle(body, rows)?;
+        if !plan.head.takes(&numbers) {
+            return Err(FrameError::Invalid("the loan is not the one that was planned".into()));
+        }
+        plan.head.write(head, rows, &numbers, length);
+        body[length..length + END_OF_STREAM.len()].copy_from_slice(&END_OF_STREAM);
+        Ok((plan.prefix.len() + plan.head.len() + length + END_OF_STREAM.len()) as u64)
+    }
+}
+
+impl LoanPlan {
+    /// The schema of the frame.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The rows there is room for.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The columns, lying in `slot`.
+    pub(crate) fn columns<'a>(&'a mut self, slot: &'a mut [u8]) -> Result<Columns<'a>, FrameError> {
+        let rows = self.rows;
+        let slot = self.slot(slot)?;
+        let (_, mut rest) = slot.split_at_mut(self.prefix.len() + self.head.len());
+        let mut at = 0;
+        // Areas are cut off in the order in which they lie.
+        let mut cut = |start: usize, len: usize| {
+            let (_, behind) = std::mem::take(&mut rest).split_at_mut(start - at);
+            let (area, behind) = behind.split_at_mut(len);
+            (at, rest) = (start + len, behind);
+            area
+        };
+        let mut parts: Vec<Parts<'a>> = Vec::with_capacity(self.columns.len());
+        for column in &self.columns {
+            let values = cut(column.values_at, column.values.bytes(rows).unwrap_or(0));
+            parts.push(Parts { values: Some(values), ..Parts::default() });
+        }
+        for (parts, column) in parts.iter_mut().zip(&self.columns) {
+            parts.validity = column.validity_at.map(|at| cut(at, bytes_of_bits(rows)));
+        }
+        for (parts, column) in parts.iter_mut().zip(&self.columns) {
+            parts.data = column.data_at.map(|at| cut(at, column.data_len));
+        }
+        for (parts, column) in parts.iter_mut().zip(&mut self.columns) {
+            parts.zeroed = Some(&mut column.state.zeroed);
+            parts.nulls = Some(&mut column.state.nulls);
+            parts.used = Some(&mut column.state.data);
+        }
+        Ok(Columns { schema: &self.schema, rows, parts })
+    }
+
+    /// As much of `slot` as the plan is for.
+    fn slot<'a>(&self, slot: &'a mut [u8]) -> Result<&'a mut [u8], FrameError> {
+        let available = slot.len() as u64;
+        slot.get_mut(..self.total as usize).ok_or(FrameError::TooLarge { needed: self.total, available })
+    }
+
+    /// Brings the body into its final form and says what numbers describe it, and its length.
+    fn settle(&mut self, body: &mut [u8], rows: usize) -> Result<(Numbers, usize), FrameError> {
+        let mut numbers = Numbers::default();
+        let mut nodes = Vec::with_capacity(self.columns.len());
+        for column in &mut self.columns {
+            let values = column.values.bytes(rows).unwrap_or(0);
+            let values = &mut body[column.values_at..column.values_at + values];
+            match column.values {
+                // Any bytes are numbers.
+                Kind::Fixed(_) => {}
+                Kind::Bits | Kind::Views if !column.state.zeroed => copy::zero(values),
+                Kind::Bits => trim_bits(values, rows),
+                Kind::Views => {}
+            }
+            let mut nulls = 0;
+            if let (Some(at), true) = (column.validity_at, column.state.nulls) {
+                let bits = &mut body[at..at + bytes_of_bits(rows)];
+                trim_bits(bits, rows);
+                let valid: usize = bits.iter().map(|byte| byte.count_ones() as usize).sum();
+                nulls = rows - valid;
+            }
+            column.state.nulls = nulls > 0;
+            nodes.push([rows as i64, nulls as i64]);
+        }
+        let mut areas = self.areas(rows);
+        let length = close_gaps(body, &mut areas);
+        let mut values = areas.iter();
+        let mut validity = areas[self.columns.len()..].iter();
+        let mut data = areas[2 * self.columns.len()..].iter();
+        let mut next = |areas: &mut std::slice::Iter<'_, Area>| {
+            let area = areas.next().copied().unwrap_or(Area { at: 0, len: 0 });
+            numbers.buffers.push([area.at as i64, area.len as i64]);
+        };
+        for column in &self.columns {
+            next(&mut validity);
+            next(&mut values);
+            if column.values == Kind::Views {
+                next(&mut data);
+            }
+        }
+        numbers.variadic.resize(self.columns.iter().filter(|column| column.values == Kind::Views).count(), 1);
+        numbers.nodes = nodes;
+        Ok((numbers, length))
+    }
+
+    /// What is in use, in the order in which it lies: values, bitmaps (one a column), data.
+    fn areas(&self, rows: usize) -> Vec<Area> {
+        let values = self
+            .columns
+            .iter()
+            .map(|column| Area { at: column.values_at, len: column.values.bytes(rows).unwrap_or(0) });
+        let validity = self.columns.iter().map(|column| Area {
+            at: column.validity_at.unwrap_or(0),
+            len: if column.state.nulls { bytes_of_bits(rows) } else { 0 },
+        });
+        let data = self
+            .columns
+            .iter()
+            .filter_map(|column| column.data_at.map(|at| Area { at, len: column.state.data }));
+        values.chain(validity).chain(data).collect()
+    }
+}
+
+/// Room for `len` bytes behind `end`.
+fn place(end: &mut usize, len: Option<usize>) -> Result<usize, FrameError> {
+    let at = *end;
+    *end =
+        len.and_then(|len| at.checked_add(len)?.checked_next_multiple_of(ALIGNMENT)).ok_or_else(too_many)?;
+    Ok(at)
+}
+
+fn too_many() -> FrameError {
+    FrameError::Invalid("more rows than memory has addresses".into())
+}
+
+fn trim_bits(bits: &mut [u8], rows: usize) {
+    if let (1.., Some(last)) = (rows % 8, bits.last_mut()) {
+        *last &= (1 << (rows % 8)) - 1;
+    }
+}
+
+/// Zeros what lies between the areas in use, or moves them together; pads each with zeros, gives empty ones
+/// the position 0, and returns the length of the whole.
+fn close_gaps(body: &mut [u8], areas: &mut [Area]) -> usize {
+    let padded = |area: &Area| area.len.next_multiple_of(ALIGNMENT);
+    let (mut zeros, mut moves, mut staying, mut moving) = (0, 0, 0, 0);
+    for area in areas.iter().filter(|area| area.len > 0) {
+        zeros += area.at - staying;
+        staying = area.at + padded(area);
+        moves += if area.at == moving { 0 } else { area.len };
+        moving += padded(area);
+    }
+    let together = moves < zeros;
+    let mut end = 0;
+    for area in areas {
+        if area.len == 0 {
+            area.at = 0;
+            continue;
+        }
+        if together {
+            body.copy_within(area.at..area.at + area.len, end);
+            area.at = end;
+        } else {
+            copy::zero(&mut body[end..area.at]);
+        }
+        end = area.at + padded(area);
+        copy::zero(&mut body[area.at + area.len..end]);
+    }
+    end
+}
