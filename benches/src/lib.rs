@@ -1,0 +1,72 @@
+//! Measuring: the market-data table that every bench writes, and medians of what it costs.
+
+use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringViewArray};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Five columns of `rows` rows: time, bid, ask, size, symbol (a string view of at most 12 bytes).
+///
+/// # Panics
+/// Never: the columns are of one length.
+#[must_use]
+pub fn quotes(rows: usize) -> RecordBatch {
+    let steps = || (0..rows).map(|row| row as f64 / 4.0);
+    let columns: [(&str, ArrayRef); 5] = [
+        ("ts", Arc::new(Int64Array::from_iter_values(0..rows as i64))),
+        ("bid", Arc::new(Float64Array::from_iter_values(steps()))),
+        ("ask", Arc::new(Float64Array::from_iter_values(steps()))),
+        ("size", Arc::new(Int64Array::from_iter_values(0..rows as i64))),
+        ("symbol", Arc::new(StringViewArray::from_iter_values((0..rows).map(|row| format!("ES{}", row % 100))))),
+    ];
+    RecordBatch::try_from_iter(columns).expect("columns of one length")
+}
+
+/// Durations of one step, taken over a run.
+#[derive(Debug)]
+pub struct Samples {
+    name: &'static str,
+    taken: Vec<Duration>,
+}
+
+impl Samples {
+    /// Room for the samples of a step.
+    #[must_use]
+    pub fn new(name: &'static str) -> Samples {
+        Samples { name, taken: Vec::with_capacity(1 << 20) }
+    }
+
+    /// Times one step.
+    pub fn time<T>(&mut self, step: impl FnOnce() -> T) -> T {
+        let started = Instant::now();
+        let result = step();
+        self.taken.push(started.elapsed());
+        result
+    }
+
+    /// The step's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The `share`-quantile, nearest rank.
+    ///
+    /// # Panics
+    /// If nothing was timed.
+    #[must_use]
+    pub fn quantile(&mut self, share: f64) -> Duration {
+        self.taken.sort_unstable();
+        self.taken[((self.taken.len() - 1) as f64 * share).round() as usize]
+    }
+}
+
+/// The machine, the build and the commit, as a line of a report.
+#[must_use]
+pub fn provenance() -> String {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown");
+    let commit = std::process::Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
+    let commit = commit.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    format!("{}, {cores} cores, commit {}", cpu.trim_start_matches([' ', '\t', ':']), commit.trim())
+}
