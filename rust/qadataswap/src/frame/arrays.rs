@@ -97,31 +97,28 @@ impl Source<'_> {
     fn data(&self, at: usize) -> Result<ArrayData, FrameError> {
         let step = &self.shape.steps[at];
         let node = self.view.nodes[at];
-        let mut builder = ArrayDataBuilder::new(step.data_type.clone()).len(node.rows);
-        let mut first = 0;
-        if step.kind.has_validity() {
-            first = 1;
-            if node.nulls > 0 {
-                let bits = self.view.buffer(self.frame, node, 0);
-                builder = builder.null_bit_buffer(Some(bits)).null_count(node.nulls);
-            }
-        }
-        if first < node.count {
-            let buffers = (first..node.count).map(|which| self.view.buffer(self.frame, node, which));
-            builder = builder.buffers(buffers.collect());
-        }
-        if let Kind::Dictionary { values, .. } = step.kind {
-            builder = builder.add_child_data(self.dictionary(values, node)?);
-        } else if step.end > at + 1 {
-            let mut children = Vec::new();
-            let mut child = at + 1;
-            while child < step.end {
-                children.push(self.data(child)?);
-                child = self.shape.steps[child].end;
-            }
-            builder = builder.child_data(children);
-        }
+        let buffer = |which| self.view.buffer(self.frame, node, which);
+        let first = usize::from(step.kind.has_validity());
+        let builder = ArrayDataBuilder::new(step.data_type.clone())
+            .len(node.rows)
+            .null_bit_buffer((node.nulls > 0).then(|| buffer(0)))
+            .null_count(node.nulls)
+            .buffers((first..node.count).map(buffer).collect())
+            .child_data(self.children(at, step, node)?);
         Ok(lease::assemble(builder))
+    }
+
+    fn children(&self, at: usize, step: &Step, node: Node) -> Result<Vec<ArrayData>, FrameError> {
+        if let Kind::Dictionary { values, .. } = step.kind {
+            return Ok(vec![self.dictionary(values, node)?]);
+        }
+        let mut children = Vec::new();
+        let mut child = at + 1;
+        while child < step.end {
+            children.push(self.data(child)?);
+            child = self.shape.steps[child].end;
+        }
+        Ok(children)
     }
 
     /// A dictionary that nothing refers to need not have been sent.

@@ -39,8 +39,8 @@ struct Known {
     key: u64,
     schema: SchemaRef,
     plan: Plan,
-    prefix: Vec<u8>,
-    templates: Vec<Template>,
+    prefix: Arc<[u8]>,
+    templates: Vec<Arc<Template>>,
 }
 
 #[derive(Default)]
@@ -63,6 +63,13 @@ pub(crate) struct Measured {
     pub(crate) total: u64,
     pub(crate) rows: u64,
     measured: u64,
+}
+
+/// A schema's key and prefix, and the head of its one batch.
+pub(super) struct Prepared {
+    pub(super) schema_key: u64,
+    pub(super) prefix: Arc<[u8]>,
+    pub(super) head: Arc<Template>,
 }
 
 /// What becomes one message.
@@ -131,7 +138,8 @@ impl Encoder {
         prefix_stands: bool,
     ) -> Result<u64, FrameError> {
         let mut measured = *measured;
-        if measured.measured != self.measured {
+        let stands = self.known.first().is_some_and(|known| known.key == measured.schema_key);
+        if measured.measured != self.measured || !stands {
             measured = self.measure(schema, batches)?;
         }
         let too_large = FrameErrorFor { needed: measured.total, available: slot.len() as u64 };
@@ -191,7 +199,7 @@ impl Encoder {
             key: self.schemas_seen,
             schema: Arc::clone(schema),
             plan,
-            prefix: ipc_schema::write(schema),
+            prefix: ipc_schema::write(schema).into(),
             templates: Vec::new(),
         };
         self.schemas_seen += 1;
@@ -200,13 +208,14 @@ impl Encoder {
         Ok(())
     }
 
-    /// The key, the plan and the prefix of `schema`; what a loan is laid out by.
-    pub(super) fn prepare(&mut self, schema: &SchemaRef) -> Result<(u64, &Plan, &[u8]), FrameError> {
+    /// What a loan of `schema` is laid out by.
+    pub(super) fn prepare(&mut self, schema: &SchemaRef, form: Form) -> Result<Prepared, FrameError> {
         self.recall(schema)?;
-        match self.known.first() {
-            Some(known) => Ok((known.key, &known.plan, &known.prefix)),
-            None => Err(FrameError::Invalid("no schema".into())),
-        }
+        let Some(Known { key, prefix, templates, .. }) = self.known.first_mut() else {
+            return Err(FrameError::Invalid("no schema".into()));
+        };
+        let at = template(templates, form)?;
+        Ok(Prepared { schema_key: *key, prefix: Arc::clone(prefix), head: Arc::clone(&templates[at]) })
     }
 }
 
@@ -271,11 +280,11 @@ fn parts<'a>(
 }
 
 /// The template for `form`, made if there is none yet.
-fn template(templates: &mut Vec<Template>, form: Form) -> Result<usize, FrameError> {
+fn template(templates: &mut Vec<Arc<Template>>, form: Form) -> Result<usize, FrameError> {
     match templates.iter().position(|template| template.form == form) {
         Some(at) => Ok(at),
         None => {
-            templates.push(Template::new(form)?);
+            templates.push(Arc::new(Template::new(form)?));
             Ok(templates.len() - 1)
         }
     }

@@ -10,11 +10,13 @@
 //! the frame unaccounted for: a gap left by rows that did not come is either zeroed or closed by moving
 //! columns down, whichever touches fewer bytes. Values of rows that *did* come are the borrower's to write.
 
+use std::sync::Arc;
+
 use arrow_schema::{DataType, SchemaRef};
 
 use super::columns::{Columns, Parts, State};
 use super::copy::{self, bytes_of_bits};
-use super::encode::Encoder;
+use super::encode::{Encoder, Prepared};
 use super::message::END_OF_STREAM;
 use super::plan::fixed_width;
 use super::sink::Numbers;
@@ -29,8 +31,8 @@ pub(crate) struct LoanPlan {
     pub(crate) total: u64,
     schema: SchemaRef,
     rows: usize,
-    prefix: Vec<u8>,
-    head: Template,
+    prefix: Arc<[u8]>,
+    head: Arc<Template>,
     columns: Vec<Column>,
 }
 
@@ -83,8 +85,6 @@ impl Encoder {
                 i32::MAX
             )));
         }
-        let (schema_key, _, prefix) = self.prepare(schema)?;
-        let prefix = prefix.to_vec();
         let mut columns = Vec::with_capacity(schema.fields().len());
         let mut end = 0;
         for field in schema.fields() {
@@ -124,7 +124,7 @@ impl Encoder {
         let nodes = columns.len();
         let form =
             Form { dictionary: None, nodes, buffers: 2 * nodes + variadics, variadics, compression: None };
-        let head = Template::new(form)?;
+        let Prepared { schema_key, prefix, head } = self.prepare(schema, form)?;
         let total = [head.len(), END_OF_STREAM.len(), prefix.len()]
             .into_iter()
             .try_fold(end, usize::checked_add)

@@ -4,11 +4,12 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use arrow_array::builder::StringDictionaryBuilder;
-use arrow_array::types::Int32Type;
-use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch};
+use arrow_array::types::{Int8Type, Int32Type};
+use arrow_array::{Array, ArrayRef, DictionaryArray, Int64Array, RecordBatch};
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::{DictionaryHandling, IpcWriteOptions, StreamWriter};
 use arrow_ipc::{CompressionType, MetadataVersion};
+use arrow_schema::DataType;
 use qadataswap_tables::{every_type, random_batch, wide_batch};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -171,4 +172,31 @@ fn a_stream_without_its_end_is_read() {
     let stream = stream(std::slice::from_ref(&batch), plain());
     let cut = stream.slice_with_length(0, stream.len() - 8);
     assert_same(&batch, &only_batch(decode(Validation::Full, &cut).expect("a stream")), "no end");
+}
+
+/// `frame` without its dictionary messages.
+fn without_dictionaries(frame: &Buffer) -> Buffer {
+    let mut kept = Vec::new();
+    let mut at = 0;
+    while let Some(place) = crate::frame::message::next(frame, at).expect("a message") {
+        let message = arrow_ipc::root_as_message(&frame[place.start..place.end]).expect("metadata");
+        let end = place.end + message.bodyLength() as usize;
+        if message.header_as_dictionary_batch().is_none() {
+            kept.extend_from_slice(&frame[at..end]);
+        }
+        at = end;
+    }
+    Buffer::from_slice_ref(&kept)
+}
+
+#[test]
+fn a_dictionary_nobody_refers_to_need_not_be_sent() {
+    let words = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8));
+    let nulls = column(arrow_array::new_null_array(&words, 5));
+    let read =
+        only_batch(decode(Validation::Full, &without_dictionaries(&frame_of(&nulls))).expect("a frame"));
+    assert_same(&nulls, &read, "all null");
+    let used: ArrayRef = Arc::new(DictionaryArray::<Int8Type>::from_iter(["a", "b"]));
+    let result = decode(Validation::Form, &without_dictionaries(&frame_of(&column(used))));
+    assert!(matches!(result, Err(FrameError::Corrupt(_))), "{result:?}");
 }

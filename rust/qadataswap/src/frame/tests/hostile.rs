@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::builder::StringDictionaryBuilder;
+use arrow_array::types::Int32Type;
+use arrow_array::{Array, ArrayRef, DictionaryArray, ListArray, RecordBatch, StringArray, StringViewArray};
+use arrow_ipc::MetadataVersion;
+use arrow_ipc::writer::{DictionaryHandling, IpcWriteOptions, StreamWriter};
+use arrow_schema::{DataType, Field, Schema};
 use qadataswap_tables::{every_type, random_batch};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
@@ -24,6 +29,22 @@ fn victims() -> Vec<Vec<u8>> {
         frames.push(frame(Compression::Lz4, &batch.schema(), &parts).to_vec());
         #[cfg(feature = "zstd")]
         frames.push(frame(Compression::Zstd { level: 1 }, &batch.schema(), &parts).to_vec());
+    }
+    for options in [
+        IpcWriteOptions::default(),
+        IpcWriteOptions::try_new(8, false, MetadataVersion::V5).expect("options"),
+    ] {
+        let options = options.with_dictionary_handling(DictionaryHandling::Delta);
+        let mut words = StringDictionaryBuilder::<Int32Type>::new();
+        words.extend([Some("a"), Some("b"), None]);
+        let one = column(Arc::new(words.finish_preserve_values()));
+        words.extend([Some("c"), Some("a")]);
+        let two = column(Arc::new(words.finish_preserve_values()));
+        let mut writer =
+            StreamWriter::try_new_with_options(Vec::new(), &one.schema(), options).expect("a writer");
+        writer.write(&one).expect("written");
+        writer.write(&two).expect("written");
+        frames.push(writer.into_inner().expect("finished"));
     }
     frames
 }
@@ -79,10 +100,28 @@ fn walk(batch: &RecordBatch) {
     }
 }
 
+/// Writes what was read unchecked into a frame of its own, which may be refused.
+fn forward(decoded: &Decoded) {
+    const MOST: usize = 10_000;
+    let batches: Vec<_> =
+        decoded.batches.iter().map(|batch| batch.slice(0, batch.num_rows().min(MOST))).collect();
+    for compression in [Compression::None, Compression::Lz4] {
+        let mut encoder = Encoder::new(compression);
+        let Ok(measured) = encoder.measure(&decoded.schema, &batches) else { return };
+        if measured.total < 1 << 24 {
+            let mut slot = vec![STALE; measured.total as usize];
+            let _ = encoder.write(&measured, &decoded.schema, &batches, &mut slot, false);
+        }
+    }
+}
+
 /// Reads a spoilt frame every way there is; says whether it was let through unread and checked.
 fn read(bytes: &[u8]) -> (bool, bool) {
     let frame = Buffer::from_slice_ref(bytes);
-    let form = decode(Validation::Form, &frame).is_ok();
+    let form = decode(Validation::Form, &frame).is_ok_and(|decoded| {
+        forward(&decoded);
+        true
+    });
     let Ok(decoded) = decode(Validation::FullOnCopy, &frame) else { return (form, false) };
     decoded.batches.iter().for_each(walk);
     (form, true)
@@ -192,5 +231,65 @@ fn a_compressed_buffer_that_promises_too_much_is_refused() {
         bytes[at..at + 8].copy_from_slice(&(1i64 << 60).to_le_bytes());
         let result = decode(Validation::Form, &Buffer::from_vec(bytes));
         assert!(matches!(result, Err(FrameError::Corrupt(_))), "{result:?}");
+    }
+}
+
+#[test]
+fn schemas_arrow_rs_would_panic_on_are_refused() {
+    let field = |name: &str, data_type| Arc::new(Field::new(name, data_type, true));
+    let three = DataType::Struct(
+        vec![field("k", DataType::Int8), field("v", DataType::Int8), field("w", DataType::Int8)].into(),
+    );
+    let mut deep = DataType::Int8;
+    for _ in 0..60 {
+        deep = DataType::List(field("item", deep));
+    }
+    let bad = [
+        DataType::FixedSizeBinary(-1),
+        DataType::FixedSizeList(field("item", DataType::Int8), -3),
+        DataType::Decimal32(10, 0),
+        DataType::Decimal64(0, 0),
+        DataType::Decimal128(39, 2),
+        DataType::Decimal256(5, 6),
+        DataType::Map(field("entries", three), false),
+        DataType::Map(field("entries", DataType::Int8), false),
+        DataType::RunEndEncoded(field("ends", DataType::Utf8), field("values", DataType::Int8)),
+        DataType::Dictionary(Box::new(DataType::Utf8), Box::new(DataType::Utf8)),
+        deep,
+    ];
+    for data_type in bad {
+        let schema = Schema::new(vec![Field::new("column", data_type.clone(), true)]);
+        let mut frame = crate::frame::ipc_schema::write(&schema);
+        frame.extend_from_slice(&message::END_OF_STREAM);
+        assert!(decode(Validation::Form, &Buffer::from_vec(frame)).is_err(), "{data_type} was read");
+        let schema = Arc::new(schema);
+        assert!(Encoder::new(Compression::None).measure(&schema, &[]).is_err(), "{data_type} was written");
+    }
+}
+
+#[test]
+fn contents_are_the_business_of_full_validation() {
+    let text: ArrayRef = Arc::new(StringArray::from(vec!["some text", "some more"]));
+    let view: ArrayRef = Arc::new(StringViewArray::from(vec!["some text that is not inline"]));
+    let keys: ArrayRef = Arc::new(DictionaryArray::<Int32Type>::from_iter(["a", "b"]));
+    let list: ArrayRef =
+        Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>([Some([Some(1), Some(2)])]));
+    // The array, bytes of its frame's last body, and what they are spoilt to.
+    let cases: [(ArrayRef, &[u8], &[u8]); 4] = [
+        (text, b"some text", b"some\xFFtext"),
+        (view, b"not inline", b"not \xFFnline"),
+        (keys, &[0, 0, 0, 0, 1, 0, 0, 0], &[0, 0, 0, 0, 9, 0, 0, 0]),
+        (list, &[0, 0, 0, 0, 2, 0, 0, 0], &[0, 0, 0, 0, 99, 0, 0, 0]),
+    ];
+    for (array, right, wrong) in cases {
+        let name = array.data_type().clone();
+        let mut frame = frame_of(&column(array)).to_vec();
+        let at = frame.windows(right.len()).rposition(|window| window == right).expect("the contents");
+        frame[at..at + wrong.len()].copy_from_slice(wrong);
+        let frame = Buffer::from_slice_ref(&frame);
+        assert!(decode(Validation::Form, &frame).is_ok(), "{name}: form is all that was asked for");
+        for validation in [Validation::Full, Validation::FullOnCopy] {
+            assert!(decode(validation, &frame).is_err(), "{name}: contents were to be checked");
+        }
     }
 }

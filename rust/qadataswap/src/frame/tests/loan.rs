@@ -229,3 +229,17 @@ fn arrow_rs_reads_a_loaned_frame() {
     assert_same(&batches[0], &read(&frame), "loaned");
     assert_eq!(batches[0]["n"].null_count(), 1);
 }
+
+#[test]
+fn a_loan_between_measuring_and_writing_changes_nothing() {
+    let batch = column(Arc::new(arrow_array::StringArray::from(vec!["a", "b"])));
+    let batches = std::slice::from_ref(&batch);
+    let mut encoder = Encoder::new(Compression::None);
+    let measured = encoder.measure(&batch.schema(), batches).expect("measured");
+    let other = fields(vec![("n", DataType::Int64, false)]);
+    encoder.plan_loan(&other, 1, 0).expect("a plan");
+    let mut slot = vec![STALE; measured.total as usize];
+    let used = encoder.write(&measured, &batch.schema(), batches, &mut slot, false).expect("written");
+    assert_eq!(used, measured.total);
+    assert_same(&batch, &read(&Buffer::from_vec(slot)), "written after a loan");
+}

@@ -61,3 +61,11 @@ fn assert_same(one: &RecordBatch, other: &RecordBatch, what: &str) {
         assert_eq!(one, other, "{what}");
     }
 }
+
+#[test]
+fn both_sides_can_move_to_another_thread() {
+    fn can_move<T: Send>() {}
+    can_move::<Encoder>();
+    can_move::<Decoder>();
+    can_move::<super::LoanPlan>();
+}

@@ -13,7 +13,7 @@ use crate::frame::{ALIGNMENT, message};
 
 /// The addresses of every buffer below `data`.
 fn addresses(data: &ArrayData, into: &mut Vec<Range<usize>>) {
-    let bitmap = data.nulls().map(|nulls| nulls.buffer());
+    let bitmap = data.nulls().map(arrow_buffer::NullBuffer::buffer);
     for buffer in data.buffers().iter().chain(bitmap) {
         let start = buffer.as_ptr() as usize;
         into.push(start..start + buffer.len());
