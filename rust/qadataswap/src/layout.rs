@@ -445,7 +445,7 @@ mod tests {
             Geometry { control_bytes: good.control_bytes + PAGE, ..good },
             Geometry { region_bytes: u64::MAX, ..good },
             Geometry { buffer_count: u32::MAX, ..good },
-            Geometry { slot_bytes: u64::MAX & !(PAGE - 1), ..good },
+            Geometry { slot_bytes: !(PAGE - 1), ..good },
         ] {
             assert!(bad.check().is_err(), "{bad:?}");
         }

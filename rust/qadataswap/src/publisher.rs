@@ -127,18 +127,18 @@ impl Publisher {
     }
 
     /// Gives back a slot that was acquired and not published.
-    pub(crate) fn abandon(&mut self, slot: FreeSlot) {
-        self.free.push(slot.0);
+    pub(crate) fn abandon(&mut self, FreeSlot(slot): FreeSlot) {
+        self.free.push(slot);
     }
 
     /// Makes the frame in `slot` the next of the ring; `meta.sequence` and `meta.slot` are ignored. Sleepers
     /// are not woken: see [`wait::ring`].
     #[inline]
-    pub(crate) fn publish(&mut self, ring: &Ring<'_>, slot: FreeSlot, meta: &FrameMeta) -> u64 {
+    pub(crate) fn publish(&mut self, ring: &Ring<'_>, FreeSlot(slot): FreeSlot, meta: &FrameMeta) -> u64 {
         let sequence = self.next;
         let index = self.index(sequence);
         let entry = &ring.entries[index];
-        entry.slot.store(slot.0, Ordering::Relaxed);
+        entry.slot.store(slot, Ordering::Relaxed);
         entry.bytes.store(meta.bytes, Ordering::Relaxed);
         entry.schema.store(meta.schema, Ordering::Relaxed);
         entry.published_ns.store(meta.published_ns, Ordering::Relaxed);
@@ -148,7 +148,7 @@ impl Publisher {
         head.bytes.store(head.bytes.load(Ordering::Relaxed).wrapping_add(meta.bytes), Ordering::Relaxed);
         head.rows.store(head.rows.load(Ordering::Relaxed).wrapping_add(meta.rows), Ordering::Relaxed);
         head.frames.store(sequence + 1, advance_head());
-        self.slot_in[index] = Some(slot.0);
+        self.slot_in[index] = Some(slot);
         self.next = sequence + 1;
         sequence
     }
