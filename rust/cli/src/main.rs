@@ -1,1 +1,57 @@
-fn main() {}
+//! `qads`: QADataSwap rings from the command line. Publishes files, watches, lists and tidies rings, and shows
+//! the whole thing at work (`qads demo`).
+//!
+//! Law: what a command finds goes to stdout, what it has to say about itself to stderr, and how it ended is an
+//! exit code of [`exit::Exit`].
+
+mod cli;
+mod demo;
+mod exit;
+mod follow;
+mod gc;
+mod human;
+mod info;
+mod layout;
+mod log;
+mod ls;
+mod out;
+mod pace;
+mod publish;
+mod rings;
+mod rows;
+mod send;
+mod slot;
+mod source;
+mod stop;
+mod table;
+mod tail;
+mod values;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use exit::Exit;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log::init();
+    match run(&cli) {
+        Ok(()) => Exit::Ok.into(),
+        Err(error) => exit::report(&error).into(),
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<()> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Publish(args) => publish::run(args, global),
+        Command::Tail(args) => tail::run(args, global),
+        Command::Ls => ls::run(global),
+        Command::Info(args) => info::run(args, global),
+        Command::Gc(args) => gc::run(args, global),
+        Command::Layout(args) => layout::run(args, global),
+        Command::Demo(args) => demo::run(args, global),
+        Command::DemoPublisher(args) => demo::publisher::run(args, global),
+        Command::DemoReader(args) => demo::reader::run(args, global),
+    }
+}

@@ -1,0 +1,81 @@
+//! The command line: what `qads` can be asked.
+
+use crate::{demo, exit, gc, info, layout, publish, tail};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Publishes, watches and tidies QADataSwap rings: Arrow tables in shared memory, one writer, many readers.
+#[derive(Debug, Parser)]
+#[command(name = "qads", version, after_help = exit::HELP, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Args, Debug)]
+pub(crate) struct Global {
+    /// Folder of the rings; it must be a tmpfs.
+    #[arg(long, global = true, default_value = "/dev/shm", value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// Print JSON instead of text: one object a line.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Replay a Parquet, Arrow IPC or CSV file into a ring.
+    Publish(publish::Args),
+    /// Print the frames of a ring as they come.
+    Tail(tail::Args),
+    /// List the rings.
+    Ls,
+    /// Show one ring: its geometry, writer, frames and readers.
+    Info(info::Args),
+    /// Remove the rings that nobody takes part in any more, with what was left unread in them.
+    Gc(gc::Args),
+    /// Print where everything lies in a ring's region.
+    Layout(layout::Args),
+    /// Run a writer and three readers as processes on a market-data feed and check what arrives.
+    Demo(demo::Args),
+    #[command(hide = true)]
+    DemoPublisher(demo::publisher::Args),
+    #[command(hide = true)]
+    DemoReader(demo::reader::Args),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_of_every_command_may_follow_it() {
+        let cli = Cli::try_parse_from(["qads", "ls", "--json", "--directory", "/tmp"]).expect("parses");
+        assert!(cli.global.json);
+        assert_eq!(cli.global.directory, PathBuf::from("/tmp"));
+    }
+
+    #[test]
+    fn one_pace_at_a_time() {
+        let both = ["qads", "publish", "f", "--ring", "r", "--rate", "1", "--rate-rows", "1"];
+        let error = Cli::try_parse_from(both).expect_err("two paces");
+        assert_eq!(error.kind(), ErrorKind::ArgumentConflict);
+    }
+
+    #[test]
+    fn a_watcher_is_lossy_unless_told_otherwise() {
+        let cli = Cli::try_parse_from(["qads", "tail", "r"]).expect("parses");
+        let Command::Tail(args) = cli.command else { panic!("another command") };
+        assert_eq!(args.policy, crate::values::Policy::Lossy);
+    }
+}

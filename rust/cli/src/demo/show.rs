@@ -1,0 +1,139 @@
+//! The demo's report, for people.
+
+use super::bars::Bar;
+use super::report::{Published, Report, Role};
+use super::tables::Plan;
+use crate::human;
+use crate::table::{Flush, Table};
+use std::time::Duration;
+
+/// What is about to happen.
+pub(super) fn heading(plan: &Plan, ring: &str) -> String {
+    format!(
+        "ring '{ring}': {}\n{} of {} at {:.0} frames/s; one writer and three readers, each a process of its own",
+        plan.title,
+        human::plural(plan.frames, "frame"),
+        human::plural(plan.rows_per_frame, "row"),
+        plan.rate
+    )
+}
+
+/// What happened.
+pub(super) fn report(report: &Report) -> String {
+    let mut text = String::new();
+    for role in [Role::Consumer, Role::Dashboard, Role::LateJoiner] {
+        text.push_str(&format!("\n  {:<12} {}", role.name(), role.terms()));
+    }
+    text.push_str(&format!("\n\n{}", readers(report)));
+    text.push_str(
+        "\n(latency: from publication to receipt, of frames published while attached; the dashboard's",
+    );
+    text.push_str("\n is how old the newest frame was when it looked)");
+    text.push_str(&format!("\n\n{}", writer(&report.publisher)));
+    let bars = report.readers.iter().find_map(|reader| reader.bars.as_ref());
+    if let Some(bars) = bars.filter(|bars| bars.bars > 0) {
+        text.push_str(&format!(
+            "\n\none-second bars of the consumer, {} of {}:\n",
+            bars.sample.len(),
+            bars.bars
+        ));
+        text.push_str(&bar_table(&bars.sample).to_string());
+    }
+    text.push('\n');
+    for check in &report.checks {
+        let verdict = if check.passed { "ok  " } else { "FAIL" };
+        text.push_str(&format!("\n{verdict}  {} ({})", check.fact, check.detail));
+    }
+    text.push_str(if report.passed { "\n\nall checks passed" } else { "\n\nTHE DEMO FAILED" });
+    text
+}
+
+fn readers(report: &Report) -> Table {
+    let mut table = Table::new(&[
+        ("reader", Flush::Left),
+        ("frames", Flush::Right),
+        ("rows", Flush::Right),
+        ("bytes", Flush::Right),
+        ("missed", Flush::Right),
+        ("p50", Flush::Right),
+        ("p99", Flush::Right),
+        ("max", Flush::Right),
+        ("bytes copied", Flush::Right),
+    ]);
+    for reader in &report.readers {
+        table.push(vec![
+            reader.role.name().to_owned(),
+            human::count(reader.frames),
+            human::count(reader.rows),
+            human::bytes(reader.bytes),
+            human::count(reader.missed),
+            nanoseconds(reader.latency.p50_ns),
+            nanoseconds(reader.latency.p99_ns),
+            nanoseconds(reader.latency.max_ns),
+            human::count(reader.bytes_copied),
+        ]);
+    }
+    table
+}
+
+fn writer(published: &Published) -> String {
+    format!(
+        "writer: {}, {}, {} in {}; a write takes p50 {}, p99 {}, max {}; waited for room {}",
+        human::plural(published.frames, "frame"),
+        human::plural(published.rows, "row"),
+        human::bytes(published.bytes),
+        human::duration(Duration::from_secs_f64(published.seconds)),
+        nanoseconds(published.write.p50_ns),
+        nanoseconds(published.write.p99_ns),
+        nanoseconds(published.write.max_ns),
+        human::plural(published.full_waits, "time"),
+    )
+}
+
+fn bar_table(bars: &[Bar]) -> Table {
+    let mut table = Table::new(&[
+        ("symbol", Flush::Left),
+        ("time (UTC)", Flush::Left),
+        ("open", Flush::Right),
+        ("high", Flush::Right),
+        ("low", Flush::Right),
+        ("close", Flush::Right),
+        ("volume", Flush::Right),
+        ("trades", Flush::Right),
+    ]);
+    for bar in bars {
+        let mut row = vec![bar.symbol.clone(), time_of_day(bar.second)];
+        row.extend([bar.open, bar.high, bar.low, bar.close].map(price));
+        row.extend([human::count(bar.volume.unsigned_abs()), human::count(bar.trades)]);
+        table.push(row);
+    }
+    table
+}
+
+/// A price without the digits that its binary form adds.
+fn price(price: f64) -> String {
+    let text = format!("{price:.5}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    text.to_owned()
+}
+
+fn time_of_day(second: i64) -> String {
+    let second = second.rem_euclid(86_400);
+    format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+}
+
+fn nanoseconds(ns: u64) -> String {
+    human::duration(Duration::from_nanos(ns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prices_and_times_read_well() {
+        assert_eq!(price(1.1720499999999999), "1.17205");
+        assert_eq!(price(6900.0), "6900");
+        assert_eq!(time_of_day(1_767_623_400), "14:30:00");
+    }
+}

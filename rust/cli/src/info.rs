@@ -1,0 +1,168 @@
+//! `qads info`: one ring, from outside.
+
+use crate::cli::Global;
+use crate::human;
+use crate::out::Out;
+use crate::rings::{Ring, state_name, when_full_name};
+use crate::rows::{self, Column};
+use crate::table::{Flush, Table};
+use crate::values::policy_name;
+use qadataswap::inspect::{self, ReaderInfo, RingInfo, RingState};
+use qadataswap::{QADataSwapError, Reader, ReaderPolicy, SharedMemoryConfig, StartAt};
+use serde::Serialize;
+
+/// Shows one ring: its geometry, its writer, the frames that stand in it, its readers. Looking changes nothing.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// Name of the ring.
+    name: String,
+    /// Also show the columns of a frame; this attaches as a reader for a moment.
+    #[arg(long)]
+    schema: bool,
+}
+
+/// A ring with its columns, as one line of JSON.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    ring: Ring<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schema: Option<Vec<Column>>,
+}
+
+pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<()> {
+    let info = inspect::info(&args.name, &global.directory)?;
+    let schema = match args.schema {
+        true => schema(&info, global)?,
+        false => None,
+    };
+    let mut out = Out::new();
+    if global.json {
+        return out.json(&Line { ring: Ring::from(&info), schema });
+    }
+    out.line(summary(&info, global))?;
+    if info.readers.is_empty() {
+        out.line("\nno readers")?;
+    } else {
+        out.line(format_args!("\n{}", readers(&info.readers)))?;
+    }
+    match schema {
+        Some(columns) => out.line(format_args!("\n{}", schema_table(&columns))),
+        None if args.schema => out.line("\nno schema: no frame can be read without taking it from the ring"),
+        None => Ok(()),
+    }
+}
+
+/// The columns of the newest frame of a live ring, or of the oldest of another: whoever reads the last frame of
+/// a ring that has ended and leaves removes it.
+fn schema(info: &RingInfo, global: &Global) -> anyhow::Result<Option<Vec<Column>>> {
+    let config = SharedMemoryConfig::new(&info.name).with_directory(&global.directory);
+    let config = match (info.state, info.standing.len()) {
+        (_, 0) => return Ok(None),
+        (RingState::Live, _) => config.with_policy(ReaderPolicy::Latest).with_start(StartAt::Newest),
+        (_, 1) => return Ok(None),
+        _ => config.with_policy(ReaderPolicy::Lossy).with_start(StartAt::Oldest),
+    };
+    match Reader::new(config)?.try_read_frame() {
+        Ok(frame) => Ok(frame.map(|frame| rows::columns(frame.schema()))),
+        Err(QADataSwapError::EndOfStream { .. } | QADataSwapError::Replaced { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn summary(info: &RingInfo, global: &Global) -> String {
+    let standing = match (info.standing.first(), info.standing.last()) {
+        (Some(oldest), Some(newest)) => format!(
+            "{}, {} to {}, the newest {} old",
+            human::plural(info.standing.len() as u64, "frame"),
+            human::count(oldest.sequence),
+            human::count(newest.sequence),
+            human::duration(newest.age)
+        ),
+        _ => "no frame".to_owned(),
+    };
+    let lines = [
+        ("ring", info.name.clone()),
+        (
+            "state",
+            format!("{}, writer {}, generation {}", state_name(info.state), info.writer_pid, info.generation),
+        ),
+        ("when full", when_full_name(info.when_full).to_owned()),
+        (
+            "geometry",
+            format!(
+                "{} of {}, at most {}",
+                human::plural(info.buffer_count.into(), "slot"),
+                human::bytes(info.slot_bytes),
+                human::plural(info.max_readers.into(), "reader")
+            ),
+        ),
+        (
+            "memory",
+            format!("{} of {} resident", human::bytes(info.resident_bytes), human::bytes(info.region_bytes)),
+        ),
+        (
+            "published",
+            format!(
+                "{}, {}, {}",
+                human::plural(info.frames, "frame"),
+                human::plural(info.rows, "row"),
+                human::bytes(info.bytes)
+            ),
+        ),
+        ("standing", standing),
+        (
+            "file",
+            format!(
+                "{}/qads_{}, user {}, mode {:04o}",
+                global.directory.display(),
+                info.name,
+                info.uid,
+                info.mode
+            ),
+        ),
+    ];
+    lines.map(|(name, value)| format!("{name:<11}{value}")).join("\n")
+}
+
+fn readers(readers: &[ReaderInfo]) -> Table {
+    let mut table = Table::new(&[
+        ("reader", Flush::Right),
+        ("pid", Flush::Right),
+        ("state", Flush::Left),
+        ("policy", Flush::Left),
+        ("next", Flush::Right),
+        ("lag", Flush::Right),
+        ("pins", Flush::Right),
+        ("missed", Flush::Right),
+        ("attached", Flush::Right),
+    ]);
+    for reader in readers {
+        let state = match (reader.alive, reader.lingering) {
+            (false, _) => "dead",
+            (true, true) => "lingering",
+            (true, false) => "alive",
+        };
+        table.push(vec![
+            reader.row.to_string(),
+            reader.pid.to_string(),
+            state.to_owned(),
+            policy_name(reader.policy).to_owned(),
+            human::count(reader.cursor),
+            human::count(reader.lag),
+            reader.pins.to_string(),
+            human::count(reader.missed),
+            human::duration(reader.attached),
+        ]);
+    }
+    table
+}
+
+fn schema_table(columns: &[Column]) -> Table {
+    let mut table = Table::new(&[("column", Flush::Left), ("type", Flush::Left), ("nullable", Flush::Left)]);
+    for column in columns {
+        let nullable = if column.nullable { "yes" } else { "no" };
+        table.push(vec![column.name.clone(), column.data_type.clone(), nullable.to_owned()]);
+    }
+    table
+}
