@@ -33,7 +33,10 @@ pub struct SharedDataFrame {
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a process holds a few handles, and a box would cost each call a load")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a process holds a few handles, and a box would cost each call a load"
+)]
 enum End {
     Writer(Writer),
     Reader(Reader),

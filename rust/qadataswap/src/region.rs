@@ -207,7 +207,8 @@ fn take_over(config: &SharedMemoryConfig, region: &Region) -> Result<Publisher> 
     if config.prefault {
         // The former writer may have reserved less.
         let bytes = region.segment.geometry().region_bytes;
-        Segment::reserve(region.segment.file(), 0, bytes).map_err(|error| reserve_error(config, bytes, error))?;
+        Segment::reserve(region.segment.file(), 0, bytes)
+            .map_err(|error| reserve_error(config, bytes, error))?;
     }
     let publisher = Publisher::take_over(&ring)
         .map_err(|what| QADataSwapError::Corrupt { ring: region.name.clone(), what })?;

@@ -94,18 +94,22 @@ impl Source<'_> {
         }
     }
 
+    #[inline]
     fn data(&self, at: usize) -> Result<ArrayData, FrameError> {
         let step = &self.shape.steps[at];
         let node = self.view.nodes[at];
         let buffer = |which| self.view.buffer(self.frame, node, which);
         let first = usize::from(step.kind.has_validity());
-        let builder = ArrayDataBuilder::new(step.data_type.clone())
-            .len(node.rows)
-            .null_bit_buffer((node.nulls > 0).then(|| buffer(0)))
-            .null_count(node.nulls)
-            .buffers((first..node.count).map(buffer).collect())
-            .child_data(self.children(at, step, node)?);
-        Ok(lease::assemble(builder))
+        let mut buffers = Vec::with_capacity(node.count - first);
+        buffers.extend((first..node.count).map(buffer));
+        // A builder is a large value, and each call moves it: only what is needed is said.
+        let builder = ArrayDataBuilder::new(step.data_type.clone()).len(node.rows).buffers(buffers);
+        let children = self.children(at, step, node)?;
+        Ok(lease::assemble(match (node.nulls, children.is_empty()) {
+            (0, true) => builder,
+            (0, false) => builder.child_data(children),
+            (nulls, _) => builder.null_bit_buffer(Some(buffer(0))).null_count(nulls).child_data(children),
+        }))
     }
 
     fn children(&self, at: usize, step: &Step, node: Node) -> Result<Vec<ArrayData>, FrameError> {

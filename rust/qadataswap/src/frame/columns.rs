@@ -333,7 +333,8 @@ impl<T: AsRef<[u8]> + ?Sized> ViewColumn<'_, T> {
     /// If there is no such row.
     pub fn set(&mut self, row: usize, value: &T) -> Result<(), OutOfRoom> {
         const SIZE: usize = size_of::<u128>();
-        let value = value.as_ref();
+        let (value, rows) = (value.as_ref(), self.len());
+        assert!(row < rows, "row {row} of {rows}");
         let view = &mut self.views[row * SIZE..(row + 1) * SIZE];
         let mut made = [0; SIZE];
         let short = value.len() <= arrow_data::MAX_INLINE_VIEW_LEN as usize;

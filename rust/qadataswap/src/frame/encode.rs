@@ -13,7 +13,7 @@ use arrow_schema::{Schema, SchemaRef};
 use super::compress::{self, Codec};
 use super::message::END_OF_STREAM;
 use super::plan::{Plan, Shape};
-use super::sink::{Compress, Copy, Measure, Numbers, Sink};
+use super::sink::{Compressing, Copying, Measuring, Numbers, Sink};
 use super::template::{Form, Template};
 use super::{Compression, FrameError, ipc_schema, walk};
 
@@ -117,7 +117,7 @@ impl Encoder {
             rows += batch.num_rows() as u64;
         }
         parts(plan, batches, &mut self.scratch.dictionaries, |part| {
-            let mut sink = Measure::new(compression.is_some());
+            let mut sink = Measuring::new(compression.is_some());
             part.tell(&mut sink)?;
             let at = template(templates, part.form(plan, sink.buffers, compression))?;
             self.scratch.templates.push(at);
@@ -142,13 +142,13 @@ impl Encoder {
         if measured.measured != self.measured || !stands {
             measured = self.measure(schema, batches)?;
         }
-        let too_large = FrameErrorFor { needed: measured.total, available: slot.len() as u64 };
+        let shortage = Shortage { needed: measured.total, available: slot.len() as u64 };
         let Self { known, codec, scratch: Scratch { numbers, templates: told, dictionaries, made }, .. } =
             self;
         let Some(Known { plan, prefix, templates, .. }) = known.first() else {
             return Err(FrameError::Invalid("no schema".into()));
         };
-        let place = slot.get_mut(..prefix.len()).ok_or_else(|| too_large.error())?;
+        let place = slot.get_mut(..prefix.len()).ok_or_else(|| shortage.error())?;
         if !prefix_stands {
             place.copy_from_slice(prefix);
         }
@@ -157,20 +157,20 @@ impl Encoder {
         parts(plan, batches, dictionaries, |part| {
             let template = told.next().and_then(|at| templates.get(*at)).ok_or_else(changed)?;
             let rest = slot.get_mut(at..).unwrap_or_default();
-            let (head, body) = rest.split_at_mut_checked(template.len()).ok_or_else(|| too_large.error())?;
-            let mut sink = Copy::new(body, numbers);
+            let (head, body) = rest.split_at_mut_checked(template.len()).ok_or_else(|| shortage.error())?;
+            let mut sink = Copying::new(body, numbers);
             let length = match codec {
                 None => {
                     part.tell(&mut sink)?;
                     sink.finish()
                 }
                 Some(codec) => {
-                    let mut sink = Compress::new(sink, codec, made);
+                    let mut sink = Compressing::new(sink, codec, made);
                     part.tell(&mut sink)?;
                     sink.finish()
                 }
             }
-            .ok_or_else(|| too_large.error())?;
+            .ok_or_else(|| shortage.error())?;
             if !template.takes(numbers) {
                 return Err(changed());
             }
@@ -178,7 +178,7 @@ impl Encoder {
             at += template.len() + length;
             Ok(())
         })?;
-        let end = slot.get_mut(at..at + END_OF_STREAM.len()).ok_or_else(|| too_large.error())?;
+        let end = slot.get_mut(at..at + END_OF_STREAM.len()).ok_or_else(|| shortage.error())?;
         end.copy_from_slice(&END_OF_STREAM);
         Ok((at + END_OF_STREAM.len()) as u64)
     }
@@ -332,12 +332,12 @@ fn fits(batch: &RecordBatch, schema: &SchemaRef) -> Result<(), FrameError> {
 
 /// The sizes that make a frame too large, until they are needed for an error.
 #[derive(Clone, Copy)]
-struct FrameErrorFor {
+struct Shortage {
     needed: u64,
     available: u64,
 }
 
-impl FrameErrorFor {
+impl Shortage {
     fn error(self) -> FrameError {
         // A bound may fit where the frame does not, never the other way round.
         FrameError::TooLarge { needed: self.needed.max(self.available + 1), available: self.available }

@@ -37,7 +37,7 @@ pub(crate) struct LoanPlan {
 }
 
 struct Column {
-    values: Kind,
+    values: Cells,
     /// Where the values lie in the body, and how long they are for all rows.
     values_at: usize,
     validity_at: Option<usize>,
@@ -46,14 +46,15 @@ struct Column {
     state: State,
 }
 
+/// How the values of a column lie.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum Cells {
     Fixed(usize),
     Bits,
     Views,
 }
 
-impl Kind {
+impl Cells {
     fn bytes(self, rows: usize) -> Option<usize> {
         match self {
             Self::Fixed(width) => rows.checked_mul(width),
@@ -89,10 +90,10 @@ impl Encoder {
         let mut end = 0;
         for field in schema.fields() {
             let values = match field.data_type() {
-                DataType::Boolean => Kind::Bits,
-                DataType::Utf8View | DataType::BinaryView => Kind::Views,
+                DataType::Boolean => Cells::Bits,
+                DataType::Utf8View | DataType::BinaryView => Cells::Views,
                 other => match fixed_width(other)? {
-                    Some((width, _)) => Kind::Fixed(width),
+                    Some((width, _)) => Cells::Fixed(width),
                     None => {
                         return Err(FrameError::Unsupported(format!(
                             "column '{}' is {other}, which cannot be built in place; build the table and write it",
@@ -116,11 +117,11 @@ impl Encoder {
                 column.validity_at = Some(place(&mut end, Some(bytes_of_bits(rows)))?);
             }
         }
-        for column in columns.iter_mut().filter(|column| column.values == Kind::Views) {
+        for column in columns.iter_mut().filter(|column| column.values == Cells::Views) {
             column.data_at = Some(place(&mut end, Some(var_bytes))?);
             column.data_len = var_bytes;
         }
-        let variadics = columns.iter().filter(|column| column.values == Kind::Views).count();
+        let variadics = columns.iter().filter(|column| column.values == Cells::Views).count();
         let nodes = columns.len();
         let form =
             Form { dictionary: None, nodes, buffers: 2 * nodes + variadics, variadics, compression: None };
@@ -217,10 +218,10 @@ impl LoanPlan {
             let values = &mut body[column.values_at..column.values_at + values];
             match column.values {
                 // Any bytes are numbers.
-                Kind::Fixed(_) => {}
-                Kind::Bits | Kind::Views if !column.state.zeroed => copy::zero(values),
-                Kind::Bits => trim_bits(values, rows),
-                Kind::Views => {}
+                Cells::Fixed(_) => {}
+                Cells::Bits | Cells::Views if !column.state.zeroed => copy::zero(values),
+                Cells::Bits => trim_bits(values, rows),
+                Cells::Views => {}
             }
             let mut nulls = 0;
             if let (Some(at), true) = (column.validity_at, column.state.nulls) {
@@ -244,11 +245,13 @@ impl LoanPlan {
         for column in &self.columns {
             next(&mut validity);
             next(&mut values);
-            if column.values == Kind::Views {
+            if column.values == Cells::Views {
                 next(&mut data);
             }
         }
-        numbers.variadic.resize(self.columns.iter().filter(|column| column.values == Kind::Views).count(), 1);
+        numbers
+            .variadic
+            .resize(self.columns.iter().filter(|column| column.values == Cells::Views).count(), 1);
         numbers.nodes = nodes;
         Ok((numbers, length))
     }

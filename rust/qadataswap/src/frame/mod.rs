@@ -12,9 +12,11 @@
 //! the reader asks for more by [`Validation`].
 //!
 //! ```text
-//!   writing   schema ── plan, ipc_schema          reading   message ── the stream's framing
-//!             walk ──▶ sink (measure | copy)                view    ── nodes and buffers, checked
-//!             template ── metadata, patched                 arrays  ── the view as arrow-rs arrays
+//!   writing   plan, ipc_schema    what a schema is, once        reading   message   the stream's framing
+//!             walk, scan ─▶ sink  measured, then copied                   familiar  metadata seen before
+//!             template            metadata, patched                       view      nodes, buffers: the door
+//!             loan, columns       or built in place                       arrays    the view as arrow-rs arrays
+//!             copy, compress      every byte that moves
 //! ```
 //!
 //! [`Buffer`]: arrow_buffer::Buffer

@@ -1,6 +1,6 @@
 //! Where a walk over arrays goes: it is measured, or it is copied.
 //!
-//! The law: [`Measure`] and [`Copy`] see the same calls in the same order, so a measured frame fits.
+//! The law: [`Measuring`] and [`Copying`] see the same calls in the same order, so a measured frame fits.
 
 use super::ALIGNMENT;
 use super::compress::Codec;
@@ -20,14 +20,14 @@ pub(super) trait Sink {
 
 /// Counts what a batch will take.
 #[derive(Debug)]
-pub(super) struct Measure {
+pub(super) struct Measuring {
     /// Bytes a buffer may take beyond its own length.
     extra: usize,
     pub(super) buffers: usize,
     pub(super) body: usize,
 }
 
-impl Measure {
+impl Measuring {
     pub(super) fn new(compressed: bool) -> Self {
         let extra = if compressed { size_of::<i64>() } else { 0 };
         Self { extra, buffers: 0, body: 0 }
@@ -42,7 +42,7 @@ impl Measure {
     }
 }
 
-impl Sink for Measure {
+impl Sink for Measuring {
     #[inline]
     fn node(&mut self, _rows: usize, _nulls: usize) {}
 
@@ -79,14 +79,14 @@ impl Numbers {
 }
 
 /// Copies a batch into its body.
-pub(super) struct Copy<'a> {
+pub(super) struct Copying<'a> {
     body: &'a mut [u8],
     numbers: &'a mut Numbers,
     at: usize,
     full: bool,
 }
 
-impl<'a> Copy<'a> {
+impl<'a> Copying<'a> {
     pub(super) fn new(body: &'a mut [u8], numbers: &'a mut Numbers) -> Self {
         numbers.clear();
         Self { body, numbers, at: 0, full: false }
@@ -98,7 +98,7 @@ impl<'a> Copy<'a> {
     }
 }
 
-impl Sink for Copy<'_> {
+impl Sink for Copying<'_> {
     #[inline]
     fn node(&mut self, rows: usize, nulls: usize) {
         self.numbers.nodes.push([rows as i64, nulls as i64]);
@@ -134,15 +134,15 @@ impl Sink for Copy<'_> {
 }
 
 /// Compresses a batch into its body, each buffer by itself behind its plain length.
-pub(super) struct Compress<'a> {
-    copy: Copy<'a>,
+pub(super) struct Compressing<'a> {
+    copy: Copying<'a>,
     codec: &'a mut Codec,
     /// Where buffers are made that do not lie ready anywhere.
     made: &'a mut Vec<u8>,
 }
 
-impl<'a> Compress<'a> {
-    pub(super) fn new(copy: Copy<'a>, codec: &'a mut Codec, made: &'a mut Vec<u8>) -> Self {
+impl<'a> Compressing<'a> {
+    pub(super) fn new(copy: Copying<'a>, codec: &'a mut Codec, made: &'a mut Vec<u8>) -> Self {
         Self { copy, codec, made }
     }
 
@@ -151,13 +151,13 @@ impl<'a> Compress<'a> {
     }
 }
 
-impl Sink for Compress<'_> {
+impl Sink for Compressing<'_> {
     fn node(&mut self, rows: usize, nulls: usize) {
         self.copy.node(rows, nulls);
     }
 
     fn bytes(&mut self, source: &[u8]) {
-        let Copy { body, numbers, at, full } = &mut self.copy;
+        let Copying { body, numbers, at, full } = &mut self.copy;
         if source.is_empty() {
             numbers.buffers.push([*at as i64, 0]);
             return;

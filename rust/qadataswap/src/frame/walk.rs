@@ -176,8 +176,11 @@ fn views<S: Sink, T: ByteViewType + ?Sized>(
         }
         Some(referenced) => {
             sink.fill(size_of_val::<[u128]>(array.views()), |place| scan::compact_views(place, array));
-            sink.fill(referenced, |place| scan::compact_data(place, array));
-            sink.variadic(1);
+            // No buffer rather than an empty one: some readers stumble over it in a compressed frame.
+            if referenced > 0 {
+                sink.fill(referenced, |place| scan::compact_data(place, array));
+            }
+            sink.variadic(usize::from(referenced > 0));
         }
     }
     Ok(())

@@ -46,6 +46,33 @@ fn packed(codec: CompressionType) -> IpcWriteOptions {
     plain().try_with_compression(Some(codec)).expect("a codec")
 }
 
+/// Plain, and with every codec that is compiled in.
+fn options() -> Vec<IpcWriteOptions> {
+    vec![
+        plain(),
+        #[cfg(feature = "lz4")]
+        packed(CompressionType::LZ4_FRAME),
+        #[cfg(feature = "zstd")]
+        packed(CompressionType::ZSTD),
+    ]
+}
+
+#[test]
+fn a_codec_that_is_not_compiled_in_is_named() {
+    let batch = column(Arc::new(Int64Array::from(vec![7; 100])));
+    for (codec, feature, here) in [
+        (CompressionType::LZ4_FRAME, "lz4", cfg!(feature = "lz4")),
+        (CompressionType::ZSTD, "zstd", cfg!(feature = "zstd")),
+    ] {
+        let result = decode(Validation::Form, &stream(std::slice::from_ref(&batch), packed(codec)));
+        match result {
+            Ok(decoded) if here => assert_same(&batch, &only_batch(decoded), feature),
+            Err(FrameError::Unsupported(what)) if !here => assert!(what.contains(feature), "{what}"),
+            other => panic!("{feature}: {other:?}"),
+        }
+    }
+}
+
 #[test]
 fn arrow_rs_reads_every_type() {
     for (name, array) in every_type() {
@@ -87,7 +114,7 @@ fn arrow_rs_reads_a_schema_only() {
 
 #[test]
 fn streams_of_arrow_rs_are_read() {
-    for options in [plain(), packed(CompressionType::LZ4_FRAME), packed(CompressionType::ZSTD)] {
+    for options in options() {
         for (name, array) in every_type() {
             for array in [array.clone(), array.slice(3, 21), array.slice(0, 0)] {
                 let batch = column(array);

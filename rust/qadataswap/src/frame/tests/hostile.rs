@@ -14,6 +14,8 @@ use rand::{Rng, RngExt, SeedableRng};
 
 use super::*;
 use crate::frame::message;
+#[cfg(feature = "lz4")]
+use crate::frame::template::Places;
 
 /// Frames to be spoilt: every type by itself, and random tables with several batches.
 fn victims() -> Vec<Vec<u8>> {
@@ -220,18 +222,16 @@ fn noise_is_refused() {
     }
 }
 
+#[cfg(feature = "zstd")]
 #[test]
 fn a_compressed_buffer_that_promises_too_much_is_refused() {
-    #[cfg(feature = "zstd")]
-    {
-        let batch = column(Arc::new(arrow_array::Int64Array::from(vec![5; 1000])));
-        let mut bytes = frame(Compression::Zstd { level: 1 }, &batch.schema(), &[batch]).to_vec();
-        let length = 8000i64.to_le_bytes();
-        let at = bytes.windows(8).position(|window| window == length).expect("the length of the buffer");
-        bytes[at..at + 8].copy_from_slice(&(1i64 << 60).to_le_bytes());
-        let result = decode(Validation::Form, &Buffer::from_vec(bytes));
-        assert!(matches!(result, Err(FrameError::Corrupt(_))), "{result:?}");
-    }
+    let batch = column(Arc::new(arrow_array::Int64Array::from(vec![5; 1000])));
+    let mut bytes = frame(Compression::Zstd { level: 1 }, &batch.schema(), &[batch]).to_vec();
+    let length = 8000i64.to_le_bytes();
+    let at = bytes.windows(8).position(|window| window == length).expect("the length of the buffer");
+    bytes[at..at + 8].copy_from_slice(&(1i64 << 60).to_le_bytes());
+    let result = decode(Validation::Form, &Buffer::from_vec(bytes));
+    assert!(matches!(result, Err(FrameError::Corrupt(_))), "{result:?}");
 }
 
 #[test]
@@ -292,4 +292,28 @@ fn contents_are_the_business_of_full_validation() {
             assert!(decode(validation, &frame).is_err(), "{name}: contents were to be checked");
         }
     }
+}
+
+#[cfg(feature = "lz4")]
+#[test]
+fn buffers_that_overlap_are_not_unpacked_again_and_again() {
+    use arrow_array::Int64Array;
+
+    let mut rng = StdRng::seed_from_u64(6);
+    let noise: ArrayRef =
+        Arc::new((0..10_000).map(|_| rng.random::<u16>()).map(i64::from).collect::<Int64Array>());
+    let zeros: ArrayRef = Arc::new(Int64Array::from(vec![0; 10_000]));
+    let mut columns = vec![("noise", noise)];
+    columns.extend((0..20).map(|_| ("zeros", zeros.clone())));
+    let batch = qadataswap_tables::batch_of(columns);
+    let mut bytes = frame(Compression::Lz4, &batch.schema(), &[batch]).to_vec();
+    let place = message::next(&bytes, metadata(&bytes)[0].end).expect("a message").expect("a batch");
+    let at = place.start + Places::of(&bytes[place.start..place.end]).expect("a batch's metadata").buffers;
+    // Validity and values of each column; the values of the first stand for all.
+    let (first, others) = bytes[at..at + 21 * 32].split_at_mut(32);
+    for other in others.chunks_exact_mut(32) {
+        other[16..].copy_from_slice(&first[16..]);
+    }
+    let result = decode(Validation::Form, &Buffer::from_vec(bytes));
+    assert!(matches!(&result, Err(FrameError::Corrupt(what)) if what.contains("overlap")), "{result:?}");
 }

@@ -150,3 +150,23 @@ fn the_frame_lives_as_long_as_its_last_array() {
     drop(last);
     frame.into_mutable().expect("nothing is left, in the decoder either");
 }
+
+#[test]
+fn a_slice_takes_along_only_the_children_it_refers_to() {
+    for name in ["list", "large list", "list view", "large list view", "map", "dense union", "run-end int32"]
+    {
+        let (_, array) = every_type().into_iter().find(|(known, _)| *known == name).expect("a known type");
+        let children = |batch: &RecordBatch| {
+            let data = batch.column(0).to_data();
+            data.child_data().iter().map(ArrayData::len).collect::<Vec<_>>()
+        };
+        let read =
+            |batch: &RecordBatch| only_batch(decode(Validation::Full, &frame_of(batch)).expect("a frame"));
+        let whole = children(&read(&column(array.clone())));
+        // Row 20 lies amid the children, whatever the type.
+        let one = children(&read(&column(array.slice(20, 1))));
+        for (one, whole) in one.iter().zip(&whole) {
+            assert!(*one <= 5 && one < whole, "{name}: one row of {whole} takes {one}");
+        }
+    }
+}

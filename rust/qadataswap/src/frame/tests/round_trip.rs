@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
 use arrow_array::types::{Int8Type, Int32Type};
 use arrow_array::{
     Array, ArrayRef, DictionaryArray, Int32Array, RecordBatch, RecordBatchOptions, StringArray,
@@ -294,6 +295,17 @@ fn views_of_mostly_foreign_data_are_compacted() {
 }
 
 #[test]
+fn views_that_refer_to_no_data_are_written_without() {
+    let array = StringViewArray::from_iter_values(["short", "a value that is not inline"]);
+    let frame = frame_of(&column(Arc::new(array.slice(0, 1))));
+    let read = only_batch(decode(Validation::Full, &frame).expect("views"));
+    assert_eq!(read.column(0).as_string_view().data_buffers().len(), 1, "26 bytes are not worth a scan");
+    let frame = frame_of(&column(Arc::new(array.slice(0, 0))));
+    let read = only_batch(decode(Validation::Full, &frame).expect("views"));
+    assert_eq!(read.column(0).as_string_view().data_buffers().len(), 0);
+}
+
+#[test]
 fn random_tables_come_back() {
     let mut encoder = Encoder::new(Compression::None);
     let mut decoder = Decoder::new(Validation::Full);
@@ -344,6 +356,22 @@ fn random_types_are_planned_alike_by_writer_and_reader() {
         let decoded = decode(Validation::Form, &frame(Compression::None, &schema, &[])).expect("a schema");
         assert_eq!(decoded.schema, schema);
     }
+}
+
+#[test]
+fn thousands_of_columns_come_back() {
+    let number: ArrayRef = Arc::new(Int32Array::from(vec![1, 2]));
+    let word: ArrayRef = Arc::new(DictionaryArray::<Int8Type>::from_iter(["a", "b"]));
+    let nested = new_null_array(&random_type(&mut StdRng::seed_from_u64(11), 4), 2);
+    let columns = [number, word, nested].into_iter().cycle().take(3000);
+    let (fields, columns): (Vec<_>, Vec<_>) = columns
+        .enumerate()
+        .map(|(at, column)| {
+            let field = Field::new(format!("c{at}"), column.data_type().clone(), true);
+            (field.with_metadata([("at".to_owned(), at.to_string())].into()), column)
+        })
+        .unzip();
+    check(&RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("a batch"), "thousands");
 }
 
 #[test]
