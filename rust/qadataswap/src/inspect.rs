@@ -295,8 +295,18 @@ pub fn gc(directory: impl AsRef<Path>, dry_run: bool) -> Result<Vec<Removed>> {
     for (name, info) in list(directory)? {
         let Ok(info) = info else { continue };
         let abandoned = info.state != RingState::Live && info.readers.iter().all(|reader| !reader.alive);
-        if !abandoned || (!dry_run && !remove(&RingName::new(&name)?, directory)?) {
+        if !abandoned {
             continue;
+        }
+        if !dry_run {
+            match remove(&RingName::new(&name)?, directory) {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(error) => {
+                    tracing::warn!(ring = name, %error, "an abandoned ring could not be removed");
+                    continue;
+                }
+            }
         }
         removed.push(Removed { name, frames: info.standing.len(), bytes: info.resident_bytes });
     }

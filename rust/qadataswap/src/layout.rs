@@ -136,7 +136,8 @@ pub(crate) struct Entry {
 pub(crate) struct Identity {
     pub(crate) pid: AtomicU32,
     pub(crate) _pad: u32,
-    /// Start time of the process in clock ticks since boot; with the PID it names a process for ever.
+    /// Start time of the process in clock ticks since boot, for people: nothing is decided by it, because time
+    /// namespaces shift it.
     pub(crate) start_ticks: AtomicU64,
     /// Inode of the process's PID namespace: PIDs compare only within one.
     pub(crate) pid_namespace: AtomicU64,
@@ -217,6 +218,8 @@ pub(crate) mod row {
         pub(crate) phase: u8,
         /// 0 lossless, 1 lossy, 2 latest.
         pub(crate) policy: u8,
+        /// 1 if its cursor may have passed frames that it was never meant to read.
+        pub(crate) skips: u8,
         /// Changes whenever the row changes hands, so that a verdict on the former owner cannot hit the next.
         pub(crate) epoch: u32,
     }
@@ -224,12 +227,20 @@ pub(crate) mod row {
     impl State {
         /// The word that stands for this state.
         pub(crate) const fn word(self) -> u64 {
-            self.phase as u64 | (self.policy as u64) << 8 | (self.epoch as u64) << 32
+            self.phase as u64
+                | (self.policy as u64) << 8
+                | (self.skips as u64) << 16
+                | (self.epoch as u64) << 32
         }
 
         /// Reads any word.
         pub(crate) const fn of(word: u64) -> State {
-            State { phase: word as u8, policy: (word >> 8) as u8, epoch: (word >> 32) as u32 }
+            State {
+                phase: word as u8,
+                policy: (word >> 8) as u8,
+                skips: (word >> 16) as u8,
+                epoch: (word >> 32) as u32,
+            }
         }
     }
 
@@ -422,7 +433,7 @@ mod tests {
 
     #[test]
     fn row_states_survive_their_word() {
-        let state = row::State { phase: row::ACTIVE, policy: 2, epoch: u32::MAX };
+        let state = row::State { phase: row::ACTIVE, policy: 2, skips: 1, epoch: u32::MAX };
         assert_eq!(row::State::of(state.word()), state);
     }
 

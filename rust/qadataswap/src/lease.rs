@@ -10,15 +10,18 @@
 use crate::layout::row;
 use crate::peers::Byte;
 use crate::region::Region;
-use arrow_buffer::Buffer;
+use arrow_array::types::{ByteArrayType, ByteViewType};
+use arrow_array::{GenericByteArray, GenericByteViewArray};
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_data::{ArrayData, ArrayDataBuilder};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// A reader's place in a ring; shared by its handle and its leases.
 pub(crate) struct Attachment {
     pub(crate) region: Region,
     pub(crate) row: usize,
+    /// The row's state when it joined, by which it is known to be still ours.
+    pub(crate) joined: row::State,
 }
 
 impl Attachment {
@@ -28,16 +31,18 @@ impl Attachment {
             return;
         }
         let ring = self.region.segment.ring();
-        let (_, cursor) = ring.reader(self.row);
-        ring.status.drained.fetch_max(cursor, Ordering::AcqRel);
-        ring.set_phase(self.row, row::LINGERING);
+        if ring.owns(self.row, self.joined) {
+            self.region.count_as_drained(self.row);
+        }
+        ring.set_phase(self.row, self.joined, row::LINGERING);
     }
 }
 
 impl Drop for Attachment {
     fn drop(&mut self) {
         if self.region.is_ours() {
-            self.region.leave(Byte::Reader(self.row as u32));
+            let row = Byte::Reader(self.row as u32);
+            self.region.leave(row, |ring| ring.set_phase(self.row, self.joined, row::FREE));
             tracing::debug!(ring = self.region.name, row = self.row, "left");
         }
     }
@@ -69,8 +74,9 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         // A forked child has inherited the lease but neither the pin nor the mapping.
-        if self.attachment.region.is_ours() {
-            self.attachment.region.segment.ring().unpin(self.attachment.row, self.slot);
+        let Attachment { region, row, joined } = &*self.attachment;
+        if region.is_ours() && region.segment.ring().owns(*row, *joined) {
+            region.segment.ring().unpin(*row, self.slot);
         }
     }
 }
@@ -81,4 +87,32 @@ pub(crate) fn assemble(builder: ArrayDataBuilder) -> ArrayData {
     // say (offsets, keys, UTF-8) is the writer's word, which the reader has chosen to take: with full
     // validation it is checked before the array is handed out.
     unsafe { builder.build_unchecked() }
+}
+
+/// A bitmap of which the frame says, unchecked, how many of its bits are null.
+pub(crate) fn null_buffer(bits: Buffer, rows: usize, nulls: usize) -> NullBuffer {
+    let bits = BooleanBuffer::new(bits, 0, rows);
+    // SAFETY: a count that is not the bitmap's own is the writer's word, as in `assemble`.
+    unsafe { NullBuffer::new_unchecked(bits, nulls) }
+}
+
+/// Strings or binaries behind views whose contents are not looked at.
+pub(crate) fn view_array<T: ByteViewType>(
+    views: ScalarBuffer<u128>,
+    data: Vec<Buffer>,
+    nulls: Option<NullBuffer>,
+) -> GenericByteViewArray<T> {
+    // SAFETY: there is a view for each row; what they refer to is the writer's word, as in `assemble`.
+    unsafe { GenericByteViewArray::new_unchecked(views, data, nulls) }
+}
+
+/// Strings or binaries behind offsets, of which there is one more than rows and which are not looked at.
+pub(crate) fn byte_array<T: ByteArrayType>(
+    offsets: ScalarBuffer<T::Offset>,
+    values: Buffer,
+    nulls: Option<NullBuffer>,
+) -> GenericByteArray<T> {
+    // SAFETY: the caller has one offset at least; that they ascend, and end within the values, which are UTF-8
+    // where they should be, is the writer's word, as in `assemble`.
+    unsafe { GenericByteArray::new_unchecked(OffsetBuffer::new_unchecked(offsets), values, nulls) }
 }

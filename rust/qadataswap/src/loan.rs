@@ -40,13 +40,9 @@ use std::sync::Arc;
 pub struct Loan<'w> {
     writer: &'w Writer,
     region: Arc<Region>,
-    /// Always there until the loan ends.
-    taken: Option<Taken>,
-}
-
-struct Taken {
-    plan: LoanPlan,
-    draft: Draft,
+    /// Both are always there until the loan ends.
+    plan: Option<LoanPlan>,
+    draft: Option<Draft>,
 }
 
 impl<'w> Loan<'w> {
@@ -64,23 +60,23 @@ impl<'w> Loan<'w> {
         let draft = inner.draft(plan.schema_key, plan.total, true, true)?;
         let region = inner.region()?;
         inner.lent += 1;
-        Ok(Loan { writer, region, taken: Some(Taken { plan, draft }) })
+        Ok(Loan { writer, region, plan: Some(plan), draft: Some(draft) })
     }
 
-    fn taken(&self) -> &Taken {
-        self.taken.as_ref().expect("nothing is taken away before the loan ends")
+    fn plan(&self) -> &LoanPlan {
+        self.plan.as_ref().expect("there until the loan ends")
     }
 
     /// The frame's schema.
     #[must_use]
     pub fn schema(&self) -> &SchemaRef {
-        self.taken().plan.schema()
+        self.plan().schema()
     }
 
     /// Number of rows there is room for.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.taken().plan.rows()
+        self.plan().rows()
     }
 
     /// The columns, any number of which can be held at a time; each can be had once.
@@ -88,12 +84,12 @@ impl<'w> Loan<'w> {
     /// # Errors
     /// [`Forked`](QADataSwapError::Forked) in a child of the process that took the loan.
     pub fn columns(&mut self) -> Result<LoanColumns<'_>> {
-        let Loan { region, taken, .. } = self;
+        let Loan { region, plan, draft, .. } = self;
         let ring = region.name.as_str();
         if !region.is_ours() {
             return Err(QADataSwapError::Forked { ring: ring.to_owned() });
         }
-        let Taken { plan, draft } = taken.as_mut().expect("nothing is taken away before the loan ends");
+        let (Some(plan), Some(draft)) = (plan, draft) else { unreachable!("there until the loan ends") };
         let bytes = region.segment.slot_mut(&mut draft.slot);
         let columns = plan.columns(bytes).map_err(|error| QADataSwapError::frame(ring, error))?;
         Ok(LoanColumns { columns, ring })
@@ -114,27 +110,27 @@ impl<'w> Loan<'w> {
     /// [`InvalidConfig`](QADataSwapError::InvalidConfig) if there are not as many rows;
     /// [`Forked`](QADataSwapError::Forked).
     pub fn commit(mut self, rows: usize) -> Result<u64> {
-        let Taken { plan, mut draft } = self.taken.take().expect("a loan ends once");
+        let plan = self.plan.take().expect("there until the loan ends");
+        let schema_key = plan.schema_key;
         let mut inner = self.writer.inner();
-        inner.lent -= 1;
         // Also tells a forked child off before it touches the slot.
-        inner.region()?;
-        let (schema_key, prefix_stands) = (plan.schema_key, draft.prefix_stands);
-        let bytes = self.region.segment.slot_mut(&mut draft.slot);
-        match inner.encoder.finish_loan(plan, bytes, rows, prefix_stands) {
-            Ok(length) => Ok(inner.publish(draft, schema_key, length, rows as u64)),
-            Err(error) => {
-                let error = QADataSwapError::frame(inner.ring_name(), error);
-                inner.abandon(draft);
-                Err(error)
-            }
-        }
+        let region = inner.region()?;
+        let draft = self.draft.as_mut().expect("there until the loan ends");
+        let prefix_stands = draft.prefix_stands;
+        let length = inner
+            .encoder
+            .finish_loan(plan, region.segment.slot_mut(&mut draft.slot), rows, prefix_stands)
+            .map_err(|error| QADataSwapError::frame(&region.name, error))?;
+        // Nothing fails from here on; before, dropping the loan gives its slot back.
+        let draft = self.draft.take().expect("there until the loan ends");
+        inner.lent -= 1;
+        Ok(inner.publish(draft, schema_key, length, rows as u64))
     }
 }
 
 impl Drop for Loan<'_> {
     fn drop(&mut self) {
-        if let Some(Taken { draft, .. }) = self.taken.take() {
+        if let Some(draft) = self.draft.take() {
             let mut inner = self.writer.inner();
             inner.lent -= 1;
             inner.abandon(draft);

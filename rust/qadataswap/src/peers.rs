@@ -2,7 +2,8 @@
 //!
 //! Law: a participant holds an open-file-description lock on its own byte, taken through an `open()` of the
 //! region that is never mapped, so that the kernel drops it when the process ends, however it ends. A
-//! participant is dead when its lock is free, or when its process is gone as seen from the same PID namespace.
+//! participant is dead when its lock is free, or when its process is gone as seen from the same PID namespace
+//! (then a descendant that was forked behind our back keeps the lock).
 //! A forked child inherits the description and would keep the lock: the child's first act is to close it.
 
 use crate::layout::Identity;
@@ -84,6 +85,8 @@ fn register(fd: RawFd) -> &'static AtomicI32 {
 
 /// An open file description of a region that carries this participant's locks. Dropping it drops them.
 pub(crate) struct LockFile {
+    /// Inode of the PID namespace this process lives in.
+    namespace: Option<u64>,
     /// Always there; an `Option` so that `drop` can let go of it without closing.
     file: Option<File>,
     cell: &'static AtomicI32,
@@ -99,7 +102,7 @@ impl LockFile {
         let path = format!("/proc/self/fd/{}", region.as_raw_fd());
         let file = OpenOptions::new().read(true).write(writable).open(path)?;
         let cell = register(file.as_raw_fd());
-        Ok(LockFile { file: Some(file), cell, forks: forks() })
+        Ok(LockFile { namespace: pid_namespace(), file: Some(file), cell, forks: forks() })
     }
 
     /// `None` in a forked child, where the descriptor has been closed.
@@ -169,10 +172,10 @@ impl LockFile {
     /// Whether the participant on `byte` is dead. When in doubt it lives.
     pub(crate) fn is_dead(&self, byte: Byte, process: &Process) -> bool {
         match self.is_locked(byte) {
-            Ok(locked) => !locked || process.is_gone(),
+            Ok(locked) => !locked || process.is_gone(self.namespace),
             Err(error) => {
                 tracing::warn!(?byte, %error, "asking for a lock failed");
-                process.is_gone()
+                process.is_gone(self.namespace)
             }
         }
     }
@@ -181,6 +184,9 @@ impl LockFile {
 impl Drop for LockFile {
     fn drop(&mut self) {
         if self.file().is_some() {
+            // Not left to closing: a child forked at this very moment may keep the description open.
+            let everything = libc::flock { l_len: 0, ..flock(Byte::Writer, libc::F_UNLCK) };
+            let _ = self.fcntl(FcntlArg::F_OFD_SETLK(&everything));
             // Out of the register first: a number that is closed may be somebody else's the next moment.
             self.cell.store(0, Ordering::Relaxed);
         } else {
@@ -239,18 +245,15 @@ impl Process {
         identity.pid.store(self.pid, Ordering::Release);
     }
 
-    /// Whether it certainly runs no more. Only a process of one's own PID namespace can be told.
-    fn is_gone(&self) -> bool {
-        let Ok(pid) = i32::try_from(self.pid) else { return false };
-        let Some(pid) = rustix::process::Pid::from_raw(pid) else { return false };
-        if self.pid_namespace == 0 || self.start_ticks == 0 || pid_namespace() != Some(self.pid_namespace) {
+    /// Whether it certainly runs no more, as seen from the PID namespace `here`: only in one's own can it be
+    /// told. A number that another process has got since does not count as gone: the start time would tell,
+    /// but time namespaces shift it, and a living reader taken for dead is worse than a dead one kept.
+    fn is_gone(&self, here: Option<u64>) -> bool {
+        let pid = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
+        let Some(pid) = pid.filter(|_| self.pid_namespace != 0 && here == Some(self.pid_namespace)) else {
             return false;
-        }
-        match rustix::process::test_kill_process(pid) {
-            Err(rustix::io::Errno::SRCH) => true,
-            // It may be another process that got the same number since.
-            _ => start_ticks(self.pid).is_some_and(|ticks| ticks != self.start_ticks),
-        }
+        };
+        rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH)
     }
 }
 
@@ -295,11 +298,10 @@ mod tests {
 
     #[test]
     fn a_process_that_lives_is_not_gone_and_one_that_never_was_is() {
-        let this = Process::this();
-        assert!(!this.is_gone());
-        assert!(Process { start_ticks: this.start_ticks + 1, ..this }.is_gone());
-        assert!(Process { pid: i32::MAX as u32, ..this }.is_gone());
-        assert!(!Process { pid: i32::MAX as u32, pid_namespace: 1, ..this }.is_gone(), "cannot tell");
+        let (this, here) = (Process::this(), pid_namespace());
+        assert!(!this.is_gone(here));
+        assert!(Process { pid: i32::MAX as u32, ..this }.is_gone(here));
+        assert!(!Process { pid: i32::MAX as u32, pid_namespace: 1, ..this }.is_gone(here), "cannot tell");
     }
 
     #[test]

@@ -13,6 +13,9 @@ use crate::wait;
 pub(crate) struct Publisher {
     /// Sequence of the next frame.
     next: u64,
+    /// Slots handed out and neither published nor given back. The directory entries of as many frames from
+    /// `next` on are vacant.
+    out: u64,
     /// The slot of the frame that stands in each directory entry.
     slot_in: Vec<Option<u32>>,
     /// Slots that nobody can reach and nobody holds.
@@ -50,6 +53,8 @@ pub(crate) enum Full {
     Unread,
     /// Every slot is pinned.
     Pinned,
+    /// Every slot has been handed out and not come back.
+    Lent,
     /// The sequence numbers are used up.
     Exhausted,
 }
@@ -60,6 +65,7 @@ impl Publisher {
         let slots = ring.entries.len();
         Publisher {
             next: 0,
+            out: 0,
             slot_in: vec![None; slots],
             free: (0..slots as u32).rev().collect(),
             retired: Vec::with_capacity(slots),
@@ -118,9 +124,10 @@ impl Publisher {
     /// is not to be published goes back by [`abandon`](Publisher::abandon).
     #[inline]
     pub(crate) fn acquire(&mut self, ring: &Ring<'_>) -> Result<FreeSlot, Full> {
-        if self.slot_in[self.index(self.next)].is_none()
+        if self.slot_in[self.index(self.next + self.out)].is_none()
             && let Some(slot) = self.free.pop()
         {
+            self.out += 1;
             return Ok(FreeSlot(slot));
         }
         self.reclaim(ring)
@@ -128,6 +135,7 @@ impl Publisher {
 
     /// Gives back a slot that was acquired and not published.
     pub(crate) fn abandon(&mut self, FreeSlot(slot): FreeSlot) {
+        self.out -= 1;
         self.free.push(slot);
     }
 
@@ -137,6 +145,7 @@ impl Publisher {
     pub(crate) fn publish(&mut self, ring: &Ring<'_>, FreeSlot(slot): FreeSlot, meta: &FrameMeta) -> u64 {
         let sequence = self.next;
         let index = self.index(sequence);
+        debug_assert!(self.slot_in[index].is_none(), "vacant since its slot was handed out");
         let entry = &ring.entries[index];
         entry.slot.store(slot, Ordering::Relaxed);
         entry.bytes.store(meta.bytes, Ordering::Relaxed);
@@ -150,28 +159,34 @@ impl Publisher {
         head.frames.store(sequence + 1, advance_head());
         self.slot_in[index] = Some(slot);
         self.next = sequence + 1;
+        self.out -= 1;
         sequence
     }
 
     /// Finds slots by letting the oldest frames go, and hands out one.
     #[cold]
     fn reclaim(&mut self, ring: &Ring<'_>) -> Result<FreeSlot, Full> {
-        if self.next >= MAX_SEQUENCE {
+        let length = self.slot_in.len() as u64;
+        let wanted = self.next + self.out;
+        if wanted >= MAX_SEQUENCE {
             return Err(Full::Exhausted);
         }
-        let length = self.slot_in.len() as u64;
-        // The frame whose directory entry the next one takes: it goes, held or not (its holders keep its slot).
-        let displaced = self.next.checked_sub(length);
+        if self.out == length {
+            return Err(Full::Lent);
+        }
+        // The frame whose directory entry is wanted: it goes, held or not (its holders keep its slot).
+        let displaced = wanted.checked_sub(length);
         self.oldest = self.oldest.max(displaced.unwrap_or(0));
         let mut from = self.oldest;
         // What is known of the readers may be old: it serves for a first try, never for a refusal.
         let mut fresh = false;
         loop {
-            from = self.ask(ring, from);
+            from = self.ask(ring, from, displaced);
             self.look(ring);
             self.settle(ring, displaced);
-            let vacant = self.slot_in[self.index(self.next)].is_none();
+            let vacant = self.slot_in[self.index(wanted)].is_none();
             if vacant && let Some(slot) = self.free.pop() {
+                self.out += 1;
                 return Ok(FreeSlot(slot));
             }
             if !fresh {
@@ -185,7 +200,7 @@ impl Publisher {
 
     /// Marks up to a batch of the oldest frames, from `from` on, that every lossless reader had passed at the
     /// last look; returns where it stopped.
-    fn ask(&mut self, ring: &Ring<'_>, from: u64) -> u64 {
+    fn ask(&mut self, ring: &Ring<'_>, from: u64, displaced: Option<u64>) -> u64 {
         let mut sequence = from;
         while sequence < self.passed.min(self.next) && self.asked.len() < self.batch {
             let index = self.index(sequence);
@@ -193,8 +208,8 @@ impl Publisher {
                 let (word, bit) = pin_of(slot);
                 // Pinned at the last look and not displaced: asking would only hide the frame for a moment.
                 let pinned = self.held[word - row::PINS] & bit != 0;
-                if !pinned || sequence + self.slot_in.len() as u64 == self.next {
-                    ring.entries[index].stamp.store(Stamp::Marked(sequence).word(), Ordering::Relaxed);
+                if !pinned || displaced == Some(sequence) {
+                    ring.entries[index].stamp.store(Stamp::Marked(sequence).word(), publish());
                     self.asked.push(sequence);
                 }
             }
@@ -234,7 +249,7 @@ impl Publisher {
             let stamp = &ring.entries[index].stamp;
             let goes = sequence < self.passed && (!self.is_held(slot) || displaced == Some(sequence));
             if goes {
-                stamp.store(Stamp::Retired(sequence).word(), Ordering::Relaxed);
+                stamp.store(Stamp::Retired(sequence).word(), publish());
                 self.slot_in[index] = None;
                 self.retired.push(slot);
             } else {
@@ -275,15 +290,14 @@ impl Publisher {
         ticket
     }
 
-    /// Readers that keep the ring full: those that pin, and lossless ones that lag a whole ring behind.
+    /// Readers that may keep the ring full: those that pin, and lossless ones that have frames to read.
     pub(crate) fn blockers(&self, ring: &Ring<'_>) -> Vec<usize> {
-        let behind = (self.next + 1).saturating_sub(ring.len());
         (0..ring.rows_used())
             .filter(|&reader| {
                 let (state, cursor) = ring.reader(reader);
                 let lags = state.phase == row::ACTIVE
                     && state.policy == Policy::Lossless as u8
-                    && cursor < behind.max(1);
+                    && cursor < self.next;
                 state.phase != row::FREE && (lags || ring.pins(reader) > 0)
             })
             .collect()

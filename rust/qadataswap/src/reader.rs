@@ -3,7 +3,7 @@
 use crate::config::{SharedMemoryConfig, Timeout};
 use crate::error::{QADataSwapError, Result};
 use crate::frame::{Decoded, Decoder};
-use crate::layout::{STATE_OPEN, STATE_REPLACED};
+use crate::layout::{STATE_CLOSED, STATE_GONE, STATE_OPEN, STATE_REPLACED};
 use crate::lease::{Attachment, Lease};
 use crate::peers::monotonic_ns;
 use crate::region::{self, Region};
@@ -11,11 +11,11 @@ use crate::ring::FrameMeta;
 use crate::stats::Stats;
 use crate::subscriber::{Next, Subscriber};
 use crate::sync::Ordering;
-use crate::wait::{self, WaitStrategy, wait_until};
+use crate::wait::{self, Pulse, WaitStrategy, wait_until};
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 use arrow_schema::SchemaRef;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,13 +33,20 @@ struct Inner {
     attachment: Option<Arc<Attachment>>,
     name: String,
     subscriber: Subscriber,
+    /// Frames missed before one that could not be handed out.
+    unreported: u64,
+    /// When the writer was last asked after.
+    pulse: Pulse,
     decoder: Decoder,
     wait: WaitStrategy,
     stats: Stats,
 }
 
 /// A frame: one table as it was written, in its chunks, lying in shared memory.
-#[derive(Clone, Debug)]
+///
+/// It holds its slot until it and every array of it are dropped. A forked child does not have the memory: looking
+/// at a frame's data there is a segmentation fault, dropping it is harmless.
+#[derive(Clone)]
 pub struct Frame {
     bytes: Buffer,
     decoded: Decoded,
@@ -120,6 +127,17 @@ impl Frame {
     }
 }
 
+impl std::fmt::Debug for Frame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Frame")
+            .field("sequence", &self.meta.sequence)
+            .field("missed", &self.missed)
+            .field("bytes", &self.bytes.len())
+            .field("batches", &self.decoded.batches)
+            .finish()
+    }
+}
+
 impl Reader {
     /// Attaches to a ring.
     ///
@@ -130,11 +148,13 @@ impl Reader {
     /// [`Corrupt`](QADataSwapError::Corrupt) for a file that is not a region of this version.
     pub fn new(config: impl Into<SharedMemoryConfig>) -> Result<Reader> {
         let config = config.into();
-        let (region, row, cursor) = region::attach(&config)?;
+        let (attachment, subscriber) = region::attach(&config)?;
         let inner = Inner {
-            name: region.name.clone(),
-            attachment: Some(Arc::new(Attachment { region, row })),
-            subscriber: Subscriber::new(row, config.policy.into(), cursor),
+            name: config.name,
+            attachment: Some(Arc::new(attachment)),
+            subscriber,
+            unreported: 0,
+            pulse: Pulse::default(),
             decoder: Decoder::new(config.validation),
             wait: config.wait,
             stats: Stats::default(),
@@ -223,7 +243,8 @@ impl Reader {
     pub fn has_writer(&self) -> Result<bool> {
         let inner = self.inner.borrow();
         let region = &inner.attachment()?.region;
-        Ok(region.segment.ring().state() == STATE_OPEN && !region.writer_is_dead())
+        // A dead writer may have been about to let a frame go: then the frame is whole and comes back.
+        Ok(region.segment.ring().state() == STATE_OPEN && !region.repair_if_orphaned())
     }
 
     /// Takes no more frames and no longer holds up the writer. Frames already read stay valid. Closing twice is
@@ -244,51 +265,58 @@ impl Inner {
     }
 
     fn try_read(&mut self) -> Result<Option<Frame>> {
-        let attachment = self.attachment()?.clone();
-        let found = poll(&attachment.region, &mut self.subscriber)?;
-        self.finish(&attachment, found)
+        self.attachment()?;
+        let Inner { attachment, subscriber, .. } = self;
+        let Some(attachment) = attachment else { return Ok(None) };
+        match poll(&attachment.region, subscriber)? {
+            Some((meta, missed)) => self.finish(meta, missed).map(Some),
+            None => Ok(None),
+        }
     }
 
     fn read(&mut self, deadline: Option<Instant>) -> Result<Option<Frame>> {
-        let attachment = self.attachment()?.clone();
+        self.attachment()?;
+        let Inner { attachment, subscriber, wait, pulse, .. } = self;
+        let Some(attachment) = attachment else { return Ok(None) };
         let region = &attachment.region;
         let ring = region.segment.ring();
-        let subscriber = RefCell::new(&mut self.subscriber);
+        let orphaned = Cell::new(false);
         let idle = || {
             if !region.is_ours() {
                 return Err(QADataSwapError::Forked { ring: region.name.clone() });
             }
-            let orphaned = ring.state() == STATE_OPEN && region.repair_if_orphaned();
-            if orphaned && ring.published() <= subscriber.borrow().next() {
-                let pid = region.writer_pid();
-                return Err(QADataSwapError::WriterDied { ring: region.name.clone(), pid });
-            }
+            orphaned.set(ring.state() == STATE_OPEN && region.repair_if_orphaned());
             Ok(())
         };
-        let look = || poll(region, &mut subscriber.borrow_mut());
-        let found = wait_until(ring.frames, self.wait, deadline, look, || wait::announce(ring.frames), idle)?;
-        if found.is_none() {
-            self.stats.wait_timeouts += 1;
+        // Runs after `idle`: what a dead writer left is handed out before its death is reported.
+        let look = || match poll(region, subscriber)? {
+            None if orphaned.get() => Err(orphan(region)),
+            found => Ok(found),
+        };
+        let prepare = || wait::announce(ring.frames);
+        match wait_until(ring.frames, *wait, deadline, pulse, look, prepare, idle)? {
+            Some((meta, missed)) => self.finish(meta, missed).map(Some),
+            None => {
+                self.stats.wait_timeouts += 1;
+                Ok(None)
+            }
         }
-        self.finish(&attachment, found)
     }
 
     /// Decodes a pinned frame and books it.
-    fn finish(
-        &mut self,
-        attachment: &Arc<Attachment>,
-        found: Option<(FrameMeta, u64)>,
-    ) -> Result<Option<Frame>> {
-        let Some((meta, missed)) = found else { return Ok(None) };
+    fn finish(&mut self, meta: FrameMeta, missed: u64) -> Result<Frame> {
+        let Inner { attachment, decoder, stats, name, unreported, .. } = self;
+        let attachment = attachment.as_ref().expect("a frame was just pinned through it");
         let lease = Lease::new(attachment.clone(), meta.slot);
         if missed > 0 {
-            self.stats.frames_missed += missed;
+            *unreported += missed;
+            stats.frames_missed += missed;
             let identity = &attachment.region.segment.reader_identities()[attachment.row];
-            identity.missed.store(self.stats.frames_missed, Ordering::Relaxed);
+            identity.missed.store(stats.frames_missed, Ordering::Relaxed);
         }
         let Some(bytes) = lease.into_buffer(meta.bytes) else {
             return Err(QADataSwapError::Corrupt {
-                ring: self.name.clone(),
+                ring: name.clone(),
                 what: format!(
                     "frame {}: expected at most {} bytes, the directory says {}",
                     meta.sequence,
@@ -297,16 +325,14 @@ impl Inner {
                 ),
             });
         };
-        let decoded = self
-            .decoder
-            .decode(&bytes, meta.schema)
-            .map_err(|error| QADataSwapError::frame(&self.name, error))?;
-        self.stats.reads_count += 1;
-        self.stats.bytes_read += meta.bytes;
-        self.stats.bytes_copied += decoded.bytes_copied;
-        let frame = Frame { bytes, decoded, meta, missed };
-        self.stats.rows_read += frame.num_rows() as u64;
-        Ok(Some(frame))
+        let decoded =
+            decoder.decode(&bytes, meta.schema).map_err(|error| QADataSwapError::frame(name, error))?;
+        stats.reads_count += 1;
+        stats.bytes_read += meta.bytes;
+        stats.bytes_copied += decoded.bytes_copied;
+        let frame = Frame { bytes, decoded, meta, missed: std::mem::take(unreported) };
+        stats.rows_read += frame.num_rows() as u64;
+        Ok(frame)
     }
 
     fn close(&mut self) {
@@ -322,20 +348,39 @@ fn poll(region: &Region, subscriber: &mut Subscriber) -> Result<Option<(FrameMet
     match subscriber.poll(&region.segment.ring()) {
         Next::Frame(meta, missed) => Ok(Some((meta, missed))),
         Next::NotYet => Ok(None),
-        Next::Ended(STATE_REPLACED) => Err(QADataSwapError::Replaced { ring: region.name.clone() }),
-        Next::Ended(_) => Err(QADataSwapError::EndOfStream { ring: region.name.clone() }),
-        Next::Lost => {
-            Err(QADataSwapError::Evicted { ring: region.name.clone(), sequence: subscriber.next() })
-        }
-        Next::NoSuchSlot(slot) => Err(QADataSwapError::Corrupt {
-            ring: region.name.clone(),
-            what: format!(
-                "frame {}: expected a slot below {}, the directory says {slot}",
-                subscriber.next(),
-                region.segment.geometry().buffer_count
-            ),
-        }),
+        other => Err(end(region, subscriber.next(), other)),
     }
+}
+
+/// What it means that there is no next frame, nor will be.
+#[cold]
+fn end(region: &Region, sequence: u64, next: Next) -> QADataSwapError {
+    let ring = region.name.clone();
+    let what = match next {
+        Next::Ended(STATE_CLOSED | STATE_GONE) => return QADataSwapError::EndOfStream { ring },
+        Next::Ended(STATE_REPLACED) => return QADataSwapError::Replaced { ring },
+        Next::Lost => return QADataSwapError::Evicted { ring, sequence },
+        Next::Ended(state) => format!("expected a state from 1 to 4, got {state}"),
+        Next::NoSuchSlot(sequence, slot) => format!(
+            "frame {sequence}: expected a slot below {}, the directory says {slot}",
+            region.segment.geometry().buffer_count
+        ),
+        Next::Impossible | Next::Frame(..) | Next::NotYet => {
+            "the directory speaks of frames that were never published".to_owned()
+        }
+    };
+    QADataSwapError::Corrupt { ring, what }
+}
+
+/// What it means that the writer has died.
+#[cold]
+fn orphan(region: &Region) -> QADataSwapError {
+    let ring = region.name.clone();
+    if region.is_nameless() {
+        // Whoever replaced it was killed before saying so, or somebody removed the file: no writer will come.
+        return QADataSwapError::Replaced { ring };
+    }
+    QADataSwapError::WriterDied { ring, pid: region.writer_pid() }
 }
 
 impl Drop for Inner {

@@ -7,14 +7,16 @@
 use crate::config::{ReaderPolicy, SharedMemoryConfig, StartAt, WhenFull};
 use crate::error::{QADataSwapError, Result};
 use crate::layout::{
-    BYTE_ORDER, Geometry, Header, LAYOUT_VERSION, MAGIC, STATE_CLOSED, STATE_GONE, STATE_OPEN,
+    BYTE_ORDER, Geometry, Header, LAYOUT_VERSION, MAGIC, MAX_SEQUENCE, STATE_CLOSED, STATE_GONE, STATE_OPEN,
     STATE_REPLACED, row,
 };
+use crate::lease::Attachment;
 use crate::name::{RingName, STAGED_PREFIX};
 use crate::peers::{Byte, LockFile, Process};
 use crate::publisher::Publisher;
-use crate::ring::{Policy, repair};
+use crate::ring::{Policy, Ring, repair};
 use crate::segment::{Access, Segment, forks, read_header, write_header};
+use crate::subscriber::Subscriber;
 use crate::sync::{Ordering, set_state};
 use crate::wait;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
@@ -83,6 +85,7 @@ impl Region {
                 _ => self.reader_is_dead(row),
             };
             if dead && ring.evict(row, seen) {
+                drain(&ring, seen, cursor);
                 tracing::info!(ring = self.name, row, cursor, "freed the place of a dead reader");
                 evicted += 1;
             }
@@ -90,30 +93,55 @@ impl Region {
         evicted
     }
 
+    /// Books how far the reader on `row` has read.
+    pub(crate) fn count_as_drained(&self, row: usize) {
+        let ring = self.segment.ring();
+        let (state, cursor) = ring.reader(row);
+        drain(&ring, state, cursor);
+    }
+
     /// If the writer is dead, completes what it was about; returns whether it is dead.
     pub(crate) fn repair_if_orphaned(&self) -> bool {
         if !self.writer_is_dead() {
             return false;
         }
-        // Whoever holds the lock is the writer's heir, and does the same.
-        if let Ok(true) = self.lock.try_lock(Byte::Writer) {
-            repair(&self.segment.ring());
-            self.lock.unlock(Byte::Writer);
-        }
-        true
+        // Whoever holds the gate is about to do the same, or to become the heir.
+        let Ok(true) = self.lock.try_lock(Byte::Gate) else { return false };
+        let orphaned = self.repair_under_gate();
+        self.lock.unlock(Byte::Gate);
+        orphaned
     }
 
-    /// Gives up `byte`, and removes the region's name if nobody is left and nothing is unread.
-    pub(crate) fn leave(&self, byte: Byte) {
-        let gate = matches!(self.lock.lock(Byte::Gate, PATIENCE), Ok(true));
-        if let Byte::Reader(row) = byte {
-            self.segment.ring().set_phase(row as usize, row::FREE);
+    /// As `repair_if_orphaned`, for a caller that holds the gate.
+    fn repair_under_gate(&self) -> bool {
+        match self.lock.try_lock(Byte::Writer) {
+            Ok(true) => {
+                repair(&self.segment.ring());
+                self.lock.unlock(Byte::Writer);
+                true
+            }
+            // A descendant of the dead writer keeps its lock: nobody can take over, and nobody can repair.
+            _ => self.writer_is_dead(),
         }
+    }
+
+    /// Whether the region has lost its name: it was replaced, or removed.
+    pub(crate) fn is_nameless(&self) -> bool {
+        is_nameless(self.segment.file())
+    }
+
+    /// Gives up a place by `give_up`, then its lock on `byte`, and removes the region's name if nobody is left and nothing is unread.
+    pub(crate) fn leave(&self, byte: Byte, give_up: impl FnOnce(&Ring<'_>)) {
+        // Not for long: this may be the drop of an Arrow buffer anywhere in a program.
+        let gate = matches!(self.lock.lock(Byte::Gate, PATIENCE / 10), Ok(true));
+        give_up(&self.segment.ring());
         self.lock.unlock(byte);
         if !gate {
             tracing::warn!(ring = self.name, "left while another process held the gate");
             return;
         }
+        let ring = self.segment.ring();
+        self.evict_dead(0..ring.rows_used());
         if self.is_finished() && self.is_deserted() {
             self.remove_name();
         }
@@ -131,23 +159,31 @@ impl Region {
     /// Nobody else takes part.
     fn is_deserted(&self) -> bool {
         let ring = self.segment.ring();
-        let readers = (0..ring.rows_used()).filter(|&row| ring.reader(row).0.phase != row::FREE);
-        self.writer_is_dead() && readers.into_iter().all(|row| self.reader_is_dead(row))
+        let mut readers = (0..ring.rows_used()).filter(|&row| ring.reader(row).0.phase != row::FREE);
+        self.writer_is_dead() && readers.all(|row| self.reader_is_dead(row))
     }
 
     /// Removes the region's name if it is still this region's. The caller holds the gate.
     fn remove_name(&self) {
-        let ring = self.segment.ring();
-        ring.status.state.store(STATE_GONE, set_state());
         let ours = self.segment.file().metadata().map(|m| (m.dev(), m.ino())).ok();
         let named = std::fs::symlink_metadata(&self.path).map(|m| (m.dev(), m.ino())).ok();
-        if ours.is_some() && ours == named {
-            match std::fs::remove_file(&self.path) {
-                Ok(()) => tracing::debug!(ring = self.name, "removed the finished ring"),
-                Err(error) => tracing::warn!(ring = self.name, %error, "removing the finished ring failed"),
-            }
+        if ours.is_none() || ours != named {
+            return;
         }
-        wait::ring_always(ring.frames);
+        match std::fs::remove_file(&self.path) {
+            Ok(()) => {
+                self.segment.ring().status.state.store(STATE_GONE, set_state());
+                tracing::debug!(ring = self.name, "removed the finished ring");
+            }
+            Err(error) => tracing::warn!(ring = self.name, %error, "removing the finished ring failed"),
+        }
+    }
+}
+
+/// Books that frames below `cursor` have been read, if that reader read what it passed.
+fn drain(ring: &Ring<'_>, state: row::State, cursor: u64) {
+    if state.skips == 0 && matches!(state.phase, row::ACTIVE | row::LINGERING) {
+        ring.status.drained.fetch_max(cursor, Ordering::AcqRel);
     }
 }
 
@@ -210,8 +246,14 @@ fn take_over(config: &SharedMemoryConfig, region: &Region) -> Result<Publisher> 
         Segment::reserve(region.segment.file(), 0, bytes)
             .map_err(|error| reserve_error(config, bytes, error))?;
     }
-    let publisher = Publisher::take_over(&ring)
-        .map_err(|what| QADataSwapError::Corrupt { ring: region.name.clone(), what })?;
+    let corrupt = |what| QADataSwapError::Corrupt { ring: region.name.clone(), what };
+    let schema = ring.status.next_schema.load(Ordering::Relaxed);
+    if schema >= MAX_SEQUENCE {
+        return Err(corrupt(format!("the next schema would be number {schema}")));
+    }
+    let publisher = Publisher::take_over(&ring).map_err(corrupt)?;
+    let rows_used = (0..ring.rows_used()).rev().find(|&row| ring.reader(row).0.phase != row::FREE);
+    ring.status.rows_used.store(rows_used.map_or(0, |row| row as u32 + 1), Ordering::Relaxed);
     Process::this().enter(region.segment.writer_identity());
     ring.status.when_full.store(full_code(config.when_full), Ordering::Relaxed);
     let generation = ring.status.generation.fetch_add(1, Ordering::Relaxed) + 1;
@@ -244,6 +286,7 @@ fn replace(
         return Err(QADataSwapError::io(ring, "renaming the new region", error));
     }
     let shared = old.segment.ring();
+    repair(&shared);
     shared.status.state.store(STATE_REPLACED, set_state());
     wait::ring_always(shared.frames);
     tracing::info!(ring, bytes = geometry.region_bytes, "replaced a region of another geometry");
@@ -297,6 +340,11 @@ fn build(config: &SharedMemoryConfig, name: &RingName, path: &Path, geometry: Ge
         std::os::unix::fs::fchown(&file, config.owner, config.group)
             .map_err(|error| QADataSwapError::io(ring, "setting the owner", error))?;
     }
+    // Beyond this limit, sizing the file would be answered by a signal.
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
+    if limit.is_some_and(|limit| geometry.region_bytes > limit) {
+        return Err(no_space(config, geometry.region_bytes, Errno::FBIG.into()));
+    }
     rustix::fs::ftruncate(&file, geometry.region_bytes).map_err(|error| match error {
         Errno::FBIG | Errno::NOSPC => no_space(config, geometry.region_bytes, error.into()),
         error => QADataSwapError::io(ring, "sizing the region", error),
@@ -329,15 +377,15 @@ fn build(config: &SharedMemoryConfig, name: &RingName, path: &Path, geometry: Ge
     Ok(Region::new(name, path.to_owned(), segment, lock))
 }
 
-/// Makes this process a reader of the ring. Returns its row and its first cursor.
-pub(crate) fn attach(config: &SharedMemoryConfig) -> Result<(Region, usize, u64)> {
+/// Makes this process a reader of the ring.
+pub(crate) fn attach(config: &SharedMemoryConfig) -> Result<(Attachment, Subscriber)> {
     let name = config.ring_name()?;
     let path = name.path_in(&config.directory);
     let ring = name.as_str();
-    let deadline = Instant::now() + config.attach_timeout;
+    let deadline = Instant::now().checked_add(config.attach_timeout);
     let region = loop {
         let Some(found) = open_candidate(config, &name, &path)? else {
-            if Instant::now() < deadline {
+            if deadline.is_none_or(|deadline| Instant::now() < deadline) {
                 std::thread::sleep(Duration::from_millis(2));
                 continue;
             }
@@ -363,6 +411,10 @@ pub(crate) fn attach(config: &SharedMemoryConfig) -> Result<(Region, usize, u64)
                     .to_owned(),
         });
     }
+    if shared.state() == STATE_OPEN && region.writer_is_dead() {
+        // What a dead writer was about to decide would hide frames from those who come now.
+        region.repair_under_gate();
+    }
     let Some(row) = claim_row(&region)? else {
         return Err(QADataSwapError::TooManyReaders {
             ring: ring.to_owned(),
@@ -371,19 +423,22 @@ pub(crate) fn attach(config: &SharedMemoryConfig) -> Result<(Region, usize, u64)
     };
     shared.claim(row, config.policy.into());
     Process::this().enter(&region.segment.reader_identities()[row]);
-    let cursor = shared.join(row, config.start == StartAt::Newest);
+    let Some((cursor, joined)) = shared.join(row, config.start == StartAt::Newest) else {
+        // Gives the row back for what it is: a dead reader's.
+        return Err(QADataSwapError::Corrupt {
+            ring: ring.to_owned(),
+            what: "the directory speaks of frames that were never published".to_owned(),
+        });
+    };
     region.lock.unlock(Byte::Gate);
     tracing::info!(ring, row, cursor, policy = ?config.policy, "attached");
-    Ok((region, row, cursor))
+    let subscriber = Subscriber::new(row, config.policy.into(), (cursor, joined));
+    Ok((Attachment { region, row, joined }, subscriber))
 }
 
 /// The first row whose lock is free: nobody's, or a dead reader's.
 fn claim_row(region: &Region) -> Result<Option<usize>> {
-    let ring = region.segment.ring();
-    let rows = 0..ring.max_readers();
-    let (free, owned): (Vec<_>, Vec<_>) =
-        rows.into_iter().partition(|&row| ring.reader(row).0.phase == row::FREE);
-    for row in free.into_iter().chain(owned) {
+    for row in 0..region.segment.ring().max_readers() {
         let locked = region.lock.try_lock(Byte::Reader(row as u32));
         if locked.map_err(|error| QADataSwapError::io(&region.name, "locking a place", error))? {
             return Ok(Some(row));

@@ -17,7 +17,7 @@
 //! *Cursors.* A frame that a lossless reader has not passed is not reclaimed. A cursor needs no memory order of
 //! its own. Read too old, it only holds the writer back. Read beyond a frame, it was stored after the reader's
 //! check of that frame, which saw no mark: so that reader's fence came before the writer's, and the writer sees
-//! the pin too. A reader that joins stores its cursor, fences, and checks the entry it starts from: the
+//! the pin too. A reader that joins stores its cursor, fences, and checks the entries from there on: the
 //! hazard-pointer argument once more, with the cursor in the place of the pin.
 //!
 //! *Two steps of going.* `Marked` means "asked, slot untouched", `Retired` "gone, slot may be rewritten". The
@@ -84,6 +84,8 @@ pub(crate) enum Pin {
     Gone,
     /// The entry names a slot that does not exist.
     NoSuchSlot(u32),
+    /// The directory speaks of frames that were never published.
+    Impossible,
 }
 
 impl<'a> Ring<'a> {
@@ -140,13 +142,13 @@ impl<'a> Ring<'a> {
     /// Makes the frame `sequence` safe from being overwritten, if it is there.
     #[inline]
     pub(crate) fn pin(&self, reader: usize, sequence: u64) -> Pin {
-        let entry = self.entry(sequence);
-        match Standing::of(entry.stamp.load(observe()), sequence) {
+        match self.standing(sequence) {
             Standing::Stands => {}
             Standing::NotYet => return Pin::NotYet,
-            Standing::Asked => return Pin::Asked,
-            Standing::Gone => return Pin::Gone,
+            Standing::Asked => return self.gone_or(Pin::Asked, sequence),
+            Standing::Gone => return self.gone_or(Pin::Gone, sequence),
         }
+        let entry = self.entry(sequence);
         let meta = FrameMeta {
             sequence,
             slot: entry.slot.load(Ordering::Relaxed),
@@ -160,22 +162,32 @@ impl<'a> Ring<'a> {
         let (word, bit) = pin_of(slot);
         self.row(reader)[word].fetch_or(bit, Ordering::Relaxed);
         fence_pin();
-        match Standing::of(entry.stamp.load(Ordering::Relaxed), sequence) {
+        let now = self.standing(sequence);
+        if now == Standing::Stands && slot == meta.slot {
             // The frame stood unmarked after our bit had become visible: the fields above are its own and its
             // slot stays as it is.
-            Standing::Stands if slot == meta.slot => return Pin::Held(meta),
-            Standing::Stands => {
-                self.unpin(reader, slot);
-                return Pin::NoSuchSlot(meta.slot);
-            }
-            _ => {}
+            return Pin::Held(meta);
         }
         // The bit may lie on somebody else's frame: take it off.
         self.unpin(reader, slot);
-        match Standing::of(entry.stamp.load(Ordering::Relaxed), sequence) {
-            Standing::Gone => Pin::Gone,
-            _ => Pin::Asked,
+        match now {
+            Standing::Stands => Pin::NoSuchSlot(meta.slot),
+            Standing::Gone => self.gone_or(Pin::Gone, sequence),
+            Standing::Asked | Standing::NotYet => Pin::Asked,
         }
+    }
+
+    /// What the directory says of the frame `sequence`.
+    #[inline]
+    fn standing(&self, sequence: u64) -> Standing {
+        Standing::of(self.entry(sequence).stamp.load(observe()), sequence)
+    }
+
+    /// `pin`, if the frame was ever published. Whoever sees a stamp sees a head that counts the frame before it
+    /// at least, so a frame that is gone, or asked for, lies below the head.
+    #[cold]
+    fn gone_or(&self, pin: Pin, sequence: u64) -> Pin {
+        if sequence < self.published() { pin } else { Pin::Impossible }
     }
 
     /// Releases a pin and wakes a writer that waits for it.
@@ -201,9 +213,7 @@ impl<'a> Ring<'a> {
     pub(crate) fn oldest_from(&self, from: u64) -> u64 {
         let head = self.published();
         let from = from.max(head.saturating_sub(self.len()));
-        (from..head)
-            .find(|&s| self.entry(s).stamp.load(observe()) == Stamp::Published(s).word())
-            .unwrap_or(head.max(from))
+        (from..head).find(|&s| self.standing(s) == Standing::Stands).unwrap_or(head.max(from))
     }
 
     /// Claims row `reader`, whose lock the caller holds: no former owner's bits remain.
@@ -212,7 +222,7 @@ impl<'a> Ring<'a> {
         let mut before = words[row::STATE].load(Ordering::Relaxed);
         loop {
             let epoch = row::State::of(before).epoch.wrapping_add(1);
-            let claimed = row::State { phase: row::CLAIMED, policy: policy as u8, epoch }.word();
+            let claimed = row::State { phase: row::CLAIMED, policy: policy as u8, skips: 0, epoch }.word();
             match words[row::STATE].compare_exchange(before, claimed, leave(), Ordering::Relaxed) {
                 Ok(_) => break,
                 Err(now) => before = now,
@@ -225,38 +235,63 @@ impl<'a> Ring<'a> {
         self.status.rows_used.fetch_max(reader as u32 + 1, Ordering::Relaxed);
     }
 
-    /// Makes a claimed row count, starting from the oldest or the newest frame, and returns its first cursor.
+    /// Makes a claimed row count, starting from the oldest or the newest frame. Returns its first cursor, and
+    /// the row's state, by which its owner knows it; `None` if the directory speaks of frames that were never
+    /// published.
     ///
-    /// From here on a lossless reader loses nothing: the frame at the cursor stood, or was still to come,
-    /// after the cursor had become visible.
-    pub(crate) fn join(&self, reader: usize, newest: bool) -> u64 {
+    /// From here on a lossless reader loses nothing: every frame from its cursor on stood, or was still to
+    /// come, after the cursor had become visible. It starts where the frames stand without a gap; others start
+    /// at the oldest there is.
+    pub(crate) fn join(&self, reader: usize, newest: bool) -> Option<(u64, row::State)> {
         let words = self.row(reader);
-        let mut state = row::State::of(words[row::STATE].load(Ordering::Relaxed));
-        state.phase = row::ACTIVE;
+        let claimed = row::State::of(words[row::STATE].load(Ordering::Relaxed));
+        let lossless = claimed.policy == Policy::Lossless as u8;
+        let skips = newest || claimed.policy == Policy::Latest as u8;
+        let state = row::State { phase: row::ACTIVE, skips: u8::from(skips), ..claimed };
         let mut from = if newest { self.published().saturating_sub(1) } else { 0 };
         loop {
             let cursor = self.oldest_from(from);
             words[row::CURSOR].store(cursor, Ordering::Relaxed);
             words[row::STATE].store(state.word(), leave());
             fence_join();
-            match Standing::of(self.entry(cursor).stamp.load(observe()), cursor) {
-                Standing::Stands | Standing::NotYet => return cursor,
-                Standing::Asked | Standing::Gone => from = cursor + 1,
+            let head = self.published();
+            let last = if lossless { head.max(cursor + 1) } else { cursor + 1 };
+            // Start behind the last frame that is missing, or was asked for before we were seen.
+            let Some(going) = (cursor..last.min(cursor.saturating_add(self.len())))
+                .find(|&s| matches!(self.standing(s), Standing::Asked | Standing::Gone))
+            else {
+                return Some((cursor, state));
+            };
+            if going >= self.published() {
+                return None;
             }
+            from = going + 1;
         }
     }
 
-    /// Changes the phase of a row that the caller owns; whatever it held back may now go.
-    pub(crate) fn set_phase(&self, reader: usize, phase: u8) {
+    /// Whether `reader`'s row is still the one that joined as `joined`.
+    #[inline]
+    pub(crate) fn owns(&self, reader: usize, joined: row::State) -> bool {
+        let state = row::State::of(self.row(reader)[row::STATE].load(Ordering::Relaxed));
+        state.epoch == joined.epoch && state.phase != row::FREE
+    }
+
+    /// Changes the phase of the row that joined as `joined`, unless it was taken away; whatever it held back
+    /// may now go.
+    pub(crate) fn set_phase(&self, reader: usize, joined: row::State, phase: u8) {
         let state = &self.row(reader)[row::STATE];
-        let was = row::State::of(state.load(Ordering::Relaxed));
-        state.store(row::State { phase, ..was }.word(), leave());
+        let before = state.load(Ordering::Relaxed);
+        if row::State::of(before).epoch == joined.epoch {
+            let after = row::State { phase, ..joined }.word();
+            // Lost only to an eviction, which frees the row as well.
+            let _ = state.compare_exchange(before, after, leave(), Ordering::Relaxed);
+        }
         wait::ring_always(self.space);
     }
 
     /// Frees the row of a dead reader, unless it has changed hands since `seen` was read from it.
     pub(crate) fn evict(&self, reader: usize, seen: row::State) -> bool {
-        let freed = row::State { phase: row::FREE, policy: 0, epoch: seen.epoch.wrapping_add(1) };
+        let freed = row::State { phase: row::FREE, policy: 0, skips: 0, epoch: seen.epoch.wrapping_add(1) };
         self.row(reader)[row::STATE]
             .compare_exchange(seen.word(), freed.word(), Ordering::AcqRel, Ordering::Relaxed)
             .is_ok()

@@ -2,7 +2,7 @@
 //!
 //! Law: sequence numbers returned only grow, and `missed` counts exactly the frames between two returned ones.
 
-use crate::layout::{STATE_CLOSED, STATE_REPLACED};
+use crate::layout::{STATE_OPEN, row};
 use crate::ring::{FrameMeta, Pin, Policy, Ring};
 
 /// A reader's private knowledge.
@@ -11,6 +11,8 @@ pub(crate) struct Subscriber {
     policy: Policy,
     /// The sequence wanted next: one more than the last one returned.
     next: u64,
+    /// The row's state when it joined, by which it is known.
+    joined: row::State,
 }
 
 /// What a look at the ring found.
@@ -22,16 +24,18 @@ pub(crate) enum Next {
     NotYet,
     /// Nothing new, nor will there be: the ring is in this state, one of `STATE_*`.
     Ended(u32),
-    /// A lossless reader's frame is not there any more: somebody broke the protocol.
+    /// The reader's row has been taken away, or a lossless reader's frame: it was thought to be dead.
     Lost,
-    /// The directory names a slot that does not exist.
-    NoSuchSlot(u32),
+    /// The directory names a slot that does not exist for this frame, which counts as read.
+    NoSuchSlot(u64, u32),
+    /// The directory speaks of frames that were never published.
+    Impossible,
 }
 
 impl Subscriber {
-    /// A reader on row `reader`, whose cursor stands at `next`.
-    pub(crate) fn new(reader: usize, policy: Policy, next: u64) -> Subscriber {
-        Subscriber { reader, policy, next }
+    /// A reader on row `reader`, which has joined with this cursor and state.
+    pub(crate) fn new(reader: usize, policy: Policy, (next, joined): (u64, row::State)) -> Subscriber {
+        Subscriber { reader, policy, next, joined }
     }
 
     /// The sequence wanted next.
@@ -46,9 +50,8 @@ impl Subscriber {
             Next::NotYet => {}
             found => return found,
         }
-        match ring.state() {
-            STATE_CLOSED | STATE_REPLACED => {}
-            _ => return Next::NotYet,
+        if ring.state() == STATE_OPEN {
+            return Next::NotYet;
         }
         // The end was set after the last frame: what there is, is there now.
         match self.step(ring) {
@@ -64,6 +67,9 @@ impl Subscriber {
             Policy::Latest => self.next.max(ring.published().saturating_sub(1)),
         };
         loop {
+            if !ring.owns(self.reader, self.joined) {
+                return Next::Lost;
+            }
             match ring.pin(self.reader, want) {
                 Pin::Held(meta) => {
                     let missed = want - self.next;
@@ -76,7 +82,12 @@ impl Subscriber {
                 Pin::Asked if self.policy == Policy::Lossless => return Next::NotYet,
                 Pin::Gone if self.policy == Policy::Lossless => return Next::Lost,
                 Pin::Asked | Pin::Gone => want = ring.oldest_from(want + 1),
-                Pin::NoSuchSlot(slot) => return Next::NoSuchSlot(slot),
+                Pin::NoSuchSlot(slot) => {
+                    self.next = want + 1;
+                    ring.advance(self.reader, self.next);
+                    return Next::NoSuchSlot(want, slot);
+                }
+                Pin::Impossible => return Next::Impossible,
             }
         }
     }

@@ -9,6 +9,7 @@
 use crate::futex;
 use crate::layout::Bell;
 use crate::sync::{Ordering, fence_sleep, fence_wake};
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 /// Longest uninterrupted sleep, and longest time between two looks at whether the peers still live.
@@ -76,10 +77,27 @@ pub(crate) fn ring_always(bell: &Bell) {
     futex::wake_all(&bell.word);
 }
 
+/// When a handle last asked whether its peers still live: at most once a [`SLICE`], however often it waits and
+/// however shortly.
+#[derive(Debug, Default)]
+pub(crate) struct Pulse(Cell<Option<Instant>>);
+
+impl Pulse {
+    /// Whether it is time to ask again; if so, now counts as asked.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        let due = self.0.get().is_none_or(|last| now.saturating_duration_since(last) >= SLICE);
+        if due {
+            self.0.set(Some(now));
+        }
+        due
+    }
+}
+
 /// Waits until `look` finds something, or until `deadline`.
 ///
-/// `prepare` announces the sleeper on `bell` and returns its ticket. `idle` runs before each sleep and at least
-/// once a [`SLICE`]: it asks whether there is still somebody to wait for.
+/// `prepare` announces the sleeper on `bell` and returns its ticket. `idle` runs when `pulse` is due, also at the
+/// end of a wait that was shorter than a [`SLICE`]: it asks whether there is still somebody to wait for, and is
+/// followed by one more `look`.
 ///
 /// # Errors
 /// Whatever `look` or `idle` returns.
@@ -87,6 +105,7 @@ pub(crate) fn wait_until<T, E>(
     bell: &Bell,
     strategy: WaitStrategy,
     deadline: Option<Instant>,
+    pulse: &Pulse,
     mut look: impl FnMut() -> Result<Option<T>, E>,
     mut prepare: impl FnMut() -> u32,
     mut idle: impl FnMut() -> Result<(), E>,
@@ -94,50 +113,39 @@ pub(crate) fn wait_until<T, E>(
     if let Some(found) = look()? {
         return Ok(Some(found));
     }
+    let mut now = Instant::now();
+    let is_late = |now| deadline.is_some_and(|deadline| now >= deadline);
     for (phase, relax) in
         [(strategy.spin, std::hint::spin_loop as fn()), (strategy.yielding, std::thread::yield_now)]
     {
-        if phase.is_zero() {
-            continue;
-        }
-        let started = Instant::now();
-        let mut idled = started;
-        loop {
+        let started = now;
+        while now - started < phase && !is_late(now) {
             for _ in 0..32 {
                 if let Some(found) = look()? {
                     return Ok(Some(found));
                 }
                 relax();
             }
-            let now = Instant::now();
-            if deadline.is_some_and(|deadline| now >= deadline) {
-                return look();
-            }
-            if now - started >= phase {
-                break;
-            }
-            if now - idled >= SLICE {
-                idled = now;
+            now = Instant::now();
+            if pulse.is_due(now) {
                 idle()?;
             }
         }
     }
     loop {
-        idle()?;
+        if pulse.is_due(now) {
+            idle()?;
+        }
         let ticket = prepare();
         if let Some(found) = look()? {
             return Ok(Some(found));
         }
-        let nap = match deadline {
-            None => SLICE,
-            Some(deadline) => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return Ok(None);
-                }
-                left.min(SLICE)
-            }
-        };
+        now = Instant::now();
+        if is_late(now) {
+            return Ok(None);
+        }
+        let nap = deadline.map_or(SLICE, |deadline| (deadline - now).min(SLICE));
         futex::wait(&bell.word, ticket, nap);
+        now = Instant::now();
     }
 }

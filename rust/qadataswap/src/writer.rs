@@ -10,10 +10,10 @@ use crate::region::{self, Region};
 use crate::ring::FrameMeta;
 use crate::stats::Stats;
 use crate::sync::Ordering;
-use crate::wait::{self, wait_until};
+use crate::wait::{self, Pulse, wait_until};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,8 @@ pub(crate) struct Inner {
     pub(crate) stats: Stats,
     /// Number of slots lent out.
     pub(crate) lent: usize,
+    /// When the readers were last asked after.
+    pulse: Pulse,
 }
 
 struct Open {
@@ -44,6 +46,9 @@ struct Open {
     /// Id of the encoder's schema 0 in this region.
     schema_base: u64,
 }
+
+/// Memory is reserved in steps of this many bytes.
+const RESERVE_AHEAD: u64 = 64 << 10;
 
 /// What this writer knows of a slot.
 #[derive(Clone, Copy, Default)]
@@ -72,7 +77,8 @@ impl Writer {
         let schema_base = region.segment.ring().status.next_schema.load(Ordering::Relaxed);
         let encoder = Encoder::new(config.compression);
         let open = Some(Open { region: Arc::new(region), publisher, slots, schema_base });
-        let inner = Inner { config, open, encoder, stats: Stats::default(), lent: 0 };
+        let inner =
+            Inner { config, open, encoder, stats: Stats::default(), lent: 0, pulse: Pulse::default() };
         Ok(Writer { inner: RefCell::new(inner) })
     }
 
@@ -81,7 +87,8 @@ impl Writer {
     /// # Errors
     /// [`FrameTooLarge`](QADataSwapError::FrameTooLarge), [`NoSpace`](QADataSwapError::NoSpace); when the ring
     /// is full, by the writer's [`WhenFull`]: [`WriteTimeout`](QADataSwapError::WriteTimeout) or
-    /// [`RingFull`](QADataSwapError::RingFull). In each case the ring is as it was.
+    /// [`RingFull`](QADataSwapError::RingFull). Nothing is published then, though frames that were about to be
+    /// overwritten may be gone.
     pub fn write_arrow(&self, batch: &RecordBatch) -> Result<u64> {
         self.write_batches(batch.schema_ref(), std::slice::from_ref(batch))
     }
@@ -176,6 +183,20 @@ pub(crate) struct Draft {
     pub(crate) prefix_stands: bool,
 }
 
+/// Gives a slot back when it is dropped with it: on an error, and when the encoder panics.
+struct Returned<'a> {
+    publisher: &'a mut Publisher,
+    slot: Option<FreeSlot>,
+}
+
+impl Drop for Returned<'_> {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            self.publisher.abandon(slot);
+        }
+    }
+}
+
 impl Inner {
     pub(crate) fn ring_name(&self) -> &str {
         &self.config.name
@@ -196,18 +217,18 @@ impl Inner {
             .measure(schema, batches)
             .map_err(|error| QADataSwapError::frame(&self.config.name, error))?;
         let exact = self.config.compression == Compression::None;
-        let mut draft = self.draft(measured.schema_key, measured.total, exact, wait)?;
+        let Draft { slot, prefix_stands } = self.draft(measured.schema_key, measured.total, exact, wait)?;
         let Inner { open, encoder, config, .. } = self;
-        let segment = &open.as_ref().expect("a draft comes from an open writer").region.segment;
-        let bytes = segment.slot_mut(&mut draft.slot);
-        match encoder.write(&measured, schema, batches, bytes, draft.prefix_stands) {
-            Ok(length) => Ok(self.publish(draft, measured.schema_key, length, measured.rows)),
-            Err(error) => {
-                let error = QADataSwapError::frame(&config.name, error);
-                self.abandon(draft);
-                Err(error)
-            }
-        }
+        let Open { region, publisher, .. } = open.as_mut().expect("a draft comes from an open writer");
+        let mut lent = Returned { publisher, slot: Some(slot) };
+        let slot = lent.slot.as_mut().expect("just put there");
+        let bytes = region.segment.slot_mut(slot);
+        let length = encoder
+            .write(&measured, schema, batches, bytes, prefix_stands)
+            .map_err(|error| QADataSwapError::frame(&config.name, error))?;
+        let slot = lent.slot.take().expect("just put there");
+        drop(lent);
+        Ok(self.publish(Draft { slot, prefix_stands }, measured.schema_key, length, measured.rows))
     }
 
     /// A slot for a frame of `total` bytes (`exact`) or at most as many, with memory behind it.
@@ -227,12 +248,18 @@ impl Inner {
         let open = self.open.as_mut().expect("checked above");
         let state = &mut open.slots[slot.index() as usize];
         if needed > state.reserved {
-            if let Err(error) = open.region.segment.reserve_slot(slot.index(), state.reserved, needed) {
-                let error = region::reserve_error(config, needed - state.reserved, error);
-                open.publisher.abandon(slot);
-                return Err(error);
+            // A little ahead, so that frames that grow slowly do not each make a system call.
+            let ahead = needed.next_multiple_of(RESERVE_AHEAD).min(capacity);
+            let reserve =
+                |to| open.region.segment.reserve_slot(slot.index(), state.reserved, to).map(|()| to);
+            match reserve(ahead).or_else(|_| reserve(needed)) {
+                Ok(reserved) => state.reserved = reserved,
+                Err(error) => {
+                    let error = region::reserve_error(config, needed - state.reserved, error);
+                    open.publisher.abandon(slot);
+                    return Err(error);
+                }
             }
-            state.reserved = needed;
         }
         let prefix_stands = state.schema == schema_key + 1;
         // Until the frame is whole, nothing is known of the slot.
@@ -282,7 +309,7 @@ impl Inner {
     /// The ring is full: removes dead readers, then does what the configuration says.
     #[cold]
     fn acquire_when_full(&mut self, wait: bool) -> Result<FreeSlot> {
-        let Inner { config, open, stats, .. } = self;
+        let Inner { config, open, stats, pulse, .. } = self;
         let open = open.as_mut().expect("checked by the caller");
         let (region, publisher) = (&*open.region, RefCell::new(&mut open.publisher));
         let ring = region.segment.ring();
@@ -291,9 +318,10 @@ impl Inner {
             WhenFull::Block(patience) if wait => patience,
             _ => Some(Duration::ZERO),
         };
-        let full = std::cell::Cell::new(Full::Pinned);
+        let (full, evicted) = (Cell::new(Full::Pinned), Cell::new(0));
         let look = || match publisher.borrow_mut().acquire(&ring) {
             Ok(slot) => Ok(Some(slot)),
+            Err(Full::Lent) => Err(QADataSwapError::LoanOut { ring: config.name.clone() }),
             Err(Full::Exhausted) => Err(QADataSwapError::RingFull {
                 ring: config.name.clone(),
                 reason: "its sequence numbers are used up; create it anew under another name".to_owned(),
@@ -303,27 +331,26 @@ impl Inner {
                 Ok(None)
             }
         };
-        let evict = || {
+        let idle = || {
+            if !region.is_ours() {
+                return Err(QADataSwapError::Forked { ring: config.name.clone() });
+            }
             let blockers = publisher.borrow().blockers(&ring);
-            region.evict_dead(blockers) as u64
+            evicted.set(evicted.get() + region.evict_dead(blockers) as u64);
+            Ok(())
         };
-        stats.readers_evicted += evict();
-        let mut found = look()?;
-        if found.is_none() && patience != Some(Duration::ZERO) {
+        let found = if patience == Some(Duration::ZERO) {
+            if pulse.is_due(started) {
+                idle()?;
+            }
+            look()?
+        } else {
             stats.full_waits += 1;
             let deadline = patience.and_then(|patience| started.checked_add(patience));
-            let evicted = std::cell::Cell::new(0);
-            let idle = || {
-                if !region.is_ours() {
-                    return Err(QADataSwapError::Forked { ring: config.name.clone() });
-                }
-                evicted.set(evicted.get() + evict());
-                Ok(())
-            };
-            found =
-                wait_until(ring.space, config.wait, deadline, look, || Publisher::ask_for_wake(&ring), idle)?;
-            stats.readers_evicted += evicted.get();
-        }
+            let prepare = || Publisher::ask_for_wake(&ring);
+            wait_until(ring.space, config.wait, deadline, pulse, look, prepare, idle)?
+        };
+        stats.readers_evicted += evicted.get();
         found.ok_or_else(|| {
             let blockers = publisher.borrow().blockers(&ring);
             let reason = describe(region, full.get(), &blockers);
@@ -342,7 +369,7 @@ impl Inner {
             return;
         }
         open.region.segment.ring().close();
-        open.region.leave(Byte::Writer);
+        open.region.leave(Byte::Writer, |_| ());
         tracing::info!(ring = self.config.name, frames = open.publisher.next(), "closed");
     }
 }
@@ -361,7 +388,7 @@ fn describe(region: &Region, full: Full, blockers: &[usize]) -> String {
         .collect();
     let what = match full {
         Full::Unread => "a lossless reader has not read the oldest frame",
-        Full::Pinned | Full::Exhausted => "readers hold every slot",
+        Full::Pinned | Full::Lent | Full::Exhausted => "readers hold every slot",
     };
     match who.is_empty() {
         true => what.to_owned(),

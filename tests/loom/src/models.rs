@@ -17,7 +17,7 @@ fn model(scene: impl Fn() + Sync + Send + 'static) {
 }
 
 /// Starts a thread in the scene.
-fn spawn(world: &Arc<World>, act: impl FnOnce(&World) + 'static) -> thread::JoinHandle<()> {
+fn spawn<T: 'static>(world: &Arc<World>, act: impl FnOnce(&World) -> T + 'static) -> thread::JoinHandle<T> {
     let world = world.clone();
     thread::spawn(move || act(&world))
 }
@@ -122,6 +122,71 @@ fn two_lossless_readers_both_get_every_frame() {
     });
 }
 
+/// Several slots out at once: each has a vacant directory entry waiting for it.
+#[test]
+fn two_drafts_do_not_overwrite_a_frame_that_stands() {
+    model(|| {
+        let world = World::new(3, 1);
+        let mut subscriber = world.join(0, Policy::Lossy);
+        let mut publisher = Publisher::new(&world.ring());
+        for _ in 0..3 {
+            world.write(&mut publisher).expect("an empty ring has room");
+        }
+        // Frame 1 is held, so the slots of frames 0 and 2 are those that can be had.
+        assert_eq!(world.read(&mut subscriber, 0), Some((0, 0)));
+        let Next::Frame(held, 0) = subscriber.poll(&world.ring()) else { panic!("frame 1 stands") };
+        let writer = spawn(&world, move |world| {
+            let ring = world.ring();
+            let first = publisher.acquire(&ring).expect("frame 0 may go");
+            // Refused while the reader is looking at frame 2.
+            let second = publisher.acquire(&ring);
+            world.publish(&mut publisher, first);
+            if let Ok(second) = second {
+                world.publish(&mut publisher, second);
+            }
+            publisher
+        });
+        world.check(&held);
+        let mut next = 2;
+        while let Some((sequence, missed)) = world.read(&mut subscriber, 0) {
+            assert_eq!(sequence, next + missed);
+            next = sequence + 1;
+        }
+        world.check(&held);
+        let mut publisher = writer.join().expect("the writer ends");
+        world.ring().unpin(0, held.slot);
+        let all: Vec<_> = (0..3).map(|_| publisher.acquire(&world.ring())).collect();
+        assert!(all.iter().all(Result::is_ok), "a slot has been lost: {all:?}");
+    });
+}
+
+/// A frame that another reader holds stands on while newer ones go: a newcomer must not start before the gap.
+#[test]
+fn a_lossless_reader_that_joins_starts_behind_the_last_gap() {
+    model(|| {
+        let world = World::new(4, 2);
+        let mut holder = world.join(0, Policy::Lossy);
+        let mut publisher = Publisher::new(&world.ring());
+        for _ in 0..4 {
+            world.write(&mut publisher).expect("an empty ring has room");
+        }
+        let Next::Frame(oldest, 0) = holder.poll(&world.ring()) else { panic!("frame 0 stands") };
+        let Next::Frame(held, 0) = holder.poll(&world.ring()) else { panic!("frame 1 stands") };
+        let writer = spawn(&world, move |world| {
+            // Frame 0 gives up its entry, frame 2 its slot, frame 1 stays; unless the newcomer is there already.
+            let _ = world.write(&mut publisher);
+        });
+        let mut newcomer = world.join(1, Policy::Lossless);
+        let first = newcomer.next();
+        writer.join().expect("the writer ends");
+        for expected in first..world.ring().published() {
+            assert_eq!(world.read(&mut newcomer, 1), Some((expected, 0)), "from {first}");
+        }
+        world.check(&oldest);
+        world.check(&held);
+    });
+}
+
 /// Joining while the ring turns: from the first cursor on, nothing is lost.
 #[test]
 fn a_reader_that_joins_loses_nothing_from_its_first_frame_on() {
@@ -180,7 +245,7 @@ fn a_reader_that_left_has_finished_reading() {
             let Next::Frame(meta, 0) = subscriber.poll(&ring) else { panic!("frame 0 stands") };
             world.check(&meta);
             // As after a crash of the protocol's other half: the row is given up with its pin still set.
-            ring.set_phase(0, row::FREE);
+            world.leave(0);
         });
         let _ = world.write(&mut publisher);
         reader.join().expect("the reader ends");
@@ -227,7 +292,7 @@ fn a_sleeping_writer_is_woken_by_a_reader_that_leaves() {
         let mut publisher = Publisher::new(&world.ring());
         world.write(&mut publisher).expect("an empty ring has room");
         let writer = spawn(&world, move |world| world.write_blocking(&mut publisher));
-        world.ring().set_phase(0, row::FREE);
+        world.leave(0);
         writer.join().expect("the writer ends");
     });
 }
@@ -319,14 +384,12 @@ fn a_dead_writers_last_frame_counts() {
 fn an_eviction_does_not_hit_the_next_owner() {
     model(|| {
         let world = World::new(1, 1);
-        world.ring().claim(0, Policy::Lossless);
-        world.ring().join(0, false);
+        let _ = world.join(0, Policy::Lossless);
         let (seen, _) = world.ring().reader(0);
         let evictor = spawn(&world, move |world| {
             world.ring().evict(0, seen);
         });
-        world.ring().claim(0, Policy::Lossy);
-        world.ring().join(0, false);
+        let _ = world.join(0, Policy::Lossy);
         evictor.join().expect("the evictor ends");
         assert_eq!(world.ring().reader(0).0.phase, row::ACTIVE);
         assert!(matches!(world.ring().pin(0, 0), Pin::NotYet));

@@ -5,7 +5,7 @@ use crate::publisher::{FreeSlot, Full, Publisher};
 use crate::ring::{FrameMeta, Policy, Ring};
 use crate::subscriber::{Next, Subscriber};
 use crate::sync::{AtomicU32, AtomicU64};
-use crate::wait::{self, WaitStrategy, wait_until};
+use crate::wait::{self, Pulse, WaitStrategy, wait_until};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use std::cell::RefCell;
@@ -78,7 +78,13 @@ impl World {
     pub(crate) fn join(&self, reader: usize, policy: Policy) -> Subscriber {
         let ring = self.ring();
         ring.claim(reader, policy);
-        Subscriber::new(reader, policy, ring.join(reader, false))
+        Subscriber::new(reader, policy, ring.join(reader, false).expect("the directory is sound"))
+    }
+
+    /// Gives up a reader's place.
+    pub(crate) fn leave(&self, reader: usize) {
+        let ring = self.ring();
+        ring.set_phase(reader, ring.reader(reader).0, row::FREE);
     }
 
     /// Writes the next frame, whose content is its sequence number, if there is room for it.
@@ -95,7 +101,8 @@ impl World {
         Ok(())
     }
 
-    fn publish(&self, publisher: &mut Publisher, slot: FreeSlot) {
+    /// Fills a slot and publishes it as the next frame.
+    pub(crate) fn publish(&self, publisher: &mut Publisher, slot: FreeSlot) {
         // SAFETY: the checker panics if anybody else looks at the cell meanwhile.
         #[allow(unsafe_code)]
         self.slots[slot.index() as usize].with_mut(|cell| unsafe { *cell = publisher.next() });
@@ -112,6 +119,7 @@ impl World {
                 ring.space,
                 WaitStrategy::SLEEP,
                 None,
+                &Pulse::default(),
                 || Ok::<_, Infallible>(publisher.borrow_mut().acquire(&ring).ok()),
                 || Publisher::ask_for_wake(&ring),
                 || Ok(()),
@@ -143,6 +151,7 @@ impl World {
             ring.frames,
             WaitStrategy::SLEEP,
             None,
+            &Pulse::default(),
             || Ok::<_, Infallible>(self.read(subscriber, reader)),
             || wait::announce(ring.frames),
             || Ok(()),

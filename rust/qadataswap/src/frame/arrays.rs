@@ -3,10 +3,13 @@
 //! Every buffer of every array is a slice of the frame's one [`Buffer`] (or of a private copy), so the pin
 //! lives as long as any of them. The law: nothing here looks at data, and nothing can fail on account of a
 //! number, because the view has checked them; what arrow-rs's own constructors would look at goes through
-//! [`assemble`](crate::lease::assemble).
+//! [`lease`](crate::lease).
 
 use std::sync::Arc;
 
+use arrow_array::types::{
+    BinaryType, BinaryViewType, LargeBinaryType, LargeUtf8Type, StringViewType, Utf8Type,
+};
 use arrow_array::{
     Array, ArrayRef, BooleanArray, PrimitiveArray, downcast_primitive, make_array, new_empty_array,
 };
@@ -61,17 +64,18 @@ impl Source<'_> {
         Ok(data)
     }
 
-    /// Arrays of plain values without nulls need no [`ArrayData`] on their way, and have no contents that
-    /// could be wrong.
+    /// Arrays without children need no [`ArrayData`] on their way, which costs more than all the rest of a small
+    /// array. Contents that are to be checked go the long way.
     #[inline]
     fn flat(&self, step: &Step, node: Node) -> Option<ArrayRef> {
-        if node.nulls > 0 {
+        let buffer = |which| self.view.buffer(self.frame, node, which);
+        if self.validate && (node.nulls > 0 || !step.data_type.is_primitive()) {
             return None;
         }
+        let nulls = || (node.nulls > 0).then(|| lease::null_buffer(buffer(0), node.rows, node.nulls));
         macro_rules! primitive {
             ($type:ty) => {{
-                let values = ScalarBuffer::new(self.view.buffer(self.frame, node, 1), 0, node.rows);
-                let array = PrimitiveArray::<$type>::new(values, None);
+                let array = PrimitiveArray::<$type>::new(ScalarBuffer::new(buffer(1), 0, node.rows), nulls());
                 match &step.data_type {
                     DataType::Timestamp(_, Some(_))
                     | DataType::Decimal32(..)
@@ -84,12 +88,33 @@ impl Source<'_> {
                 }
             }};
         }
+        macro_rules! views {
+            ($type:ty) => {{
+                let data: Vec<Buffer> = (2..node.count).map(buffer).collect();
+                let views = ScalarBuffer::new(buffer(1), 0, node.rows);
+                Some(Arc::new(lease::view_array::<$type>(views, data, nulls())))
+            }};
+        }
+        macro_rules! bytes {
+            ($type:ty) => {
+                // Without rows there may be no offsets, of which an array has one more than rows.
+                (node.rows > 0).then(|| {
+                    let offsets = ScalarBuffer::new(buffer(1), 0, node.rows + 1);
+                    Arc::new(lease::byte_array::<$type>(offsets, buffer(2), nulls())) as ArrayRef
+                })
+            };
+        }
         downcast_primitive! {
             &step.data_type => (primitive),
             DataType::Boolean => {
-                let bits = BooleanBuffer::new(self.view.buffer(self.frame, node, 1), 0, node.rows);
-                Some(Arc::new(BooleanArray::new(bits, None)))
+                Some(Arc::new(BooleanArray::new(BooleanBuffer::new(buffer(1), 0, node.rows), nulls())))
             }
+            DataType::Utf8View => views!(StringViewType),
+            DataType::BinaryView => views!(BinaryViewType),
+            DataType::Utf8 => bytes!(Utf8Type),
+            DataType::LargeUtf8 => bytes!(LargeUtf8Type),
+            DataType::Binary => bytes!(BinaryType),
+            DataType::LargeBinary => bytes!(LargeBinaryType),
             _ => None,
         }
     }

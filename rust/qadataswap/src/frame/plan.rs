@@ -98,21 +98,6 @@ impl Kind {
     pub(super) fn has_validity(self) -> bool {
         !matches!(self, Kind::Null | Kind::SparseUnion | Kind::DenseUnion | Kind::Runs)
     }
-
-    /// How many buffers a node has, the variadic ones not counted.
-    pub(super) fn buffers(self) -> usize {
-        match self {
-            Kind::Null | Kind::Runs => 0,
-            Kind::FixedSizeList { .. } | Kind::Struct | Kind::SparseUnion => 1,
-            Kind::Bits
-            | Kind::Fixed { .. }
-            | Kind::Views
-            | Kind::List { .. }
-            | Kind::DenseUnion
-            | Kind::Dictionary { .. } => 2,
-            Kind::Bytes { .. } | Kind::ListView { .. } => 3,
-        }
-    }
 }
 
 impl Plan {
