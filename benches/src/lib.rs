@@ -16,7 +16,10 @@ pub fn quotes(rows: usize) -> RecordBatch {
         ("bid", Arc::new(Float64Array::from_iter_values(steps()))),
         ("ask", Arc::new(Float64Array::from_iter_values(steps()))),
         ("size", Arc::new(Int64Array::from_iter_values(0..rows as i64))),
-        ("symbol", Arc::new(StringViewArray::from_iter_values((0..rows).map(|row| format!("ES{}", row % 100))))),
+        (
+            "symbol",
+            Arc::new(StringViewArray::from_iter_values((0..rows).map(|row| format!("ES{}", row % 100)))),
+        ),
     ];
     RecordBatch::try_from_iter(columns).expect("columns of one length")
 }

@@ -25,21 +25,16 @@ pub(crate) struct Global {
     pub(crate) json: bool,
 }
 
+/// The commands; each describes itself where its arguments stand.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Replay a Parquet, Arrow IPC or CSV file into a ring.
     Publish(publish::Args),
-    /// Print the frames of a ring as they come.
     Tail(tail::Args),
-    /// List the rings.
+    /// List the rings, one a line; with --json, all that 'info' tells of each.
     Ls,
-    /// Show one ring: its geometry, writer, frames and readers.
     Info(info::Args),
-    /// Remove the rings that nobody takes part in any more, with what was left unread in them.
     Gc(gc::Args),
-    /// Print where everything lies in a ring's region.
     Layout(layout::Args),
-    /// Run a writer and three readers as processes on a market-data feed and check what arrives.
     Demo(demo::Args),
     #[command(hide = true)]
     DemoPublisher(demo::publisher::Args),

@@ -111,9 +111,23 @@ pub(crate) fn report(error: &anyhow::Error) -> Exit {
     let exit = code(error);
     if exit != Exit::Ok {
         // Nobody is left to tell if stderr is closed.
-        let _ = writeln!(std::io::stderr(), "qads: {error:#}");
+        let _ = writeln!(std::io::stderr(), "qads: {}", told(error));
     }
     exit
+}
+
+/// An error and its causes in one line, leaving out a cause that what comes before it has told already.
+fn told(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(ToString::to_string).filter(|cause| !cause.is_empty()) {
+        if line.is_empty() {
+            line = cause;
+        } else if !line.contains(&cause) {
+            line.push_str(": ");
+            line.push_str(&cause);
+        }
+    }
+    line
 }
 
 #[cfg(test)]
@@ -150,6 +164,19 @@ mod tests {
             let error = Err::<(), _>(error).context("while at it").expect_err("an error");
             assert_eq!(code(&error), exit, "{error:#}");
         }
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let full = || std::io::Error::from_raw_os_error(28);
+        let error = QADataSwapError::NoSpace {
+            ring: "r".to_owned(),
+            directory: "/x".to_owned(),
+            needed: 1,
+            source: full(),
+        };
+        assert_eq!(told(&error.into()).matches(&full().to_string()).count(), 1);
+        assert_eq!(told(&anyhow::Error::new(full()).context("writing")), format!("writing: {}", full()));
     }
 
     #[test]

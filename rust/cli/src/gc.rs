@@ -6,7 +6,7 @@ use crate::out::Out;
 use qadataswap::inspect;
 use serde::Serialize;
 
-/// Removes every ring that has no living writer and no living reader, with what was left unread in it.
+/// Remove the rings that nobody takes part in any more, with what was left unread in them.
 ///
 /// With --json, each line is one ring: {"ring", "frames", "bytes", "removed"}.
 #[derive(clap::Args, Debug)]

@@ -11,7 +11,9 @@ use qadataswap::inspect::{self, ReaderInfo, RingInfo, RingState};
 use qadataswap::{QADataSwapError, Reader, ReaderPolicy, SharedMemoryConfig, StartAt};
 use serde::Serialize;
 
-/// Shows one ring: its geometry, its writer, the frames that stand in it, its readers. Looking changes nothing.
+/// Show one ring: its geometry, writer, frames and readers.
+///
+/// Looking changes nothing; with --json, the ring is one object.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Name of the ring.

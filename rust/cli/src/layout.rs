@@ -8,7 +8,9 @@ use crate::table::{Flush, Table};
 use qadataswap::{Field, describe_layout};
 use serde::Serialize;
 
-/// Prints where everything lies in a ring's region: its parts, then the fields of each fixed part.
+/// Print where everything lies in a ring's region: its parts, then the fields of each fixed part.
+///
+/// With --json, each line is a part or a field: {"part", "name", "offset", "size"}.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Number of slots.

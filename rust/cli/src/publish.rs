@@ -22,7 +22,7 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Replays a Parquet, Arrow IPC or CSV file into a ring, frame by frame.
+/// Replay a Parquet, Arrow IPC or CSV file into a ring.
 ///
 /// The ring is closed at the end. What was not read by then stays until it is read, or until 'qads gc' removes
 /// it. With --json, the summary is one line: {"ring", "frames", "rows", "bytes", "seconds", "full_waits"}.
@@ -144,17 +144,14 @@ fn explain(error: QADataSwapError, frame: &RecordBatch) -> anyhow::Error {
         QADataSwapError::FrameTooLarge { needed, available, .. } => {
             let rows =
                 (frame.num_rows() as u128 * u128::from(*available) / u128::from((*needed).max(1))).max(1);
-            Some(format!("use --slot-bytes {needed} or more, or --rows-per-frame {rows} or fewer"))
+            format!("--slot-bytes {needed} or more, or --rows-per-frame {rows} or fewer")
         }
         QADataSwapError::NoSpace { .. } => {
-            Some("use fewer --buffers, a smaller --slot-bytes, or a larger --directory".to_owned())
+            "fewer --buffers, a smaller --rows-per-frame, or another --directory".to_owned()
         }
-        _ => None,
+        _ => return error.into(),
     };
-    match remedy {
-        Some(remedy) => anyhow::Error::new(error).context(remedy),
-        None => error.into(),
-    }
+    Failed::new(error.kind().into(), format!("{error}; here: {remedy}")).into()
 }
 
 /// Waits until as many readers as asked for are attached; false if asked to end before.

@@ -1,7 +1,7 @@
 //! Rows of record batches as JSON, and schemas.
 //!
-//! A row is an object by column name. Integers, floats and booleans are JSON numbers and booleans (a float that
-//! is no number is `null`), decimals and strings are strings, dates and times ISO 8601 strings, binaries
+//! A row is an object by column name. Integers, decimals, floats and booleans are JSON numbers and booleans (a
+//! float that is no number is `null`), strings are strings, dates and times ISO 8601 strings, binaries
 //! hexadecimal, lists arrays, structs and maps objects; a null is `null` and always there.
 
 use crate::exit::{Exit, Failed};
@@ -66,7 +66,11 @@ pub(crate) fn columns(schema: &Schema) -> Vec<Column> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{Float64Array, StringViewArray};
+    use arrow::array::{
+        ArrayRef, BinaryViewArray, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float64Array,
+        Int64Array, ListArray, StringViewArray, StructArray, TimestampNanosecondArray,
+    };
+    use arrow::datatypes::{DataType, Field, Int8Type, Int64Type};
     use std::sync::Arc;
 
     fn batch() -> RecordBatch {
@@ -83,6 +87,43 @@ mod tests {
             json.get(),
             r#"[{"price":1.5,"symbol":"ES"},{"price":null,"symbol":"a long name \"quoted\""}]"#
         );
+    }
+
+    #[test]
+    fn each_kind_of_value_has_its_form() {
+        let decimal = Decimal128Array::from(vec![12_345]).with_precision_and_scale(10, 2).expect("in range");
+        let list = ListArray::from_iter_primitive::<Int64Type, _, _>([Some(vec![Some(1), None])]);
+        let point = StructArray::from(vec![(
+            Arc::new(Field::new("x", DataType::Boolean, true)),
+            Arc::new(BooleanArray::from(vec![true])) as ArrayRef,
+        )]);
+        let kind: DictionaryArray<Int8Type> = ["quote"].into_iter().collect();
+        let columns: [(&str, ArrayRef, &str); 8] = [
+            ("integer", Arc::new(Int64Array::from(vec![i64::MAX])), "9223372036854775807"),
+            ("not a number", Arc::new(Float64Array::from(vec![f64::NAN])), "null"),
+            ("decimal", Arc::new(decimal), "123.45"),
+            ("date", Arc::new(Date32Array::from(vec![0])), r#""1970-01-01""#),
+            ("binary", Arc::new(BinaryViewArray::from(vec![&[0xab_u8, 1][..]])), r#""ab01""#),
+            ("list", Arc::new(list), "[1,null]"),
+            ("struct", Arc::new(point), r#"{"x":true}"#),
+            ("dictionary", Arc::new(kind), r#""quote""#),
+        ];
+        for (name, column, json) in columns {
+            let batch = RecordBatch::try_from_iter([(name, column)]).expect("one column");
+            let text = to_json(&[batch], None).expect("JSON");
+            assert_eq!(text.get(), format!(r#"[{{"{name}":{json}}}]"#));
+        }
+    }
+
+    #[test]
+    fn times_have_zones() {
+        for (zone, text) in
+            [("UTC", "1970-01-01T00:00:00Z"), ("America/New_York", "1969-12-31T19:00:00-05:00")]
+        {
+            let time = Arc::new(TimestampNanosecondArray::from(vec![0]).with_timezone(zone)) as _;
+            let batch = RecordBatch::try_from_iter([("t", time)]).expect("one column");
+            assert_eq!(to_json(&[batch], None).expect("JSON").get(), format!(r#"[{{"t":"{text}"}}]"#));
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::time::Duration;
 /// Rows of a frame that are printed as a table, unless told.
 const TABLE_ROWS: usize = 10;
 
-/// Prints the frames of a ring as they come, until the stream ends.
+/// Print the frames of a ring as they come, until the stream ends.
 ///
 /// A watcher must not hold up a ring: it is lossy unless told otherwise, and says what it missed. With --json,
 /// each line is one frame: {"ring", "sequence", "num_rows", "bytes", "bytes_copied", "published_ns" (monotonic
@@ -120,7 +120,7 @@ fn print(frame: &Frame, args: &Args, json: bool, out: &mut Out) -> anyhow::Resul
     if !shown.is_empty() {
         block.push_str(&format!("\n{}", pretty_format_batches(&shown)?));
         if let Some(more) = frame.num_rows().checked_sub(limit).filter(|&more| more > 0) {
-            block.push_str(&format!("\n... {} more", human::plural(more as u64, "row")));
+            block.push_str(&format!("\n... {}", human::plural(more as u64, "more row")));
         }
     }
     out.line(block)

@@ -220,6 +220,8 @@ pub(crate) mod row {
         pub(crate) policy: u8,
         /// 1 if its cursor may have passed frames that it was never meant to read.
         pub(crate) skips: u8,
+        /// 0. Kept, so that a word that somebody has spoilt can still be compared and replaced.
+        pub(crate) reserved: u8,
         /// Changes whenever the row changes hands, so that a verdict on the former owner cannot hit the next.
         pub(crate) epoch: u32,
     }
@@ -230,6 +232,7 @@ pub(crate) mod row {
             self.phase as u64
                 | (self.policy as u64) << 8
                 | (self.skips as u64) << 16
+                | (self.reserved as u64) << 24
                 | (self.epoch as u64) << 32
         }
 
@@ -239,6 +242,7 @@ pub(crate) mod row {
                 phase: word as u8,
                 policy: (word >> 8) as u8,
                 skips: (word >> 16) as u8,
+                reserved: (word >> 24) as u8,
                 epoch: (word >> 32) as u32,
             }
         }
@@ -433,8 +437,9 @@ mod tests {
 
     #[test]
     fn row_states_survive_their_word() {
-        let state = row::State { phase: row::ACTIVE, policy: 2, skips: 1, epoch: u32::MAX };
+        let state = row::State { phase: row::ACTIVE, policy: 2, skips: 1, reserved: 0, epoch: u32::MAX };
         assert_eq!(row::State::of(state.word()), state);
+        assert_eq!(row::State::of(0x0123_4567_89AB_CDEF).word(), 0x0123_4567_89AB_CDEF);
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub(crate) struct Publisher {
     held: Vec<u64>,
     /// Frames under question.
     asked: Vec<u64>,
+    /// A frame that may go and is held: it does if its directory entry is what is missing, and comes back if
+    /// there is no slot either.
+    displacing: Option<u64>,
     /// How many frames to ask for in one look.
     batch: usize,
 }
@@ -73,6 +76,7 @@ impl Publisher {
             passed: 0,
             held: vec![0; ring.words_of_pins()],
             asked: Vec::with_capacity(slots),
+            displacing: None,
             // A look costs one line per reader; a large ring spreads it over several frames, at the price of
             // that many of the oldest ones going early.
             batch: if slots < 16 { 1 } else { (slots / 8).min(64) },
@@ -139,6 +143,12 @@ impl Publisher {
         self.free.push(slot);
     }
 
+    /// As [`abandon`](Publisher::abandon), for a slot that is to be handed out after all others.
+    pub(crate) fn put_last(&mut self, FreeSlot(slot): FreeSlot) {
+        self.out -= 1;
+        self.free.insert(0, slot);
+    }
+
     /// Makes the frame in `slot` the next of the ring; `meta.sequence` and `meta.slot` are ignored. Sleepers
     /// are not woken: see [`wait::ring`].
     #[inline]
@@ -184,8 +194,11 @@ impl Publisher {
             from = self.ask(ring, from, displaced);
             self.look(ring);
             self.settle(ring, displaced);
-            let vacant = self.slot_in[self.index(wanted)].is_none();
+            let vacant = self.slot_in[self.index(wanted)].is_none() || self.displacing.is_some();
             if vacant && let Some(slot) = self.free.pop() {
+                if let Some(sequence) = self.displacing.take() {
+                    self.retire(ring, sequence);
+                }
                 self.out += 1;
                 return Ok(FreeSlot(slot));
             }
@@ -193,6 +206,10 @@ impl Publisher {
                 fresh = true;
                 from = self.oldest;
             } else if from >= self.passed.min(self.next) {
+                if let Some(sequence) = self.displacing.take() {
+                    self.take_back(ring, sequence);
+                    wait::ring(ring.frames);
+                }
                 return Err(if from < self.next { Full::Unread } else { Full::Pinned });
             }
         }
@@ -244,20 +261,25 @@ impl Publisher {
         let mut returned = false;
         for i in 0..self.asked.len() {
             let sequence = self.asked[i];
-            let index = self.index(sequence);
-            let Some(slot) = self.slot_in[index] else { continue };
-            let stamp = &ring.entries[index].stamp;
-            let goes = sequence < self.passed && (!self.is_held(slot) || displaced == Some(sequence));
-            if goes {
-                stamp.store(Stamp::Retired(sequence).word(), publish());
-                self.slot_in[index] = None;
-                self.retired.push(slot);
-            } else {
-                stamp.store(Stamp::Published(sequence).word(), publish());
+            let Some(slot) = self.slot_in[self.index(sequence)] else { continue };
+            let (passed, held) = (sequence < self.passed, self.is_held(slot));
+            if displaced == Some(sequence) {
+                self.displacing = Some(sequence).filter(|_| passed && held);
+            }
+            if passed && !held {
+                self.retire(ring, sequence);
+            } else if self.displacing != Some(sequence) {
+                self.take_back(ring, sequence);
                 returned = true;
             }
         }
         self.asked.clear();
+        if let Some(sequence) = self.displacing
+            && self.slot_in[self.index(sequence)].is_some_and(|slot| !self.is_held(slot))
+        {
+            self.displacing = None;
+            self.retire(ring, sequence);
+        }
         if returned {
             // A reader may have met the mark and gone to sleep over it.
             wait::ring(ring.frames);
@@ -267,6 +289,18 @@ impl Publisher {
                 self.free.push(self.retired.swap_remove(i));
             }
         }
+    }
+
+    /// Lets a frame go that was asked for.
+    fn retire(&mut self, ring: &Ring<'_>, sequence: u64) {
+        let index = self.index(sequence);
+        ring.entries[index].stamp.store(Stamp::Retired(sequence).word(), publish());
+        self.retired.extend(self.slot_in[index].take());
+    }
+
+    /// Takes the question back.
+    fn take_back(&self, ring: &Ring<'_>, sequence: u64) {
+        ring.entries[self.index(sequence)].stamp.store(Stamp::Published(sequence).word(), publish());
     }
 
     #[inline]

@@ -256,7 +256,7 @@ fn take_over(config: &SharedMemoryConfig, region: &Region) -> Result<Publisher> 
     ring.status.rows_used.store(rows_used.map_or(0, |row| row as u32 + 1), Ordering::Relaxed);
     Process::this().enter(region.segment.writer_identity());
     ring.status.when_full.store(full_code(config.when_full), Ordering::Relaxed);
-    let generation = ring.status.generation.fetch_add(1, Ordering::Relaxed) + 1;
+    let generation = ring.status.generation.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
     ring.status.state.store(STATE_OPEN, set_state());
     wait::ring_always(ring.frames);
     tracing::info!(ring = region.name, generation, next = publisher.next(), "took over");

@@ -222,7 +222,8 @@ impl<'a> Ring<'a> {
         let mut before = words[row::STATE].load(Ordering::Relaxed);
         loop {
             let epoch = row::State::of(before).epoch.wrapping_add(1);
-            let claimed = row::State { phase: row::CLAIMED, policy: policy as u8, skips: 0, epoch }.word();
+            let claimed =
+                row::State { phase: row::CLAIMED, policy: policy as u8, skips: 0, reserved: 0, epoch }.word();
             match words[row::STATE].compare_exchange(before, claimed, leave(), Ordering::Relaxed) {
                 Ok(_) => break,
                 Err(now) => before = now,
@@ -256,7 +257,7 @@ impl<'a> Ring<'a> {
             fence_join();
             let head = self.published();
             let last = if lossless { head.max(cursor + 1) } else { cursor + 1 };
-            // Start behind the last frame that is missing, or was asked for before we were seen.
+            // Start behind a frame that is missing, or was asked for before we were seen.
             let Some(going) = (cursor..last.min(cursor.saturating_add(self.len())))
                 .find(|&s| matches!(self.standing(s), Standing::Asked | Standing::Gone))
             else {
@@ -291,7 +292,13 @@ impl<'a> Ring<'a> {
 
     /// Frees the row of a dead reader, unless it has changed hands since `seen` was read from it.
     pub(crate) fn evict(&self, reader: usize, seen: row::State) -> bool {
-        let freed = row::State { phase: row::FREE, policy: 0, skips: 0, epoch: seen.epoch.wrapping_add(1) };
+        let freed = row::State {
+            phase: row::FREE,
+            policy: 0,
+            skips: 0,
+            reserved: 0,
+            epoch: seen.epoch.wrapping_add(1),
+        };
         self.row(reader)[row::STATE]
             .compare_exchange(seen.word(), freed.word(), Ordering::AcqRel, Ordering::Relaxed)
             .is_ok()

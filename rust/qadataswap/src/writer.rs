@@ -47,6 +47,36 @@ struct Open {
     schema_base: u64,
 }
 
+impl Open {
+    /// Makes sure that the first `needed` bytes of a slot have memory behind them.
+    fn reserve(&mut self, slot: &FreeSlot, needed: u64) -> std::io::Result<()> {
+        let state = &mut self.slots[slot.index() as usize];
+        if needed <= state.reserved {
+            return Ok(());
+        }
+        // A little ahead, so that frames that grow slowly do not each make a system call.
+        let ahead = needed.next_multiple_of(RESERVE_AHEAD).min(self.region.segment.geometry().slot_bytes);
+        let reserve = |to| self.region.segment.reserve_slot(slot.index(), state.reserved, to).map(|()| to);
+        state.reserved = reserve(ahead).or_else(|_| reserve(needed))?;
+        Ok(())
+    }
+
+    /// The folder is full: looks for another slot that has the memory already, instead of `barren`.
+    #[cold]
+    fn acquire_with_memory(&mut self, barren: FreeSlot, needed: u64) -> Option<FreeSlot> {
+        let mut without = vec![barren];
+        let found = loop {
+            match self.publisher.acquire(&self.region.segment.ring()) {
+                Ok(slot) if self.reserve(&slot, needed).is_ok() => break Some(slot),
+                Ok(slot) => without.push(slot),
+                Err(_) => break None,
+            }
+        };
+        without.into_iter().for_each(|slot| self.publisher.put_last(slot));
+        found
+    }
+}
+
 /// Memory is reserved in steps of this many bytes.
 const RESERVE_AHEAD: u64 = 64 << 10;
 
@@ -87,8 +117,7 @@ impl Writer {
     /// # Errors
     /// [`FrameTooLarge`](QADataSwapError::FrameTooLarge), [`NoSpace`](QADataSwapError::NoSpace); when the ring
     /// is full, by the writer's [`WhenFull`]: [`WriteTimeout`](QADataSwapError::WriteTimeout) or
-    /// [`RingFull`](QADataSwapError::RingFull). Nothing is published then, though frames that were about to be
-    /// overwritten may be gone.
+    /// [`RingFull`](QADataSwapError::RingFull). Nothing is published then, and a full ring is as it was.
     pub fn write_arrow(&self, batch: &RecordBatch) -> Result<u64> {
         self.write_batches(batch.schema_ref(), std::slice::from_ref(batch))
     }
@@ -242,25 +271,15 @@ impl Inner {
                 available: capacity,
             });
         }
-        let slot = self.acquire(wait)?;
+        let mut slot = self.acquire(wait)?;
         let needed = total.min(capacity);
-        let config = &self.config;
         let open = self.open.as_mut().expect("checked above");
-        let state = &mut open.slots[slot.index() as usize];
-        if needed > state.reserved {
-            // A little ahead, so that frames that grow slowly do not each make a system call.
-            let ahead = needed.next_multiple_of(RESERVE_AHEAD).min(capacity);
-            let reserve =
-                |to| open.region.segment.reserve_slot(slot.index(), state.reserved, to).map(|()| to);
-            match reserve(ahead).or_else(|_| reserve(needed)) {
-                Ok(reserved) => state.reserved = reserved,
-                Err(error) => {
-                    let error = region::reserve_error(config, needed - state.reserved, error);
-                    open.publisher.abandon(slot);
-                    return Err(error);
-                }
-            }
+        if let Err(error) = open.reserve(&slot, needed) {
+            slot = open
+                .acquire_with_memory(slot, needed)
+                .ok_or_else(|| region::reserve_error(&self.config, needed, error))?;
         }
+        let state = &mut open.slots[slot.index() as usize];
         let prefix_stands = state.schema == schema_key + 1;
         // Until the frame is whole, nothing is known of the slot.
         state.schema = 0;

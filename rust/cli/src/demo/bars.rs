@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher};
 
+/// Bars that are shown.
+const SAMPLE: usize = 5;
+
 /// A second of one symbol's trades.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(super) struct Bar {
@@ -32,7 +35,7 @@ pub(super) struct Bar {
 pub(super) struct Summary {
     pub(super) bars: u64,
     pub(super) checksum: u64,
-    /// A bar of each symbol, of the first second that is whole.
+    /// A few of them, of every symbol if there are not too many.
     pub(super) sample: Vec<Bar>,
 }
 
@@ -127,8 +130,12 @@ impl Bars {
             hasher.write_i64(bar.volume);
             hasher.write_u64(bar.trades);
         }
-        let whole = |bars: &BTreeMap<i64, Bar>| bars.values().nth(1).or(bars.values().next()).cloned();
-        let sample = self.by_symbol.values().filter_map(whole).take(5).collect();
+        let each = SAMPLE.div_ceil(self.by_symbol.len().max(1));
+        // The first second is seldom whole.
+        let some = |bars: &BTreeMap<i64, Bar>| -> Vec<Bar> {
+            bars.values().skip(usize::from(bars.len() > each)).take(each).cloned().collect()
+        };
+        let sample = self.by_symbol.values().flat_map(some).take(SAMPLE).collect();
         Summary { bars, checksum: hasher.finish(), sample }
     }
 }

@@ -32,7 +32,7 @@ const EARLY: [Role; 2] = [Role::Consumer, Role::Dashboard];
 /// The name of the publishing process.
 const PUBLISHER: &str = "publisher";
 
-/// Runs a writer and three readers as processes of their own on a market-data feed, and checks what arrives.
+/// Run a writer and three readers as processes on a market-data feed, and check what arrives.
 ///
 /// The consumer is lossless and computes one-second bars; the dashboard looks at the newest frame 25 times a
 /// second; the late joiner attaches when half is published, from the oldest frame still there. Content is

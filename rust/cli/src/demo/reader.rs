@@ -29,6 +29,7 @@ pub(crate) struct Args {
 /// What has been seen so far.
 struct Tally {
     attached: Instant,
+    from: u64,
     received: Vec<(u64, u64)>,
     checksum: u64,
     buffers: Buffers,
@@ -75,6 +76,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<()> {
         rows: stats.rows_read,
         bytes: stats.bytes_read,
         missed: stats.frames_missed,
+        from: tally.from,
         bytes_copied: stats.bytes_copied,
         buffers: tally.buffers,
         latency: tally.latencies.summary(),
@@ -88,6 +90,7 @@ impl Tally {
     fn new() -> Tally {
         Tally {
             attached: Instant::now(),
+            from: 0,
             received: Vec::new(),
             checksum: 0,
             buffers: Buffers::default(),
@@ -97,6 +100,9 @@ impl Tally {
     }
 
     fn add(&mut self, frame: &Frame, age: Duration, role: Role) -> anyhow::Result<()> {
+        if self.received.is_empty() {
+            self.from = frame.sequence().saturating_sub(frame.missed());
+        }
         // What stood in the ring before this reader came says nothing about how long a frame takes.
         if age <= self.attached.elapsed() {
             self.latencies.add(age);

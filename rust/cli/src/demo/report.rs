@@ -36,6 +36,8 @@ pub(super) struct Received {
     pub(super) rows: u64,
     pub(super) bytes: u64,
     pub(super) missed: u64,
+    /// The first frame it could have seen.
+    pub(super) from: u64,
     pub(super) bytes_copied: u64,
     pub(super) buffers: Buffers,
     /// From publication to receipt, of the frames published while it was attached.

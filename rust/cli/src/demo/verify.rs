@@ -61,12 +61,9 @@ fn content(published: &Published, reader: &Received) -> Check {
     Check::new(format!("{}: {fact}", reader.role.name()), passed, detail)
 }
 
-/// Frames seen and frames missed make up all frames between the first seen and the last.
+/// Frames seen and frames missed make up all frames from the first that it could have seen to the last it saw.
 fn gaps(reader: &Received) -> Check {
-    let span = match (reader.received.first(), reader.received.last()) {
-        (Some((first, _)), Some((last, _))) => last - first + 1,
-        _ => 0,
-    };
+    let span = reader.received.last().map_or(0, |(last, _)| (last + 1).saturating_sub(reader.from));
     let is_lossless = reader.role != Role::Dashboard;
     Check::new(
         format!(
@@ -132,6 +129,7 @@ mod tests {
             rows: 4,
             bytes: 4,
             missed,
+            from: received.first().map_or(0, |(first, _)| *first),
             bytes_copied: 0,
             buffers: Buffers { inside: 8, outside: 0 },
             latency: latency::Summary::default(),
@@ -158,6 +156,8 @@ mod tests {
         assert!(!passes(reader(Role::LateJoiner, vec![(1, 11), (3, 13)], 1)));
         assert!(!passes(reader(Role::LateJoiner, vec![(1, 11), (2, 12)], 0)), "the end is missing");
         assert!(!passes(reader(Role::Dashboard, vec![(0, 10), (2, 12)], 0)), "not told of");
+        let late = reader(Role::Dashboard, vec![(1, 11), (2, 12)], 1);
+        assert!(passes(Received { from: 0, ..late }), "missed before the first it saw");
         assert!(!passes(reader(Role::Dashboard, vec![], 0)));
     }
 

@@ -18,9 +18,9 @@ impl Progress {
         let (bar, template) = match total {
             Some(total) => (
                 ProgressBar::new(total),
-                "{bar:32} {percent:>3}%  {human_pos}/{human_len} rows  {per_sec}  {msg}  eta {eta}",
+                "{bar:20} {percent:>3}%  {human_pos}/{human_len} rows  {msg}  eta {eta}",
             ),
-            None => (ProgressBar::new_spinner(), "{spinner} {human_pos} rows  {per_sec}  {msg}  {elapsed}"),
+            None => (ProgressBar::new_spinner(), "{spinner} {human_pos} rows  {msg}  {elapsed}"),
         };
         match ProgressStyle::with_template(template) {
             Ok(style) => bar.set_style(style),
@@ -34,7 +34,8 @@ impl Progress {
             return;
         }
         self.bar.set_position(rows);
-        self.bar.set_message(human::bytes(bytes));
+        let per_second = human::count(self.bar.per_sec() as u64);
+        self.bar.set_message(format!("{per_second} rows/s  {}", human::bytes(bytes)));
     }
 
     pub(super) fn finish(&self) {

@@ -1,0 +1,8 @@
+//! The built `qads`, run as a user runs it: in processes of its own, on rings in a folder of its own.
+
+mod demo;
+mod exits;
+mod folder;
+mod look;
+mod replay;
+mod signals;

@@ -1,0 +1,506 @@
+//! SIGKILL at any moment: whoever survives sees whole frames, in order, and is not held up.
+//!
+//! `QADATASWAP_KILLS` says how many kills each of the long tests does; 250 unless given.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use qadataswap::ErrorKind;
+use qadataswap::inspect::RingState;
+use qadataswap_tests::frames::Words;
+use qadataswap_tests::scene::{Full, Owed};
+use qadataswap_tests::{
+    Actor, Line, PATIENCE, PROMPT, Ring, Role, Scene, check, eventually, note, skip, table,
+};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+const SEED: u64 = 11;
+
+fn kills() -> u64 {
+    std::env::var("QADATASWAP_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(250)
+}
+
+fn writer(ring: &Ring, until: Option<u64>, stay: bool, wait: bool) -> Actor {
+    Actor::start(&Role::Write { ring: ring.clone(), seed: SEED, until, stay, wait })
+}
+
+fn follower(ring: &Ring, hold: usize) -> Actor {
+    let ring = ring.clone().attach_within(PATIENCE);
+    Actor::start(&Role::Follow { ring, seed: SEED, hold, survive: true })
+}
+
+fn nap(words: &mut Words, most: Duration) {
+    std::thread::sleep(Duration::from_micros(words.below(most.as_micros() as u64 + 1)));
+}
+
+/// Starts writers until one is let in, for at most [`PROMPT`] after a death; returns it, the sequence it goes
+/// on from, and how many were refused.
+fn heir(ring: &Ring) -> (Actor, u64, u64) {
+    let (died, mut refusals) = (Instant::now(), 0);
+    loop {
+        let actor = writer(ring, None, true, false);
+        match actor.line() {
+            Line::Open { next, millis } => {
+                assert!(u128::from(millis) < PROMPT.as_millis(), "taking over took {millis} ms");
+                return (actor, next, refusals);
+            }
+            Line::Refused { kind, message } => {
+                assert!(kind == "WriterExists" && died.elapsed() < PROMPT, "{message}");
+                refusals += 1;
+            }
+            line => panic!("{line:?}"),
+        }
+    }
+}
+
+#[test]
+fn killed_writers_leave_whole_frames_and_their_heirs_go_on() {
+    let scene = Scene::new();
+    let ring = scene.ring("feed");
+    let mut writing = writer(&ring, None, true, true);
+    let readers: Vec<_> = [(Owed::Lossless, 0), (Owed::Lossless, 2), (Owed::Lossy, 1)]
+        .into_iter()
+        .map(|(policy, hold)| follower(&ring.clone().policy(policy), hold))
+        .collect();
+    readers.iter().for_each(|reader| {
+        reader.opens();
+    });
+    writing.opens();
+    writing.tell("go");
+    let mut words = Words::new(1);
+    let mut told = [0; 3];
+    let (mut frames, mut refusals) = (0, 0);
+    for _ in 0..kills() {
+        nap(&mut words, Duration::from_millis(15));
+        writing.kill();
+        let deadline = Instant::now() + PROMPT;
+        let published = scene.info("feed").expect("the ring is there").frames;
+        assert!(published >= frames, "{published} frames after {frames}");
+        frames = published;
+        for (reader, told) in readers.iter().zip(&mut told) {
+            // Whoever has read a frame since it last heard of a death hears of this one.
+            while *told < published {
+                let left = deadline.saturating_duration_since(Instant::now());
+                match reader.line_within(left) {
+                    Some(Line::Orphaned { next }) => *told = next,
+                    line => {
+                        panic!("{line:?}: not told within {PROMPT:?} that the writer died at {published}")
+                    }
+                }
+            }
+        }
+        // Some writers die before they have the ring.
+        if words.below(4) == 0 {
+            let mut hasty = writer(&ring, None, true, false);
+            nap(&mut words, Duration::from_millis(12));
+            hasty.kill();
+        }
+        let (heir, next, refused) = heir(&ring);
+        // What the dead writer had published but not yet counted is counted now.
+        assert!(next >= published, "the heir goes on from {next} after {published}");
+        writing = heir;
+        refusals += refused;
+    }
+    writing.kill();
+    let published = heir_closes(&ring);
+    for (reader, policy) in readers.iter().zip([Owed::Lossless, Owed::Lossless, Owed::Lossy]) {
+        let tally = loop {
+            match reader.line() {
+                Line::Orphaned { .. } => {}
+                Line::Ended(tally) => break tally,
+                line => panic!("{line:?}"),
+            }
+        };
+        assert_eq!(tally.last, Some(published - 1));
+        let first = tally.first.expect("it has read");
+        assert_eq!(tally.read + tally.missed, published - first);
+        assert!(policy == Owed::Lossy || (tally.missed == 0 && first == 0), "{tally:?}");
+    }
+    readers.into_iter().for_each(Actor::finish);
+    note(&format!("{} writers killed over {published} frames", kills() + 1));
+    assert_eq!(refusals, 0, "heirs were refused although no writer lived");
+}
+
+/// A last writer adds some frames and closes; returns how many there were.
+fn heir_closes(ring: &Ring) -> u64 {
+    let deadline = Instant::now() + PROMPT;
+    let writer = loop {
+        match ring.writer() {
+            Ok(writer) => break writer,
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+        }
+    };
+    let next = writer.stats().frames_published;
+    for sequence in next..next + 10 {
+        writer.write_arrow(&table(SEED, sequence)).expect("written");
+    }
+    writer.close().expect("no loan is out");
+    next + 10
+}
+
+#[test]
+fn killed_readers_neither_stall_the_writer_nor_leave_a_pin() {
+    let scene = Scene::new();
+    // A write that waits for longer than a second is an error, and the writer's end.
+    let ring = scene.ring("feed").full(Full::Block(Some(PROMPT.as_millis() as u64)));
+    let mut writing = writer(&ring, None, false, true);
+    let survivor = follower(&ring, 0);
+    survivor.opens();
+    writing.opens();
+    writing.tell("go");
+    let mut words = Words::new(2);
+    let mut pinned = 0;
+    for _ in 0..kills() {
+        let policy = [Owed::Lossless, Owed::Lossless, Owed::Lossy, Owed::Latest][words.below(4) as usize];
+        let mut victim = follower(&ring.clone().policy(policy), words.below(4) as usize);
+        if words.below(4) != 0 {
+            victim.opens();
+        }
+        nap(&mut words, Duration::from_millis(8));
+        victim.kill();
+        let info = scene.info("feed").expect("the ring is there");
+        pinned += u64::from(info.readers.iter().any(|reader| reader.pid == victim.pid() && reader.pins > 0));
+        let deadline = Instant::now() + PROMPT;
+        while scene.info("feed").expect("the ring is there").frames <= info.frames {
+            assert!(Instant::now() < deadline, "the writer stands still at {}", info.frames);
+            std::thread::yield_now();
+        }
+    }
+    writing.close();
+    let Line::Wrote { next } = writing.line() else { panic!("the writer has no end") };
+    let tally = survivor.ends();
+    assert_eq!((tally.read, tally.first, tally.last), (next, Some(0), Some(next - 1)));
+    writing.finish();
+    survivor.finish();
+    note(&format!("{} readers killed, {pinned} of them holding frames, over {next} frames", kills()));
+    assert!(pinned > 0, "no reader was killed while it held a frame");
+}
+
+#[test]
+fn kills_on_all_sides_tear_no_frame() {
+    let scene = Scene::new();
+    let ring = scene.ring("feed").slots(8);
+    let mut words = Words::new(3);
+    let mut writing = writer(&ring, None, true, false);
+    writing.opens();
+    let mut readers: Vec<Actor> = (0..3).map(|hold| follower(&ring, hold)).collect();
+    let mut last = 0;
+    for _ in 0..kills() {
+        nap(&mut words, Duration::from_millis(10));
+        let who = words.below(4) as usize;
+        if who == 3 {
+            writing.kill();
+            let (heir, next, _) = heir(&ring);
+            assert!(next >= last, "frame {next} after {last}");
+            last = next;
+            writing = heir;
+        } else {
+            readers[who].kill();
+            // A reader says nothing but that it has opened and that writers died: a fault would be in between.
+            while let Some(line) = readers[who].line_within(Duration::ZERO) {
+                assert!(matches!(line, Line::Open { .. } | Line::Orphaned { .. }), "{line:?}");
+            }
+            readers[who] = follower(&ring, who);
+        }
+    }
+    writing.kill();
+    for reader in &mut readers {
+        reader.kill();
+        while let Some(line) = reader.line_within(Duration::ZERO) {
+            assert!(matches!(line, Line::Open { .. } | Line::Orphaned { .. }), "{line:?}");
+        }
+    }
+    let left = scene.info("feed").expect("unread frames keep the ring");
+    assert_eq!(left.state, RingState::Orphaned);
+    assert!(left.readers.iter().all(|reader| !reader.alive), "{:?}", left.readers);
+    let late = ring.reader().expect("an orphaned ring can be read");
+    loop {
+        match late.read_frame(PATIENCE) {
+            Ok(Some(frame)) => check(SEED, &frame).expect("whole"),
+            Ok(None) => panic!("neither a frame nor the end"),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::WriterDied);
+                break;
+            }
+        }
+    }
+    drop(late);
+    assert_eq!(scene.files(), [""; 0], "the last one out removes a drained ring");
+}
+
+#[test]
+fn a_dead_ring_that_nobody_reads_is_removed_by_gc() {
+    let scene = Scene::new();
+    let ring = scene.ring("feed");
+    let mut writing = writer(&ring, Some(3), true, false);
+    writing.opens();
+    writing.says(&Line::Wrote { next: 3 });
+    assert_eq!(scene.gc(), [""; 0], "its writer lives");
+    writing.kill();
+    assert_eq!(scene.gc(), ["feed"]);
+}
+
+#[test]
+fn what_a_killed_writer_published_is_read_before_its_death_is_told() {
+    let scene = Scene::new();
+    let ring = scene.ring("feed");
+    let mut writing = writer(&ring, Some(4), true, false);
+    writing.opens();
+    writing.says(&Line::Wrote { next: 4 });
+    writing.kill();
+    let reader = ring.reader().expect("an orphaned ring can be read");
+    for sequence in 0..4 {
+        let frame = reader.read_frame(PROMPT).expect("no error before the frames").expect("a frame");
+        assert_eq!(frame.sequence(), sequence);
+        check(SEED, &frame).expect("whole");
+    }
+    let error = reader.read_frame(PROMPT).expect_err("nothing more comes");
+    assert_eq!(error.kind(), ErrorKind::WriterDied);
+    assert!(!reader.has_writer().expect("open"));
+}
+
+#[test]
+fn a_sleeping_reader_hears_of_the_writers_death() {
+    let scene = Scene::new();
+    let ring = scene.ring("feed").sleep();
+    let mut writing = writer(&ring, Some(0), true, false);
+    writing.opens();
+    let reader = ring.reader().expect("attached");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(move || reader.read_frame(PATIENCE).map(|frame| frame.is_some()));
+        eventually("the reader waits", || scene.info("feed").is_ok_and(|info| info.readers.len() == 1));
+        writing.kill();
+        let died = Instant::now();
+        let result = waiting.join().expect("no panic");
+        assert_eq!(result.expect_err("nothing was written").kind(), ErrorKind::WriterDied);
+        assert!(died.elapsed() < PROMPT, "told only after {:?}", died.elapsed());
+    });
+}
+
+#[test]
+fn a_killed_reader_that_held_every_slot_holds_none() {
+    let scene = Scene::new();
+    let ring = scene.ring("feed").slots(3);
+    let writing = ring.writer().expect("created");
+    for sequence in 0..3 {
+        writing.write_arrow(&table(SEED, sequence)).expect("written");
+    }
+    let mut holder = follower(&ring, 3);
+    holder.opens();
+    eventually("it holds all", || scene.info("feed").is_ok_and(|info| info.readers[0].pins == 3));
+    assert_eq!(writing.try_write_arrow(&table(SEED, 3)).expect("no error"), None, "held by a living reader");
+    holder.kill();
+    for sequence in 3..9 {
+        assert_eq!(writing.write_arrow(&table(SEED, sequence)).expect("its pins count no more"), sequence);
+    }
+    assert_eq!(writing.stats().readers_evicted, 1);
+    assert_eq!(scene.info("feed").expect("live").readers.len(), 0);
+    drop(writing);
+    assert_eq!(scene.gc(), ["feed"]);
+}
+
+#[test]
+fn a_dead_lossless_reader_is_evicted_also_while_another_holds_slots() {
+    let scene = Scene::new();
+    let ring = scene.ring("feed").slots(3);
+    let writing = ring.writer().expect("created");
+    let holder = ring.clone().policy(Owed::Lossy).reader().expect("attached");
+    let mut dying = follower(&ring, 0);
+    dying.opens();
+    for sequence in 0..2 {
+        writing.write_arrow(&table(SEED, sequence)).expect("written");
+    }
+    let held: Vec<_> =
+        (0..2).map(|_| holder.read_frame(PROMPT).expect("no error").expect("a frame")).collect();
+    eventually("it has read two frames and holds none", || {
+        let info = scene.info("feed").expect("live");
+        info.readers.iter().any(|reader| reader.pid == dying.pid() && reader.cursor == 2 && reader.pins == 0)
+    });
+    dying.kill();
+    writing.write_arrow(&table(SEED, 2)).expect("one slot is free");
+    let result = writing.write_arrow(&table(SEED, 3));
+    drop((held, holder, writing));
+    scene.gc();
+    result.expect("only a dead reader has not read the one frame that nobody holds");
+}
+
+#[test]
+fn a_dead_writers_heir_is_let_in_while_readers_look_after_the_ring() {
+    let scene = Scene::new();
+    // Large enough for a look to take a while.
+    let ring = scene.ring("feed").slots(65_536).slot_bytes(4096).sleep();
+    let (stop, mut refused) = (AtomicBool::new(false), 0);
+    for _ in 0..5 {
+        let mut writing = writer(&ring, Some(0), true, false);
+        writing.opens();
+        writing.kill();
+        stop.store(false, Ordering::Relaxed);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                let reader = ring.reader().expect("an orphaned ring admits readers");
+                let stop = &stop;
+                scope.spawn(move || {
+                    while !stop.load(Ordering::Relaxed) {
+                        let _ = reader.read_frame(0);
+                    }
+                });
+            }
+            std::thread::sleep(Duration::from_millis(5));
+            match ring.writer() {
+                Ok(writer) => drop(writer),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::WriterExists);
+                    refused += 1;
+                }
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+    }
+    scene.gc();
+    assert_eq!(refused, 0, "of 5 heirs, with no writer alive");
+}
+
+/// Stops a process and waits until it has stopped.
+fn stop(pid: Pid) {
+    kill(pid, Signal::SIGSTOP).expect("ours");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it is there");
+        if stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T')) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "it does not stop");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_reader_held_up_over_a_polite_end_is_told_of_the_end() {
+    let scene = Scene::new();
+    let ring = scene.ring("feed").sleep();
+    let mut words = Words::new(4);
+    let mut writing = ring.writer().expect("created");
+    let mut reader = Actor::start(&Role::Hover { ring: ring.clone() });
+    let pid = Pid::from_raw(reader.pid() as i32);
+    let rounds = 1200;
+    let mut told = std::collections::BTreeMap::<String, u64>::new();
+    for round in 0..rounds {
+        reader.opens();
+        nap(&mut words, Duration::from_micros(60));
+        stop(pid);
+        drop(writing);
+        kill(pid, Signal::SIGCONT).expect("ours");
+        let Line::Refused { kind, .. } = reader.line() else { panic!("no end in round {round}") };
+        *told.entry(kind).or_default() += 1;
+        eventually("the last one out has removed the ring", || scene.files().is_empty());
+        writing = ring.writer().expect("created");
+        if round + 1 < rounds {
+            reader.tell("again");
+        }
+    }
+    reader.finish();
+    drop(writing);
+    assert_eq!(told, [("EndOfStream".to_owned(), rounds)].into(), "how the reader was told, how often");
+}
+
+#[test]
+fn a_stopped_reader_is_not_dead() {
+    let scene = Scene::new();
+    let ring = scene.ring("feed").slots(2).full(Full::Block(Some(300)));
+    let writing = ring.writer().expect("created");
+    let reader = follower(&ring, 0);
+    reader.opens();
+    let pid = Pid::from_raw(reader.pid() as i32);
+    stop(pid);
+    let mut next = 0;
+    let error = loop {
+        match writing.write_arrow(&table(SEED, next)) {
+            Ok(_) => next += 1,
+            Err(error) => break error,
+        }
+        assert!(next < 10, "a lossless reader was overrun");
+    };
+    assert_eq!(error.kind(), ErrorKind::WriteTimeout);
+    assert!(error.to_string().contains(&pid.to_string()), "it names who holds the ring up: {error}");
+    kill(pid, Signal::SIGCONT).expect("ours");
+    for sequence in next..next + 10 {
+        writing.write_arrow(&table(SEED, sequence)).expect("it reads again");
+    }
+    writing.close().expect("no loan");
+    assert_eq!(reader.ends().read, next + 10);
+    reader.finish();
+}
+
+#[test]
+fn a_polite_end_is_never_taken_for_a_death() {
+    let scene = Scene::new();
+    for round in 0..400 {
+        let ring = scene.ring("feed").sleep();
+        let writing = ring.writer().expect("created");
+        let readers: Vec<_> = (0..3).map(|_| ring.reader().expect("attached")).collect();
+        std::thread::scope(|scope| {
+            for reader in readers {
+                scope.spawn(move || {
+                    let mut read = 0;
+                    let error = loop {
+                        match reader.read_frame(Duration::from_micros(50)) {
+                            Ok(frame) => read += u64::from(frame.is_some()),
+                            Err(error) => break error,
+                        }
+                    };
+                    assert_eq!(error.kind(), ErrorKind::EndOfStream, "round {round}: {error}");
+                    assert_eq!(read, 2);
+                });
+            }
+            for sequence in 0..2 {
+                writing.write_arrow(&table(SEED, sequence)).expect("written");
+            }
+            drop(writing);
+        });
+    }
+}
+
+#[test]
+fn processes_of_other_pid_namespaces_are_seen_alive_and_dead() {
+    let scene = Scene::new();
+    let ring = scene.ring("feed").sleep();
+    let role = Role::Write { ring: ring.clone(), seed: SEED, until: Some(3), stay: true, wait: false };
+    let mut writing = match Actor::start_in_pid_namespace(&role) {
+        Ok(actor) => actor,
+        Err(error) => return skip(&format!("unshare cannot be started: {error}")),
+    };
+    let Some(Line::Open { .. }) = writing.line_within(PATIENCE) else {
+        assert!(!writing.ended().success());
+        return skip("the kernel does not let this user make a PID namespace");
+    };
+    writing.says(&Line::Wrote { next: 3 });
+    let info = scene.info("feed").expect("live");
+    assert_eq!((info.state, info.writer_pid), (RingState::Live, 1), "it is process 1, as it sees itself");
+    let reader = ring.reader().expect("attached");
+    assert!(reader.has_writer().expect("open"));
+    assert_eq!(ring.writer().expect_err("it lives").kind(), ErrorKind::WriterExists);
+    // A reader over there sees this process's writer, too.
+    let other = scene.ring("other").sleep();
+    let mine = other.writer().expect("created");
+    let role = Role::Follow { ring: other.clone(), seed: SEED, hold: 1, survive: false };
+    let mut following = Actor::start_in_pid_namespace(&role).expect("as before");
+    following.opens();
+    for sequence in 0..20 {
+        mine.write_arrow(&table(SEED, sequence)).expect("it reads");
+    }
+    let pinned = || scene.info("other").is_ok_and(|info| info.readers.iter().any(|r| r.alive && r.pins == 1));
+    eventually("it holds the last frame", pinned);
+    following.kill();
+    eventually("it is dead", || scene.info("other").is_ok_and(|info| info.readers.iter().all(|r| !r.alive)));
+    for sequence in 20..30 {
+        mine.write_arrow(&table(SEED, sequence)).expect("a dead reader holds nobody up");
+    }
+    drop(mine);
+    writing.kill();
+    for _ in 0..3 {
+        check(SEED, &reader.read_frame(PROMPT).expect("no error").expect("a frame")).expect("whole");
+    }
+    assert_eq!(reader.read_frame(PATIENCE).expect_err("it is dead").kind(), ErrorKind::WriterDied);
+    drop(reader);
+    assert_eq!(scene.gc(), ["other"]);
+}
