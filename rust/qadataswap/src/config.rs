@@ -59,6 +59,17 @@ impl Default for WhenFull {
     }
 }
 
+impl WhenFull {
+    /// How the region's status says it; the patience is the writer's own.
+    pub(crate) fn code(self) -> u32 {
+        match self {
+            WhenFull::Block(_) => 0,
+            WhenFull::Overwrite => 1,
+            WhenFull::Fail => 2,
+        }
+    }
+}
+
 /// How long a read waits. Converts from milliseconds, a [`Duration`], or an `Option<Duration>` in which `None`
 /// means for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,11 +2,12 @@
 //!
 //! Law: looking changes nothing. The control part is mapped read-only, no place is taken, no frame is pinned.
 
+use crate::candidate::{check_header, open_file};
+use crate::create::remove_staged;
 use crate::error::{QADataSwapError, Result};
 use crate::layout::{Geometry, Identity, STATE_CLOSED, STATE_GONE, STATE_OPEN, STATE_REPLACED, Stamp, row};
 use crate::name::{PREFIX, RingName};
 use crate::peers::{Byte, LockFile, Process, monotonic_ns};
-use crate::region::{check_header, open_file, remove_staged};
 use crate::ring::Policy;
 use crate::segment::{Access, Segment};
 use crate::sync::{Ordering, observe};

@@ -25,7 +25,10 @@
 //! What lies in shared memory, and why it can be read without a lock, stands in `docs/design.md`.
 
 mod atomic;
+mod attach;
+mod candidate;
 mod config;
+mod create;
 mod dataframe;
 mod error;
 mod frame;

@@ -1,12 +1,13 @@
 //! The reading end of a ring.
 
+use crate::attach;
 use crate::config::{SharedMemoryConfig, Timeout};
 use crate::error::{QADataSwapError, Result};
 use crate::frame::{Decoded, Decoder};
 use crate::layout::{STATE_CLOSED, STATE_GONE, STATE_OPEN, STATE_REPLACED};
 use crate::lease::{Attachment, Lease};
 use crate::peers::monotonic_ns;
-use crate::region::{self, Region};
+use crate::region::Region;
 use crate::ring::FrameMeta;
 use crate::stats::Stats;
 use crate::subscriber::{Next, Subscriber};
@@ -148,7 +149,7 @@ impl Reader {
     /// [`Corrupt`](QADataSwapError::Corrupt) for a file that is not a region of this version.
     pub fn new(config: impl Into<SharedMemoryConfig>) -> Result<Reader> {
         let config = config.into();
-        let (attachment, subscriber) = region::attach(&config)?;
+        let (attachment, subscriber) = attach::attach(&config)?;
         let inner = Inner {
             name: config.name,
             attachment: Some(Arc::new(attachment)),

@@ -1,12 +1,13 @@
 //! The writing end of a ring.
 
 use crate::config::{SharedMemoryConfig, WhenFull};
+use crate::create;
 use crate::error::{QADataSwapError, Result};
 use crate::frame::{Compression, Encoder};
 use crate::loan::Loan;
 use crate::peers::{Byte, monotonic_ns};
 use crate::publisher::{FreeSlot, Full, Publisher};
-use crate::region::{self, Region};
+use crate::region::Region;
 use crate::ring::FrameMeta;
 use crate::stats::Stats;
 use crate::sync::Ordering;
@@ -101,7 +102,7 @@ impl Writer {
     /// stands under that name.
     pub fn new(config: impl Into<SharedMemoryConfig>) -> Result<Writer> {
         let config = config.into();
-        let (region, publisher) = region::create(&config)?;
+        let (region, publisher) = create::create(&config)?;
         let reserved = if config.prefault { region.segment.geometry().slot_bytes } else { 0 };
         let slots = vec![SlotState { reserved, schema: 0 }; region.segment.geometry().buffer_count as usize];
         let schema_base = region.segment.ring().status.next_schema.load(Ordering::Relaxed);
@@ -277,7 +278,7 @@ impl Inner {
         if let Err(error) = open.reserve(&slot, needed) {
             slot = open
                 .acquire_with_memory(slot, needed)
-                .ok_or_else(|| region::reserve_error(&self.config, needed, error))?;
+                .ok_or_else(|| create::reserve_error(&self.config, needed, error))?;
         }
         let state = &mut open.slots[slot.index() as usize];
         let prefix_stands = state.schema == schema_key + 1;

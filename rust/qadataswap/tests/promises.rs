@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 fn table() -> RecordBatch {
-    RecordBatch::try_from_iter([("a", Arc::new(Int64Array::from(vec![1, 2, 3])) as _)]).unwrap()
+    RecordBatch::try_from_iter([("a", Arc::new(Int64Array::from(vec![1, 2, 3])) as _)]).expect("one column")
 }
 
 #[test]

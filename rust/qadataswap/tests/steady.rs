@@ -2,7 +2,9 @@
 
 #![allow(unsafe_code)]
 
-use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringViewArray, TimestampNanosecondArray};
+use arrow_array::{
+    ArrayRef, Float64Array, Int64Array, RecordBatch, StringViewArray, TimestampNanosecondArray,
+};
 use qadataswap::{Reader, SharedMemoryConfig, Writer};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -45,7 +47,7 @@ fn table(rows: usize) -> RecordBatch {
         ("symbol", Arc::new(StringViewArray::from_iter_values((0..rows).map(|row| format!("S{row}"))))),
         ("traded", Arc::new(arrow_array::BooleanArray::from_iter((0..rows).map(|row| Some(row % 2 == 0))))),
     ];
-    RecordBatch::try_from_iter(columns).unwrap()
+    RecordBatch::try_from_iter(columns).expect("columns of one length")
 }
 
 #[test]

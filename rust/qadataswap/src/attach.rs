@@ -1,0 +1,83 @@
+//! Joining a ring as a reader.
+
+use crate::candidate::{map, open_candidate, pass_gate};
+use crate::config::{ReaderPolicy, SharedMemoryConfig, StartAt, WhenFull};
+use crate::error::{QADataSwapError, Result};
+use crate::layout::STATE_OPEN;
+use crate::lease::Attachment;
+use crate::peers::{Byte, Process};
+use crate::region::{Region, is_nameless};
+use crate::segment::Access;
+use crate::subscriber::Subscriber;
+use crate::sync::Ordering;
+use std::time::{Duration, Instant};
+
+/// Makes this process a reader of the ring.
+pub(crate) fn attach(config: &SharedMemoryConfig) -> Result<(Attachment, Subscriber)> {
+    let name = config.ring_name()?;
+    let path = name.path_in(&config.directory);
+    let ring = name.as_str();
+    let deadline = Instant::now().checked_add(config.attach_timeout);
+    let region = loop {
+        let Some(found) = open_candidate(config, &name, &path)? else {
+            if deadline.is_none_or(|deadline| Instant::now() < deadline) {
+                std::thread::sleep(Duration::from_millis(2));
+                continue;
+            }
+            return Err(QADataSwapError::NotFound {
+                ring: ring.to_owned(),
+                directory: config.directory.display().to_string(),
+            });
+        };
+        pass_gate(ring, &found.lock)?;
+        if !is_nameless(&found.file) {
+            let segment = map(ring, found.file, found.geometry, Access::Reader)?;
+            break Region::new(&name, path, segment, found.lock);
+        }
+    };
+    let shared = region.segment.ring();
+    let overwrites = shared.status.when_full.load(Ordering::Relaxed) == WhenFull::Overwrite.code();
+    if overwrites && config.policy == ReaderPolicy::Lossless {
+        return Err(QADataSwapError::InvalidConfig {
+            ring: ring.to_owned(),
+            reason:
+                "its writer overwrites and admits no lossless reader; attach as lossy or latest, or let the \
+                     writer block"
+                    .to_owned(),
+        });
+    }
+    if shared.state() == STATE_OPEN && region.writer_is_dead() {
+        // What a dead writer was about to decide would hide frames from those who come now.
+        region.repair_under_gate();
+    }
+    let Some(row) = claim_row(&region)? else {
+        return Err(QADataSwapError::TooManyReaders {
+            ring: ring.to_owned(),
+            max_readers: region.segment.geometry().max_readers,
+        });
+    };
+    shared.claim(row, config.policy.into());
+    Process::this().enter(&region.segment.reader_identities()[row]);
+    let Some((cursor, joined)) = shared.join(row, config.start == StartAt::Newest) else {
+        // Gives the row back for what it is: a dead reader's.
+        return Err(QADataSwapError::Corrupt {
+            ring: ring.to_owned(),
+            what: "the directory speaks of frames that were never published".to_owned(),
+        });
+    };
+    region.lock.unlock(Byte::Gate);
+    tracing::info!(ring, row, cursor, policy = ?config.policy, "attached");
+    let subscriber = Subscriber::new(row, config.policy.into(), (cursor, joined));
+    Ok((Attachment { region, row, joined }, subscriber))
+}
+
+/// The first row whose lock is free: nobody's, or a dead reader's.
+fn claim_row(region: &Region) -> Result<Option<usize>> {
+    for row in 0..region.segment.ring().max_readers() {
+        let locked = region.lock.try_lock(Byte::Reader(row as u32));
+        if locked.map_err(|error| QADataSwapError::io(&region.name, "locking a place", error))? {
+            return Ok(Some(row));
+        }
+    }
+    Ok(None)
+}

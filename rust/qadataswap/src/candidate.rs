@@ -1,0 +1,131 @@
+//! A file that may be a region: whose it is, what it says of itself, and what may be done about it.
+//!
+//! Law: nothing that the file says is believed before it is checked, and no link is followed to it.
+
+use crate::config::SharedMemoryConfig;
+use crate::error::{QADataSwapError, Result};
+use crate::layout::{BYTE_ORDER, Geometry, LAYOUT_VERSION, MAGIC};
+use crate::name::RingName;
+use crate::peers::{Byte, LockFile};
+use crate::region::PATIENCE;
+use crate::segment::{Access, Segment, read_header};
+use rustix::fs::{Mode, OFlags};
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// A file that says it is a region, opened but not mapped.
+pub(crate) struct Candidate {
+    pub(crate) file: File,
+    pub(crate) lock: LockFile,
+    pub(crate) geometry: Geometry,
+}
+
+/// Opens the file of that name and checks whose it is and what it says of itself; `None` if there is none.
+pub(crate) fn open_candidate(
+    config: &SharedMemoryConfig,
+    name: &RingName,
+    path: &Path,
+) -> Result<Option<Candidate>> {
+    let ring = name.as_str();
+    let file = match open_file(path, true) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(None);
+        }
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
+            return Err(QADataSwapError::PermissionDenied {
+                ring: ring.to_owned(),
+                reason: format!("{} is a symbolic link, which is never followed; remove it", path.display()),
+            });
+        }
+        Err(error) => return Err(QADataSwapError::io(ring, "opening the region", error)),
+    };
+    let metadata =
+        file.metadata().map_err(|error| QADataSwapError::io(ring, "asking for the owner", error))?;
+    let owner = metadata.uid();
+    let me = rustix::process::geteuid().as_raw();
+    let trusted =
+        owner == me || owner == 0 || config.owner == Some(owner) || config.trusted_owners.contains(&owner);
+    if !trusted {
+        return Err(QADataSwapError::PermissionDenied {
+            ring: ring.to_owned(),
+            reason: format!(
+                "it belongs to user {owner}, expected {me} or root; name that user as a trusted owner if it is"
+            ),
+        });
+    }
+    let geometry = check_header(ring, &file)?;
+    let lock =
+        LockFile::open(&file, true).map_err(|error| QADataSwapError::io(ring, "opening the lock", error))?;
+    Ok(Some(Candidate { file, lock, geometry }))
+}
+
+/// Reads the header and returns its geometry, if this version would have laid it out so.
+pub(crate) fn check_header(ring: &str, file: &File) -> Result<Geometry> {
+    let incompatible = |expected: String, got: String| {
+        Err(QADataSwapError::Incompatible { ring: ring.to_owned(), expected, got })
+    };
+    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return incompatible("a regular file".to_owned(), "something else".to_owned());
+    }
+    let Some(header) =
+        read_header(file).map_err(|error| QADataSwapError::io(ring, "reading the header", error))?
+    else {
+        return incompatible("a region".to_owned(), "a file shorter than a header".to_owned());
+    };
+    if header.magic != MAGIC {
+        return incompatible(
+            "a region".to_owned(),
+            format!("a file that begins with {:#018x}", header.magic),
+        );
+    }
+    if header.byte_order != BYTE_ORDER {
+        return incompatible(
+            format!("byte order {BYTE_ORDER:#010x}"),
+            format!("{:#010x}", header.byte_order),
+        );
+    }
+    if header.layout_version != LAYOUT_VERSION {
+        return incompatible(
+            format!("layout version {LAYOUT_VERSION}"),
+            format!("version {}", header.layout_version),
+        );
+    }
+    let geometry = header.geometry.check().map_err(|what| QADataSwapError::Corrupt {
+        ring: ring.to_owned(),
+        what: format!("header: {what}"),
+    })?;
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    if length < geometry.region_bytes {
+        return Err(QADataSwapError::Corrupt {
+            ring: ring.to_owned(),
+            what: format!("the file has {length} bytes, its header says {}", geometry.region_bytes),
+        });
+    }
+    Ok(geometry)
+}
+
+/// Opens a region's file without following a link.
+pub(crate) fn open_file(path: &Path, writable: bool) -> std::io::Result<File> {
+    let access = if writable { OFlags::RDWR } else { OFlags::RDONLY };
+    // Non-blocking: whatever else may lie under that name must not hold us up.
+    let flags = access | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
+}
+
+pub(crate) fn pass_gate(ring: &str, lock: &LockFile) -> Result<()> {
+    match lock.lock(Byte::Gate, PATIENCE) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(QADataSwapError::Busy { ring: ring.to_owned(), waited: PATIENCE }),
+        Err(error) => Err(QADataSwapError::io(ring, "locking the gate", error)),
+    }
+}
+
+pub(crate) fn map(ring: &str, file: File, geometry: Geometry, access: Access) -> Result<Segment> {
+    Segment::map(file, geometry, access).map_err(|source| QADataSwapError::MemoryMapFailed {
+        ring: ring.to_owned(),
+        bytes: geometry.region_bytes,
+        source,
+    })
+}
