@@ -6,10 +6,10 @@
 use crate::deadline::PATIENCE;
 use crate::role::{Line, Role, Tally};
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 /// A running actor.
@@ -112,10 +112,7 @@ impl Actor {
     /// The next thing it says within `time`; `None` if it says nothing or has ended.
     #[must_use]
     pub fn line_within(&self, time: Duration) -> Option<Line> {
-        match self.lines.recv_timeout(time) {
-            Ok(line) => Some(line),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.lines.recv_timeout(time).ok()
     }
 
     /// The next thing it says.
@@ -179,11 +176,25 @@ impl Actor {
     /// Kills it by SIGKILL and waits until it is gone; its input stays open for its children.
     ///
     /// # Panics
-    /// If it cannot be killed.
+    /// If it had ended by itself, and not well.
+    #[track_caller]
     pub fn kill(&mut self) {
+        let status = self.put_down();
+        if status.signal() != Some(9) && !status.success() {
+            let rest: Vec<Line> = self.lines.try_iter().collect();
+            panic!("{status} before it was killed, {rest:?} from {}", self.role);
+        }
+    }
+
+    /// Kills it, however it fares, and waits until it is gone; returns how it ended.
+    ///
+    /// # Panics
+    /// If it cannot be waited for.
+    pub fn put_down(&mut self) -> ExitStatus {
         // It may have ended by itself.
         let _ = self.child.kill();
-        self.waited = self.child.wait().is_ok();
+        self.waited = true;
+        self.child.wait().expect("a child can be waited for")
     }
 
     /// Ends its input and waits for it to end.
@@ -239,7 +250,7 @@ impl Drop for Actor {
             _ => false,
         };
         if !self.waited {
-            self.kill();
+            self.put_down();
         }
         if failed && !std::thread::panicking() {
             panic!("{:?} ended {} by itself", self.child.wait(), self.role);

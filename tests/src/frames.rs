@@ -84,7 +84,8 @@ pub fn table_of(seed: u64, sequence: u64, rows: usize) -> RecordBatch {
             _ => symbol.append_value(format!("a string that is longer than twelve bytes: {word:x}")),
         }
         note.push((!word.is_multiple_of(3)).then(|| "ß€".repeat((word % 6) as usize)));
-        venue.append_option((word % 11 != 0).then(|| ["XCME", "XNAS", "XLON"][(word % 3) as usize]));
+        venue
+            .append_option((!word.is_multiple_of(11)).then(|| ["XCME", "XNAS", "XLON"][(word % 3) as usize]));
         for level in 0..word % 4 {
             levels.values().append_option((level != 1).then_some((word >> level) as i32));
         }

@@ -8,6 +8,7 @@ use qadataswap_tests::scene::{Check, Full};
 use qadataswap_tests::{Actor, Line, Ring, Role, Scene, note, table};
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
+use std::os::unix::process::ExitStatusExt;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -92,7 +93,7 @@ impl From<u64> for Word {
 fn probe(scene: &Scene) -> Result<BTreeMap<String, u64>, String> {
     let mut actor = Actor::start(&Role::Probe { ring: ring(scene) });
     let Some(status) = actor.ended_within(HANGS) else {
-        actor.kill();
+        actor.put_down();
         let told: Vec<_> = actor
             .lines()
             .filter_map(|line| match line {
@@ -207,7 +208,7 @@ fn impossible_geometry_is_corrupt() {
         }
     }
     for field in ["slot_bytes", "control_bytes", "region_bytes"] {
-        let odd = ODD.into_iter().chain([4096, 4097, SLOT_BYTES * 2, u64::MAX & !4095]);
+        let odd = ODD.into_iter().chain([4096, 4097, SLOT_BYTES * 2, !4095]);
         for value in odd.filter(|&value| field != "control_bytes" || value != true_control) {
             patches.push(patch(field, at("Geometry", field), value));
         }
@@ -365,7 +366,9 @@ fn control_bytes_that_change_under_those_who_take_part_are_survived() {
         let mut actors = vec![Actor::start(&writer)];
         actors[0].opens();
         for survive in [false, true] {
-            let follow = Role::Follow { ring: ring.clone(), seed: 3, hold: 1, survive };
+            // A directory that lies may hand out a slot that is being written: contents must be checked, too.
+            let checked = ring.clone().validation(Check::FullOnCopy);
+            let follow = Role::Follow { ring: checked, seed: 3, hold: 1, survive };
             actors.push(Actor::start(&follow));
         }
         let file = std::fs::OpenOptions::new().write(true).open(ring.path()).expect("ours");
@@ -378,12 +381,9 @@ fn control_bytes_that_change_under_those_who_take_part_are_survived() {
         }
         for mut actor in actors {
             // Who has ended has ended by an error; who has not may wait for ever for a frame that never comes.
-            match actor.ended_within(Duration::ZERO) {
-                Some(status) if !matches!(status.code(), Some(0 | 1)) => {
-                    bad.push(format!("round {round}: {status}"))
-                }
-                Some(_) => {}
-                None => actor.kill(),
+            let status = actor.put_down();
+            if status.signal() != Some(9) && !matches!(status.code(), Some(0 | 1)) {
+                bad.push(format!("round {round}: {status}"));
             }
         }
         let _ = std::fs::remove_file(ring.path());
@@ -450,7 +450,7 @@ fn what_is_no_region_is_refused_and_left_alone() {
         }
         let before = std::fs::symlink_metadata(&path).expect("there").file_type();
         let told = probe(&scene).unwrap_or_else(|how| panic!("{what}: {how}"));
-        for (outcome, _) in &told {
+        for outcome in told.keys() {
             let fine = outcome.starts_with("list") || outcome.starts_with("gc") || !outcome.ends_with("Ok");
             assert!(fine, "{what}: {outcome}");
         }

@@ -11,6 +11,7 @@ use qadataswap_tests::scene::{Full, Owed};
 use qadataswap_tests::{
     Actor, Line, PATIENCE, PROMPT, Ring, Role, Scene, check, eventually, note, skip, table,
 };
+use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -257,6 +258,87 @@ fn what_a_killed_writer_published_is_read_before_its_death_is_told() {
     let error = reader.read_frame(PROMPT).expect_err("nothing more comes");
     assert_eq!(error.kind(), ErrorKind::WriterDied);
     assert!(!reader.has_writer().expect("open"));
+}
+
+/// What a writer leaves that is killed between two of its stores: the region's bytes at that moment.
+fn killed_between(alter: impl Fn(&std::fs::File, u64, u64)) -> (Scene, Ring) {
+    let scene = Scene::new();
+    let ring = scene.ring("feed");
+    let mut writing = writer(&ring, Some(6), true, false);
+    writing.opens();
+    writing.says(&Line::Wrote { next: 6 });
+    writing.kill();
+    let layout = qadataswap::describe_layout(ring.slots as u32, ring.max_readers as u32, ring.slot_bytes);
+    let layout = layout.expect("in range");
+    let find = |name: &str| layout.iter().find(|field| field.name == name).expect("a part").offset;
+    let file = std::fs::OpenOptions::new().read(true).write(true).open(ring.path()).expect("ours");
+    alter(&file, find("Head") + find("Head.frames"), find("Entry × buffer_count") + find("Entry.stamp"));
+    (scene, ring)
+}
+
+/// The word that a directory stamp of this kind is: 1 published, 2 asked.
+fn stamp(kind: u64, sequence: u64) -> [u8; 8] {
+    (((sequence + 1) << 2) | kind).to_ne_bytes()
+}
+
+#[test]
+fn a_frame_that_was_published_but_not_yet_counted_counts() {
+    for latest in [false, true] {
+        let (scene, ring) = killed_between(|file, head, _| {
+            file.write_all_at(&5u64.to_ne_bytes(), head).expect("ours");
+        });
+        assert_eq!(scene.info("feed").expect("there").frames, 5);
+        let reader = ring.clone().policy(if latest { Owed::Latest } else { Owed::Lossless }).reader();
+        let reader = reader.expect("attached");
+        let mut read = Vec::new();
+        let error = loop {
+            match reader.read_frame(PROMPT) {
+                Ok(frame) => {
+                    let frame = frame.expect("a frame or its writer's death");
+                    check(SEED, &frame).expect("whole");
+                    read.push(frame.sequence());
+                }
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), ErrorKind::WriterDied);
+        assert_eq!(read.last(), Some(&5), "{read:?}");
+        assert!(latest || read == [2, 3, 4, 5], "{read:?}");
+        let heir = ring.writer().expect("taken over");
+        assert_eq!(heir.write_arrow(&table(SEED, 6)).expect("written"), 6);
+        check(SEED, &reader.read_frame(PROMPT).expect("no error").expect("a frame")).expect("whole");
+        drop((reader, heir));
+        // What a latest reader jumped over has been read by nobody.
+        scene.gc();
+    }
+    // Also when nobody but the heir has looked.
+    let (scene, ring) = killed_between(|file, head, _| {
+        file.write_all_at(&5u64.to_ne_bytes(), head).expect("ours");
+    });
+    assert_eq!(ring.writer().expect("taken over").stats().frames_published, 6);
+    scene.gc();
+}
+
+#[test]
+fn a_frame_that_a_killed_writer_asked_about_stands() {
+    // Four slots: frames 2 to 5 stand, entry 2 is that of frame 2.
+    let ask = |file: &std::fs::File, _, entries: u64| {
+        let mut word = [0; 8];
+        file.read_exact_at(&mut word, entries + 2 * 64).expect("ours");
+        assert_eq!(word, stamp(1, 2), "frame 2 stands in entry 2");
+        file.write_all_at(&stamp(2, 2), entries + 2 * 64).expect("ours");
+    };
+    let (scene, ring) = killed_between(ask);
+    let heir = ring.writer().expect("taken over");
+    let standing: Vec<_> = scene.info("feed").expect("live").standing.iter().map(|f| f.sequence).collect();
+    assert_eq!(standing, [2, 3, 4, 5]);
+    let reader = ring.reader().expect("attached");
+    for sequence in 2..6 {
+        let frame = reader.read_frame(PROMPT).expect("no error").expect("a frame");
+        assert_eq!(frame.sequence(), sequence);
+        check(SEED, &frame).expect("whole");
+    }
+    drop(heir);
 }
 
 #[test]

@@ -8,6 +8,9 @@ use std::time::Duration;
 
 const SEED: u64 = 21;
 
+/// A writer that waits for whatever must come, but not for ever.
+const PATIENTLY: Full = Full::Block(Some(PATIENCE.as_millis() as u64));
+
 fn write(writer: &qadataswap::Writer, sequences: std::ops::Range<u64>) {
     for sequence in sequences {
         let result = writer.write_arrow(&table(SEED, sequence));
@@ -77,7 +80,7 @@ fn a_blocking_writer_gives_up_when_its_time_is_up() {
 fn a_blocked_writer_goes_on_when_the_reader_does() {
     for sleep in [false, true] {
         let scene = Scene::new();
-        let mut ring = ring(&scene, 3, Full::Block(None));
+        let mut ring = ring(&scene, 3, PATIENTLY);
         ring.sleep = sleep;
         let (writer, reader) = (ring.writer().expect("created"), ring.reader().expect("attached"));
         write(&writer, 0..3);
@@ -92,7 +95,7 @@ fn a_blocked_writer_goes_on_when_the_reader_does() {
 #[test]
 fn a_blocked_writer_goes_on_when_a_frame_is_dropped() {
     let scene = Scene::new();
-    let ring = ring(&scene, 2, Full::Block(None)).sleep();
+    let ring = ring(&scene, 2, PATIENTLY).sleep();
     let (writer, reader) = (ring.writer().expect("created"), ring.reader().expect("attached"));
     write(&writer, 0..2);
     let held = [read(&reader, 0, 0), read(&reader, 1, 0)];
@@ -118,7 +121,7 @@ fn a_blocked_writer_goes_on_when_a_frame_is_dropped() {
 #[test]
 fn a_blocked_writer_goes_on_when_the_reader_leaves() {
     let scene = Scene::new();
-    let ring = ring(&scene, 2, Full::Block(None)).sleep();
+    let ring = ring(&scene, 2, PATIENTLY).sleep();
     let (writer, reader) = (ring.writer().expect("created"), ring.reader().expect("attached"));
     write(&writer, 0..2);
     std::thread::scope(|scope| {
@@ -145,7 +148,7 @@ fn an_overwriting_ring_admits_no_lossless_reader() {
 #[test]
 fn an_overwriting_heir_is_refused_while_a_lossless_reader_is_there() {
     let scene = Scene::new();
-    let blocking = ring(&scene, 2, Full::Block(None));
+    let blocking = ring(&scene, 2, PATIENTLY);
     let writer = blocking.writer().expect("created");
     write(&writer, 0..1);
     let reader = blocking.reader().expect("attached");
@@ -299,9 +302,8 @@ fn held_slots_refuse_and_a_released_one_accepts() {
             write(&writer, sequence..sequence + 1);
             held.push_back(read(&reader, sequence, 0));
         }
-        let mut next = slots as u64;
         // Round and round: the slot that is let go of is the one that is written.
-        for _ in 0..slots.min(70) + 2 {
+        for next in (slots as u64..).take(slots.min(70) + 2) {
             assert_eq!(kind(writer.write_arrow(&table(SEED, next))), Some(ErrorKind::RingFull), "{slots}");
             let middle = held.len() / 2;
             let address = held.remove(middle).expect("there is one").bytes().as_ptr();
@@ -309,7 +311,6 @@ fn held_slots_refuse_and_a_released_one_accepts() {
             let frame = read(&reader, next, 0);
             assert_eq!(frame.bytes().as_ptr(), address, "the only free slot");
             held.push_back(frame);
-            next += 1;
         }
         for frame in &held {
             check(SEED, frame).expect("a held frame stays as it is");
@@ -385,7 +386,7 @@ fn one_reader_too_many_is_told_and_gets_the_place_of_one_that_left() {
 fn a_reader_that_joins_while_the_writer_laps_loses_nothing() {
     for slots in [1, 2, 3, 17, 70] {
         let scene = Scene::new();
-        let ring = ring(&scene, slots, Full::Block(None));
+        let ring = ring(&scene, slots, PATIENTLY);
         let writer = ring.writer().expect("created");
         let (stop, joined) = (AtomicBool::new(false), AtomicU64::new(0));
         std::thread::scope(|scope| {
@@ -418,11 +419,43 @@ fn a_reader_that_joins_while_the_writer_laps_loses_nothing() {
                     next += 1;
                 }
             });
-            let results: Vec<_> = readers.into_iter().map(|reader| reader.join()).collect();
+            let results: Vec<_> = readers.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
             stop.store(true, Ordering::Relaxed);
             results.into_iter().for_each(|result| result.expect("a reader lost something"));
         });
         assert_eq!(joined.into_inner(), 500);
+        scene.gc();
+    }
+}
+
+#[test]
+fn the_frame_that_a_reader_joins_at_is_there() {
+    for slots in [1, 2] {
+        let scene = Scene::new();
+        let ring = ring(&scene, slots, PATIENTLY);
+        let writer = ring.writer().expect("created");
+        // The smallest of frames, so that the writer laps as fast as it can.
+        let small = table(SEED, 0).slice(0, 0).project(&[0]).expect("a column");
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let (stop, ring) = (&stop, &ring);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    writer.write_arrow(&small).expect("readers come and go");
+                }
+            });
+            let joins = scope.spawn(move || {
+                for round in 0..4000 {
+                    let reader = ring.reader().expect("attached");
+                    let frame = reader.read_frame(PATIENCE);
+                    let frame = frame.unwrap_or_else(|error| panic!("join {round}, {slots} slots: {error}"));
+                    assert_eq!(frame.expect("a frame").missed(), 0);
+                }
+            });
+            let result = joins.join();
+            stop.store(true, Ordering::Relaxed);
+            result.expect("a reader lost the frame it joined at");
+        });
         scene.gc();
     }
 }

@@ -7,7 +7,7 @@ use crate::rings::{Ring, state_name, when_full_name};
 use crate::rows::{self, Column};
 use crate::table::{Flush, Table};
 use crate::values::policy_name;
-use qadataswap::inspect::{self, ReaderInfo, RingInfo, RingState};
+use qadataswap::inspect::{self, ReaderInfo, RingInfo};
 use qadataswap::{QADataSwapError, Reader, ReaderPolicy, SharedMemoryConfig, StartAt};
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ use serde::Serialize;
 pub(crate) struct Args {
     /// Name of the ring.
     name: String,
-    /// Also show the columns of a frame; this attaches as a reader for a moment.
+    /// Also show the columns of the newest frame; this attaches as a reader for a moment.
     #[arg(long)]
     schema: bool,
 }
@@ -50,21 +50,17 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<()> {
     }
     match schema {
         Some(columns) => out.line(format_args!("\n{}", schema_table(&columns))),
-        None if args.schema => out.line("\nno schema: no frame can be read without taking it from the ring"),
+        None if args.schema => out.line("\nno schema: there is no frame"),
         None => Ok(()),
     }
 }
 
-/// The columns of the newest frame of a live ring, or of the oldest of another: whoever reads the last frame of
-/// a ring that has ended and leaves removes it.
+/// The columns of the newest frame. A reader that jumps to it drains nothing, so the ring stays as it is.
 fn schema(info: &RingInfo, global: &Global) -> anyhow::Result<Option<Vec<Column>>> {
-    let config = SharedMemoryConfig::new(&info.name).with_directory(&global.directory);
-    let config = match (info.state, info.standing.len()) {
-        (_, 0) => return Ok(None),
-        (RingState::Live, _) => config.with_policy(ReaderPolicy::Latest).with_start(StartAt::Newest),
-        (_, 1) => return Ok(None),
-        _ => config.with_policy(ReaderPolicy::Lossy).with_start(StartAt::Oldest),
-    };
+    let config = SharedMemoryConfig::new(&info.name)
+        .with_directory(&global.directory)
+        .with_policy(ReaderPolicy::Latest)
+        .with_start(StartAt::Newest);
     match Reader::new(config)?.try_read_frame() {
         Ok(frame) => Ok(frame.map(|frame| rows::columns(frame.schema()))),
         Err(QADataSwapError::EndOfStream { .. } | QADataSwapError::Replaced { .. }) => Ok(None),

@@ -4,7 +4,7 @@ use crate::{Outcome, fault, hold, refused, say, wait_for_end};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid};
-use qadataswap::ErrorKind;
+use qadataswap::{ErrorKind, Frame};
 use qadataswap_tests::frames::table_of;
 use qadataswap_tests::scene::{Full, Owed};
 use qadataswap_tests::{Line, Ring, check, table};
@@ -136,36 +136,38 @@ pub(crate) fn starve(ring: &Ring, relief: bool) -> Outcome {
     say(&Line::Open { next: 0, millis: 0 });
     let writer = ring.writer().map_err(fault)?;
     let reader = ring.reader().map_err(fault)?;
-    let ballast = ring.directory.join("ballast");
-    let mut next = 0;
-    let mut write = || -> Result<(), qadataswap::QADataSwapError> {
-        writer.write_arrow(&table(1, next))?;
-        next += 1;
+    // Three large frames, so that the small ones after them find room in their slots.
+    let frame = |sequence: u64| table_of(1, sequence, if sequence < 3 { 60 } else { 3 });
+    let is_whole = |got: &Frame| -> Outcome {
+        let (batch, _) = got.to_batch().map_err(fault)?;
+        hold!(batch == frame(got.sequence()), "frame {} changed", got.sequence());
         Ok(())
     };
-    for _ in 0..3 {
-        write().map_err(fault)?;
+    for sequence in 0..3 {
+        writer.write_arrow(&frame(sequence)).map_err(fault)?;
     }
+    let ballast = ring.directory.join("ballast");
     fill(&ballast)?;
     let mut held = Vec::new();
     for sequence in 0..3 {
         held.push(reader.read_frame(1000).map_err(fault)?.ok_or_else(|| format!("no frame {sequence}"))?);
     }
-    if !relief {
-        held.clear();
-    } else {
+    held.iter().try_for_each(is_whole)?;
+    if relief {
         // Only the slot without memory is free.
-        match write().err().map(|e| e.kind()) {
+        match writer.write_arrow(&frame(3)).err().map(|e| e.kind()) {
             Some(ErrorKind::NoSpace) => {}
             other => return Err(format!("{other:?} instead of NoSpace")),
         }
         std::fs::remove_file(&ballast).map_err(fault)?;
+    } else {
+        held.clear();
     }
-    for round in 0..20 {
-        write().map_err(|error| format!("frame {} of 20: {error}", round + 1))?;
-        check(1, &reader.read_frame(1000).map_err(fault)?.ok_or("no frame")?)?;
+    for sequence in 3..23 {
+        writer.write_arrow(&frame(sequence)).map_err(|error| format!("frame {sequence}: {error}"))?;
+        is_whole(&reader.read_frame(1000).map_err(fault)?.ok_or("no frame")?)?;
     }
-    held.iter().try_for_each(|frame| check(1, frame))
+    held.iter().try_for_each(is_whole)
 }
 
 /// Descriptors and ring mappings of this process.
