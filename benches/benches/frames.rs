@@ -16,7 +16,27 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             writeln!(out, "{line}")?;
         }
     }
+    let mut cold = read_cold()?;
+    let (median, tail) = (cold.quantile(0.5).as_nanos(), cold.quantile(0.99).as_nanos());
+    writeln!(out, "{:>9} {:<34} {median:>12} {tail:>12}", 1, cold.name())?;
     Ok(())
+}
+
+/// What reading costs when the caches hold something else, as they do after a large frame was written: to be
+/// compared with reading a large one.
+fn read_cold() -> Result<Samples, Box<dyn std::error::Error>> {
+    let table = quotes(1);
+    let config = SharedMemoryConfig::new(format!("bench-cold-{}", std::process::id())).with_size_mb(1);
+    let (writer, reader) = (Writer::new(&config)?, Reader::new(&config)?);
+    let mut read = Samples::new("read after 48 MB of other traffic");
+    let (from, mut to) = (vec![1_u8; 48_000_000], vec![0_u8; 48_000_000]);
+    for _ in 0..100 {
+        writer.write_arrow(&table)?;
+        to.copy_from_slice(std::hint::black_box(&from));
+        std::hint::black_box(&to);
+        drop(read.time(|| reader.try_read_arrow())?.ok_or("a frame is missing")?);
+    }
+    Ok(read)
 }
 
 fn measure(rows: usize, turns: usize) -> Result<Vec<String>, Box<dyn std::error::Error>> {
