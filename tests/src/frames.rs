@@ -120,7 +120,7 @@ pub fn table_of(seed: u64, sequence: u64, rows: usize) -> RecordBatch {
 /// A sentence on the difference.
 pub fn check(seed: u64, frame: &Frame) -> Result<(), String> {
     let sequence = frame.sequence();
-    let (got, _) = frame.to_batch().map_err(|error| error.to_string())?;
+    let got = frame.to_batch().map_err(|error| error.to_string())?;
     let expected = table_of(seed, sequence, rows(seed, sequence));
     if got == expected {
         return Ok(());

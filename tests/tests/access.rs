@@ -80,11 +80,11 @@ fn sizes_out_of_range_are_refused() {
 }
 
 #[test]
-fn a_folder_that_is_none_is_not_found() {
+fn a_folder_that_is_none_is_said_to_be_none() {
     let scene = Scene::new();
     let mut ring = scene.ring("feed");
     ring.directory.push("missing");
-    assert_eq!(kind(ring.writer()), Some(ErrorKind::NotFound));
+    assert_eq!(kind(ring.writer()), Some(ErrorKind::InvalidConfig));
     assert_eq!(kind(ring.reader()), Some(ErrorKind::NotFound));
 }
 

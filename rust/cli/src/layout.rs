@@ -5,7 +5,7 @@ use crate::exit::{Exit, Failed};
 use crate::human;
 use crate::out::Out;
 use crate::table::{Flush, Table};
-use qadataswap::{Field, describe_layout};
+use qadataswap::{LayoutField, describe_layout};
 use serde::Serialize;
 
 /// Print where everything lies in a ring's region: its parts, then the fields of each fixed part.
@@ -34,8 +34,8 @@ struct Line {
     size: u64,
 }
 
-impl From<Field> for Line {
-    fn from(field: Field) -> Line {
+impl From<LayoutField> for Line {
+    fn from(field: LayoutField) -> Line {
         let (part, name) = match field.name.split_once('.') {
             Some((part, name)) => (Some(part), name),
             None => (None, field.name),

@@ -142,9 +142,13 @@ fn publish(
 fn explain(error: QADataSwapError, frame: &RecordBatch) -> anyhow::Error {
     let remedy = match &error {
         QADataSwapError::FrameTooLarge { needed, available, .. } => {
+            // What a frame takes beside its rows is not known here: a tenth is left for it.
             let rows =
-                (frame.num_rows() as u128 * u128::from(*available) / u128::from((*needed).max(1))).max(1);
-            format!("--slot-bytes {needed} or more, or --rows-per-frame {rows} or fewer")
+                frame.num_rows() as u128 * u128::from(*available) * 9 / u128::from((*needed).max(1)) / 10;
+            match rows {
+                0..100 => format!("--slot-bytes {needed} or more"),
+                rows => format!("--slot-bytes {needed} or more, or --rows-per-frame {rows} or fewer"),
+            }
         }
         QADataSwapError::NoSpace { .. } => {
             "fewer --buffers, a smaller --rows-per-frame, or another --directory".to_owned()

@@ -50,6 +50,8 @@ pub(crate) fn attach(config: &SharedMemoryConfig) -> Result<(Attachment, Subscri
         // What a dead writer was about to decide would hide frames from those who come now.
         region.repair_under_gate();
     }
+    // Also books what the dead have read: their places are about to be taken.
+    region.evict_dead(0..shared.rows_used());
     let Some(row) = claim_row(&region)? else {
         return Err(QADataSwapError::TooManyReaders {
             ring: ring.to_owned(),

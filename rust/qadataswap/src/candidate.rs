@@ -51,7 +51,7 @@ pub(crate) fn open_candidate(
         return Err(QADataSwapError::PermissionDenied {
             ring: ring.to_owned(),
             reason: format!(
-                "it belongs to user {owner}, expected {me} or root; name that user as a trusted owner if it is"
+                "it belongs to user {owner}, expected {me} or root; name user {owner} as a trusted owner if you trust what it writes"
             ),
         });
     }

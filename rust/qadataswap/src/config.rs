@@ -213,7 +213,8 @@ impl SharedMemoryConfig {
         self
     }
 
-    /// Compresses the buffers of every frame written. Readers decompress, that is: copy.
+    /// Compresses the buffers of every frame written; loans, which are built in place, are never compressed.
+    /// Readers decompress, that is: copy.
     #[must_use]
     pub fn with_compression(mut self, compression: Compression) -> Self {
         self.compression = compression;
@@ -257,7 +258,8 @@ impl SharedMemoryConfig {
         self
     }
 
-    /// The folder of the rings; `/dev/shm` unless given. It must be a tmpfs.
+    /// The folder of the rings; `/dev/shm` unless given. Meant to be a tmpfs: on a disk's file system a ring works,
+    /// but what is written to it is written to the disk as well.
     #[must_use]
     pub fn with_directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = directory.into();
@@ -327,6 +329,12 @@ impl From<&str> for SharedMemoryConfig {
 
 impl From<String> for SharedMemoryConfig {
     fn from(name: String) -> Self {
+        SharedMemoryConfig::new(name)
+    }
+}
+
+impl From<&String> for SharedMemoryConfig {
+    fn from(name: &String) -> Self {
         SharedMemoryConfig::new(name)
     }
 }

@@ -164,9 +164,10 @@ fn build(config: &SharedMemoryConfig, name: &RingName, path: &Path, geometry: Ge
         Mode::from_raw_mode(config.mode & 0o777),
     )
     .map_err(|error| match error {
-        Errno::NOENT | Errno::NOTDIR => {
-            QADataSwapError::NotFound { ring: ring.to_owned(), directory: directory.display().to_string() }
-        }
+        Errno::NOENT | Errno::NOTDIR => QADataSwapError::InvalidConfig {
+            ring: ring.to_owned(),
+            reason: format!("the folder {} does not exist; make it first", directory.display()),
+        },
         Errno::NOSPC | Errno::DQUOT => no_space(config, geometry.control_bytes, error.into()),
         error => QADataSwapError::io(ring, "creating the region", error),
     })?

@@ -114,6 +114,22 @@ impl SharedDataFrame {
         self.writer()?.loan(schema, rows)
     }
 
+    /// See [`Writer::loan_with`].
+    ///
+    /// # Errors
+    /// As there; [`WrongRole`](QADataSwapError::WrongRole) on a reader.
+    pub fn loan_with(&self, schema: &SchemaRef, rows: usize, var_bytes: usize) -> Result<Loan<'_>> {
+        self.writer()?.loan_with(schema, rows, var_bytes)
+    }
+
+    /// See [`Reader::has_writer`].
+    ///
+    /// # Errors
+    /// As there; [`WrongRole`](QADataSwapError::WrongRole) on a writer.
+    pub fn has_writer(&self) -> Result<bool> {
+        self.reader()?.has_writer()
+    }
+
     /// See [`Reader::read_arrow`].
     ///
     /// # Errors

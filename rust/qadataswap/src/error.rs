@@ -2,7 +2,7 @@
 //!
 //! Law: a message names the ring, says what was expected and what was got, then the remedy.
 
-use crate::frame::FrameError;
+use crate::frame::{FrameError, OutOfRoom};
 use arrow_schema::ArrowError;
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub enum QADataSwapError {
     },
     /// No ring of this name exists.
     #[error(
-        "ring '{ring}' does not exist in {directory}; start its writer first, or give the reader an attach timeout"
+        "ring '{ring}' does not exist in {directory}: it was not started, or it has ended and been read; start its writer first, or give the reader a longer attach timeout"
     )]
     NotFound {
         /// The ring.
@@ -59,7 +59,7 @@ pub enum QADataSwapError {
     },
     /// Every reader's place is taken.
     #[error(
-        "ring '{ring}' admits {max_readers} readers and has them all; create it with a larger max_readers"
+        "ring '{ring}' admits {max_readers} reader(s) and has them all; create it with a larger max_readers"
     )]
     TooManyReaders {
         /// The ring.
@@ -89,7 +89,7 @@ pub enum QADataSwapError {
     },
     /// The frame does not fit into a slot.
     #[error(
-        "ring '{ring}': the frame needs {needed} bytes, a slot holds {available}; write fewer rows at a time or create the ring with at least {needed} bytes a slot"
+        "ring '{ring}': the frame needs {needed} bytes, a slot holds {available}; write fewer rows at a time, or create the ring with slots of at least as many bytes (slot_bytes)"
     )]
     FrameTooLarge {
         /// The ring.
@@ -100,25 +100,21 @@ pub enum QADataSwapError {
         available: u64,
     },
     /// The ring is full and its writer was asked not to wait.
-    #[error(
-        "ring '{ring}' is full: {reason}; read faster, raise buffer_count, or let the writer block or overwrite"
-    )]
+    #[error("ring '{ring}' is full: {reason}")]
     RingFull {
         /// The ring.
         ring: String,
-        /// Who holds it.
+        /// Who holds it, and the remedy.
         reason: String,
     },
     /// The ring stayed full for as long as the writer would wait.
-    #[error(
-        "ring '{ring}' stayed full for {waited:?}: {reason}; read faster, raise buffer_count or the write timeout"
-    )]
+    #[error("ring '{ring}' stayed full for {waited:.1?}: {reason}")]
     WriteTimeout {
         /// The ring.
         ring: String,
         /// How long.
         waited: Duration,
-        /// Who holds it.
+        /// Who holds it, and the remedy.
         reason: String,
     },
     /// The writer has ended the stream and every frame has been read.
@@ -154,7 +150,7 @@ pub enum QADataSwapError {
         sequence: u64,
     },
     /// A writer's call on a reader, or the other way round.
-    #[error("ring '{ring}': this handle is a {is}, the call needs a {needs}")]
+    #[error("ring '{ring}': this handle is a {is}, the call needs a {needs}; make one with create_{needs}")]
     WrongRole {
         /// The ring.
         ring: String,
@@ -164,7 +160,7 @@ pub enum QADataSwapError {
         needs: &'static str,
     },
     /// The handle was closed.
-    #[error("ring '{ring}': this handle has been closed")]
+    #[error("ring '{ring}': this handle has been closed; make a new one")]
     Closed {
         /// The ring.
         ring: String,
@@ -177,7 +173,7 @@ pub enum QADataSwapError {
         /// The ring.
         ring: String,
     },
-    /// The writer was to be closed while a loan is out.
+    /// The writer was to be closed while a loan is out, or every slot is lent.
     #[error("ring '{ring}': a loan is out; commit or drop it first")]
     LoanOut {
         /// The ring.
@@ -233,6 +229,9 @@ pub enum QADataSwapError {
         /// What, and the remedy.
         what: String,
     },
+    /// A value did not fit into a loan.
+    #[error("loan: {0}")]
+    OutOfRoom(#[from] OutOfRoom),
     /// Arrow found fault with a table.
     #[error("arrow: {0}")]
     ArrowError(#[from] ArrowError),
@@ -266,7 +265,7 @@ macro_rules! kinds {
 kinds! {
     InvalidName, InvalidConfig, NotFound, PermissionDenied, WriterExists, TooManyReaders, Incompatible,
     Corrupt, FrameTooLarge, RingFull, WriteTimeout, EndOfStream, WriterDied, Replaced, Evicted, WrongRole,
-    Closed, Forked, LoanOut, NoSpace, MemoryMapFailed, Busy, Io, Unsupported, ArrowError,
+    Closed, Forked, LoanOut, NoSpace, MemoryMapFailed, Busy, Io, Unsupported, OutOfRoom, ArrowError,
 }
 
 impl QADataSwapError {

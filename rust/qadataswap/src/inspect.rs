@@ -257,8 +257,9 @@ pub fn info(name: &str, directory: impl AsRef<Path>) -> Result<RingInfo> {
 /// [`Io`](QADataSwapError::Io) if the folder cannot be read.
 pub fn list(directory: impl AsRef<Path>) -> Result<Vec<(String, Result<RingInfo>)>> {
     let directory = directory.as_ref();
-    let entries = std::fs::read_dir(directory)
-        .map_err(|error| QADataSwapError::io("*", "reading the folder", error))?;
+    let entries = std::fs::read_dir(directory).map_err(|error| {
+        QADataSwapError::io(&directory.display().to_string(), "reading the folder", error)
+    })?;
     let mut rings: Vec<_> = entries
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.strip_prefix(PREFIX).map(str::to_owned))

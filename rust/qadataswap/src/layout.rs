@@ -86,7 +86,7 @@ pub(crate) struct Status {
     pub(crate) generation: AtomicU64,
     /// Next schema id to hand out.
     pub(crate) next_schema: AtomicU64,
-    /// The furthest cursor with which a reader has ever left.
+    /// The furthest cursor with which a reader that read all it passed has left, or died.
     pub(crate) drained: AtomicU64,
     /// What a full ring means to the writer: 0 block, 1 overwrite, 2 fail.
     pub(crate) when_full: AtomicU32,
@@ -282,7 +282,7 @@ impl Geometry {
         }
         if slot_bytes == 0 || slot_bytes > MAX_SLOT_BYTES || !slot_bytes.is_multiple_of(PAGE) {
             return Err(format!(
-                "slot capacity {slot_bytes} is not a multiple of {PAGE} within {PAGE}..={MAX_SLOT_BYTES}"
+                "a slot of {slot_bytes} bytes is not a multiple of {PAGE} within {PAGE}..={MAX_SLOT_BYTES}: give another size"
             ));
         }
         let mut geometry =

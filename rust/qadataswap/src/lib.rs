@@ -24,6 +24,11 @@
 //!
 //! What lies in shared memory, and why it can be read without a lock, stands in `docs/design.md`.
 
+/// The Arrow that this crate speaks: tables cross its API as these types.
+pub use arrow_array;
+/// See [`arrow_array`].
+pub use arrow_schema;
+
 mod atomic;
 mod attach;
 mod candidate;
@@ -54,7 +59,7 @@ pub use config::{ReaderPolicy, SharedMemoryConfig, StartAt, Timeout, WhenFull};
 pub use dataframe::{SharedDataFrame, create_reader, create_writer};
 pub use error::{ErrorKind, QADataSwapError, Result};
 pub use frame::{BoolColumn, ColumnIndex, Compression, Native, OutOfRoom, Validation, Validity, ViewColumn};
-pub use layout::{Field, describe as describe_layout};
+pub use layout::{Field as LayoutField, describe as describe_layout};
 pub use loan::{Loan, LoanColumns};
 pub use reader::{Frame, Frames, Reader};
 pub use stats::Stats;

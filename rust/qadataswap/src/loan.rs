@@ -1,7 +1,7 @@
 //! Loans: a frame that is built where it will be read.
 //!
 //! Law: what is lent lies in a slot that nobody else can reach until [`Loan::commit`]; a loan that is dropped
-//! leaves no trace.
+//! publishes nothing, though the oldest frame may have gone for it.
 
 use crate::error::{QADataSwapError, Result};
 use crate::frame::{BoolColumn, ColumnIndex, Columns, FrameError, LoanPlan, Native, Validity, ViewColumn};

@@ -128,7 +128,9 @@ impl Publisher {
     /// is not to be published goes back by [`abandon`](Publisher::abandon).
     #[inline]
     pub(crate) fn acquire(&mut self, ring: &Ring<'_>) -> Result<FreeSlot, Full> {
-        if self.slot_in[self.index(self.next + self.out)].is_none()
+        let wanted = self.next + self.out;
+        if wanted < MAX_SEQUENCE
+            && self.slot_in[self.index(wanted)].is_none()
             && let Some(slot) = self.free.pop()
         {
             self.out += 1;

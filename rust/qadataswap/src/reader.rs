@@ -111,11 +111,16 @@ impl Frame {
     }
 
     /// The table as one batch. A table of one chunk is handed out as it is; several chunks are put together,
-    /// which copies them: the number of bytes copied comes with it.
+    /// which copies them.
     ///
     /// # Errors
     /// [`QADataSwapError::ArrowError`] if the chunks cannot be put together.
-    pub fn to_batch(&self) -> Result<(RecordBatch, u64)> {
+    pub fn to_batch(&self) -> Result<RecordBatch> {
+        self.whole().map(|(batch, _)| batch)
+    }
+
+    /// The table as one batch, and how many bytes that has copied.
+    fn whole(&self) -> Result<(RecordBatch, u64)> {
         match self.batches() {
             [batch] => Ok((batch.clone(), 0)),
             [] => Ok((RecordBatch::new_empty(self.schema().clone()), 0)),
@@ -209,7 +214,7 @@ impl Reader {
 
     fn to_batch(&self, frame: Option<Frame>) -> Result<Option<RecordBatch>> {
         let Some(frame) = frame else { return Ok(None) };
-        let (batch, copied) = frame.to_batch()?;
+        let (batch, copied) = frame.whole()?;
         self.inner.borrow_mut().stats.bytes_copied += copied;
         Ok(Some(batch))
     }

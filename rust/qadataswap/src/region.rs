@@ -9,6 +9,7 @@ use crate::peers::{Byte, LockFile, Process};
 use crate::ring::{Ring, repair};
 use crate::segment::{Segment, forks};
 use crate::sync::{Ordering, set_state};
+use crate::wait;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -69,6 +70,9 @@ impl Region {
                 tracing::info!(ring = self.name, row, cursor, "freed the place of a dead reader");
                 evicted += 1;
             }
+        }
+        if evicted > 0 {
+            wait::ring_always(ring.space);
         }
         evicted
     }

@@ -157,23 +157,28 @@ impl<'a> Ring<'a> {
             published_ns: entry.published_ns.load(Ordering::Relaxed),
             rows: entry.rows.load(Ordering::Relaxed),
         };
-        // A slot of a torn read may be any slot of the ring, but never one outside it.
-        let slot = meta.slot.min(self.entries.len() as u32 - 1);
-        let (word, bit) = pin_of(slot);
+        if u64::from(meta.slot) >= self.len() {
+            // No bit stands for such a slot: nothing to set, nothing to take off.
+            return match self.standing(sequence) {
+                Standing::Stands => Pin::NoSuchSlot(meta.slot),
+                Standing::Gone => self.gone_or(Pin::Gone, sequence),
+                Standing::Asked | Standing::NotYet => Pin::Asked,
+            };
+        }
+        let (word, bit) = pin_of(meta.slot);
         self.row(reader)[word].fetch_or(bit, Ordering::Relaxed);
         fence_pin();
         let now = self.standing(sequence);
-        if now == Standing::Stands && slot == meta.slot {
+        if now == Standing::Stands {
             // The frame stood unmarked after our bit had become visible: the fields above are its own and its
             // slot stays as it is.
             return Pin::Held(meta);
         }
         // The bit may lie on somebody else's frame: take it off.
-        self.unpin(reader, slot);
+        self.unpin(reader, meta.slot);
         match now {
-            Standing::Stands => Pin::NoSuchSlot(meta.slot),
             Standing::Gone => self.gone_or(Pin::Gone, sequence),
-            Standing::Asked | Standing::NotYet => Pin::Asked,
+            _ => Pin::Asked,
         }
     }
 
@@ -252,7 +257,8 @@ impl<'a> Ring<'a> {
         let mut from = if newest { self.published().saturating_sub(1) } else { 0 };
         loop {
             let cursor = self.oldest_from(from);
-            words[row::CURSOR].store(cursor, Ordering::Relaxed);
+            // A writer may be waiting for the cursor of the turn before.
+            self.advance(reader, cursor);
             words[row::STATE].store(state.word(), leave());
             fence_join();
             let head = self.published();
@@ -300,7 +306,7 @@ impl<'a> Ring<'a> {
             epoch: seen.epoch.wrapping_add(1),
         };
         self.row(reader)[row::STATE]
-            .compare_exchange(seen.word(), freed.word(), Ordering::AcqRel, Ordering::Relaxed)
+            .compare_exchange(seen.word(), freed.word(), leave(), Ordering::Relaxed)
             .is_ok()
     }
 

@@ -11,6 +11,8 @@ pub(crate) struct Subscriber {
     policy: Policy,
     /// The sequence wanted next: one more than the last one returned.
     next: u64,
+    /// Frames missed before one that could not be had.
+    skipped: u64,
     /// The row's state when it joined, by which it is known.
     joined: row::State,
 }
@@ -35,7 +37,7 @@ pub(crate) enum Next {
 impl Subscriber {
     /// A reader on row `reader`, which has joined with this cursor and state.
     pub(crate) fn new(reader: usize, policy: Policy, (next, joined): (u64, row::State)) -> Subscriber {
-        Subscriber { reader, policy, next, joined }
+        Subscriber { reader, policy, next, skipped: 0, joined }
     }
 
     /// The sequence wanted next.
@@ -50,12 +52,13 @@ impl Subscriber {
             Next::NotYet => {}
             found => return found,
         }
-        if ring.state() == STATE_OPEN {
+        let state = ring.state();
+        if state == STATE_OPEN {
             return Next::NotYet;
         }
         // The end was set after the last frame: what there is, is there now.
         match self.step(ring) {
-            Next::NotYet => Next::Ended(ring.state()),
+            Next::NotYet => Next::Ended(state),
             found => found,
         }
     }
@@ -72,7 +75,7 @@ impl Subscriber {
             }
             match ring.pin(self.reader, want) {
                 Pin::Held(meta) => {
-                    let missed = want - self.next;
+                    let missed = want - self.next + std::mem::take(&mut self.skipped);
                     self.next = want + 1;
                     // After the check that the pin holds: see "Cursors" in ring.rs.
                     ring.advance(self.reader, self.next);
@@ -83,6 +86,7 @@ impl Subscriber {
                 Pin::Gone if self.policy == Policy::Lossless => return Next::Lost,
                 Pin::Asked | Pin::Gone => want = ring.oldest_from(want + 1),
                 Pin::NoSuchSlot(slot) => {
+                    self.skipped += want - self.next;
                     self.next = want + 1;
                     ring.advance(self.reader, self.next);
                     return Next::NoSuchSlot(want, slot);

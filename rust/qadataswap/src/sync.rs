@@ -11,13 +11,13 @@
 //! | [`observe`] | reader loads a directory stamp | [`publish`] |
 //! | [`release_pin`] | reader clears its pin | [`scan_pins`]: its reads are over before the slot is rewritten |
 //! | [`scan_pins`] | writer reads every pin | [`release_pin`] |
-//! | [`leave`] | reader gives up its row | [`scan_rows`]: its reads are over before its pins are ignored |
+//! | [`leave`] | reader claims, takes or gives up its row | [`scan_rows`]: its reads are over before its pins are ignored |
 //! | [`scan_rows`] | writer reads a row's state | [`leave`] |
 //! | [`advance_head`] | writer stores `head` | [`load_head`] |
 //! | [`load_head`] | joining or skipping reader | [`advance_head`]: entries below `head` carry stamps at least as new |
 //! | [`set_state`] | writer stores the ring's state | [`load_state`]: every frame before the end is visible with the end |
 //! | [`load_state`] | reader loads it | [`set_state`] |
-//! | [`fence_pin`] | reader, between pin (or cursor) and re-check | [`fence_reclaim`] |
+//! | [`fence_pin`] | reader, between pin and re-check | [`fence_reclaim`] |
 //! | [`fence_reclaim`] | writer, between mark and look | [`fence_pin`], [`fence_join`] |
 //! | [`fence_join`] | joining reader, between cursor and re-check | [`fence_reclaim`] |
 //! | [`fence_sleep`] | waiter, between its flag and its last look | [`fence_wake`] |

@@ -62,19 +62,14 @@ impl Open {
         Ok(())
     }
 
-    /// The folder is full: looks for another slot that has the memory already, instead of `barren`.
-    #[cold]
-    fn acquire_with_memory(&mut self, barren: FreeSlot, needed: u64) -> Option<FreeSlot> {
-        let mut without = vec![barren];
-        let found = loop {
-            match self.publisher.acquire(&self.region.segment.ring()) {
-                Ok(slot) if self.reserve(&slot, needed).is_ok() => break Some(slot),
-                Ok(slot) => without.push(slot),
-                Err(_) => break None,
-            }
+    /// Whether some slot but `barren` has, or can get, memory for `needed` bytes. Reserving changes no content, so
+    /// it may be tried on slots that are in use.
+    fn another_has_memory(&self, barren: u32, needed: u64) -> bool {
+        let has = |slot: u32| {
+            let reserved = self.slots[slot as usize].reserved;
+            reserved >= needed || self.region.segment.reserve_slot(slot, reserved, needed).is_ok()
         };
-        without.into_iter().for_each(|slot| self.publisher.put_last(slot));
-        found
+        (0..self.region.segment.geometry().buffer_count).any(|slot| slot != barren && has(slot))
     }
 }
 
@@ -116,9 +111,11 @@ impl Writer {
     /// Writes a table of one chunk and returns the frame's sequence number.
     ///
     /// # Errors
-    /// [`FrameTooLarge`](QADataSwapError::FrameTooLarge), [`NoSpace`](QADataSwapError::NoSpace); when the ring
-    /// is full, by the writer's [`WhenFull`]: [`WriteTimeout`](QADataSwapError::WriteTimeout) or
-    /// [`RingFull`](QADataSwapError::RingFull). Nothing is published then, and a full ring is as it was.
+    /// [`FrameTooLarge`](QADataSwapError::FrameTooLarge), [`NoSpace`](QADataSwapError::NoSpace),
+    /// [`LoanOut`](QADataSwapError::LoanOut) if every slot is lent, [`Closed`](QADataSwapError::Closed),
+    /// [`Forked`](QADataSwapError::Forked); when the ring is full, by the writer's [`WhenFull`]: [`WriteTimeout`](QADataSwapError::WriteTimeout) or
+    /// [`RingFull`](QADataSwapError::RingFull). Nothing is published then, and a full ring is as it was
+    /// (after another error the oldest frame may have gone).
     pub fn write_arrow(&self, batch: &RecordBatch) -> Result<u64> {
         self.write_batches(batch.schema_ref(), std::slice::from_ref(batch))
     }
@@ -151,7 +148,7 @@ impl Writer {
     ///
     /// # Errors
     /// As [`write_arrow`](Writer::write_arrow); [`Unsupported`](QADataSwapError::Unsupported) for a type that
-    /// cannot be lent.
+    /// cannot be lent; [`LoanOut`](QADataSwapError::LoanOut) if every slot is lent already.
     pub fn loan(&self, schema: &SchemaRef, rows: usize) -> Result<Loan<'_>> {
         self.loan_with(schema, rows, 0)
     }
@@ -272,19 +269,36 @@ impl Inner {
                 available: capacity,
             });
         }
-        let mut slot = self.acquire(wait)?;
         let needed = total.min(capacity);
+        let slot = self.acquire_with_memory(needed, wait)?;
         let open = self.open.as_mut().expect("checked above");
-        if let Err(error) = open.reserve(&slot, needed) {
-            slot = open
-                .acquire_with_memory(slot, needed)
-                .ok_or_else(|| create::reserve_error(&self.config, needed, error))?;
-        }
         let state = &mut open.slots[slot.index() as usize];
         let prefix_stands = state.schema == schema_key + 1;
         // Until the frame is whole, nothing is known of the slot.
         state.schema = 0;
         Ok(Draft { slot, prefix_stands })
+    }
+
+    /// A slot with memory for `needed` bytes. If the folder is full, one that has the memory already.
+    fn acquire_with_memory(&mut self, needed: u64, wait: bool) -> Result<FreeSlot> {
+        let slot = self.acquire(wait)?;
+        let open = self.open.as_mut().expect("a slot was just had from it");
+        let Err(error) = open.reserve(&slot, needed) else { return Ok(slot) };
+        let mut found = None;
+        let promising = open.another_has_memory(slot.index(), needed);
+        // Those without memory stay out until one with memory has come.
+        let mut without = vec![slot];
+        while promising && found.is_none() {
+            let Ok(slot) = self.acquire(wait) else { break };
+            let open = self.open.as_mut().expect("a slot was just had from it");
+            match open.reserve(&slot, needed) {
+                Ok(()) => found = Some(slot),
+                Err(_) => without.push(slot),
+            }
+        }
+        let open = self.open.as_mut().expect("a slot was just had from it");
+        without.into_iter().for_each(|slot| open.publisher.put_last(slot));
+        found.ok_or_else(|| create::reserve_error(&self.config, needed, error))
     }
 
     /// The region, for a loan.
@@ -342,9 +356,9 @@ impl Inner {
         let look = || match publisher.borrow_mut().acquire(&ring) {
             Ok(slot) => Ok(Some(slot)),
             Err(Full::Lent) => Err(QADataSwapError::LoanOut { ring: config.name.clone() }),
-            Err(Full::Exhausted) => Err(QADataSwapError::RingFull {
+            Err(Full::Exhausted) => Err(QADataSwapError::Unsupported {
                 ring: config.name.clone(),
-                reason: "its sequence numbers are used up; create it anew under another name".to_owned(),
+                what: "its sequence numbers are used up; create it anew under another name".to_owned(),
             }),
             Err(why) => {
                 full.set(why);
@@ -406,13 +420,19 @@ fn describe(region: &Region, full: Full, blockers: &[usize]) -> String {
             format!("process {pid} is {lag} frames behind and holds {} slots", ring.pins(row))
         })
         .collect();
-    let what = match full {
-        Full::Unread => "a lossless reader has not read the oldest frame",
-        Full::Pinned | Full::Lent | Full::Exhausted => "readers hold every slot",
+    let (what, remedy) = match full {
+        Full::Unread => (
+            "a lossless reader has not read the oldest frame",
+            "read faster, read as lossy or latest, or raise buffer_count or the write timeout",
+        ),
+        Full::Pinned | Full::Lent | Full::Exhausted => (
+            "readers hold every slot",
+            "drop frames that are done with, copy what is kept, or raise buffer_count",
+        ),
     };
     match who.is_empty() {
-        true => what.to_owned(),
-        false => format!("{what} ({})", who.join("; ")),
+        true => format!("{what}; {remedy}"),
+        false => format!("{what} ({}); {remedy}", who.join("; ")),
     }
 }
 

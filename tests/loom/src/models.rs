@@ -297,6 +297,40 @@ fn a_sleeping_writer_is_woken_by_a_reader_that_leaves() {
     });
 }
 
+/// A newcomer that shows an old cursor for a moment, and moves on, wakes the writer that waits for it.
+#[test]
+fn a_sleeping_writer_is_woken_by_a_newcomer_that_moves_on() {
+    model(|| {
+        let world = World::new(3, 3);
+        let ring = world.ring();
+        let mut publisher = Publisher::new(&ring);
+        let mut hold = |reader: usize, sequence: u64, publisher: &mut Publisher| {
+            let mut holder = world.join(reader, Policy::Lossy);
+            loop {
+                match holder.poll(&ring) {
+                    Next::Frame(meta, _) if meta.sequence == sequence => break meta.slot,
+                    Next::Frame(meta, _) => ring.unpin(reader, meta.slot),
+                    Next::NotYet => world.write(publisher).expect("one slot of three is free"),
+                    other => panic!("{other:?}"),
+                }
+            }
+        };
+        // Frames 3 and 5 stand, frame 4 is gone: frame 1 was held while 3 came, 3 while 5 did.
+        let first = hold(0, 1, &mut publisher);
+        let second = hold(1, 3, &mut publisher);
+        for _ in 0..2 {
+            world.write(&mut publisher).expect("one slot of three is free");
+        }
+        ring.unpin(0, first);
+        ring.unpin(1, second);
+        world.leave(0);
+        world.leave(1);
+        let newcomer = spawn(&world, |world| world.join(2, Policy::Lossless).next());
+        world.write_blocking(&mut publisher);
+        assert!(newcomer.join().expect("the newcomer joins") >= 3);
+    });
+}
+
 /// The end comes after the last frame.
 #[test]
 fn a_reader_sees_the_last_frame_before_the_end() {

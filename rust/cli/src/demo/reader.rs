@@ -108,7 +108,7 @@ impl Tally {
             self.latencies.add(age);
         }
         self.buffers.add(frame);
-        let (batch, _) = frame.to_batch()?;
+        let batch = frame.to_batch()?;
         let hash = content::of(&batch)?;
         self.checksum = content::fold(self.checksum, frame.sequence(), hash);
         self.received.push((frame.sequence(), hash));

@@ -31,6 +31,12 @@ pub(crate) struct RingArgs {
     /// How long to block.
     #[arg(long, default_value = "5s", value_name = "DUR")]
     write_timeout: Limit,
+    /// Permission bits of the ring's file, octal. Readers need to read and write it.
+    #[arg(long, value_name = "OCTAL", default_value = "600", value_parser = octal)]
+    mode: u32,
+    /// Numeric group to give the ring's file to.
+    #[arg(long, value_name = "GID")]
+    group: Option<u32>,
     /// Body compression. Readers of compressed frames copy.
     #[arg(long, value_enum, default_value_t = Codec::None)]
     compression: Codec,
@@ -53,16 +59,28 @@ impl RingArgs {
             .with_directory(&global.directory)
             .with_buffer_count(self.buffers)
             .with_max_readers(self.max_readers)
+            .with_mode(self.mode)
             .with_compression(self.compression.into())
             .with_when_full(match self.when_full {
                 Full::Block => send::BLOCK,
                 Full::Overwrite => WhenFull::Overwrite,
                 Full::Fail => WhenFull::Fail,
             });
+        let config = match self.group {
+            Some(gid) => config.with_group(gid),
+            None => config,
+        };
         match (self.slot_bytes, self.size_mb) {
             (Some(bytes), _) => config.with_slot_bytes(bytes),
             (None, Some(mebibytes)) => config.with_size_mb(mebibytes),
             (None, None) => config.with_slot_bytes(slot::slot_bytes(slot::frame_bytes(first))),
         }
+    }
+}
+
+fn octal(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err("expected octal permission bits such as 660".to_owned()),
     }
 }

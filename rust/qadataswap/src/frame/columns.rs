@@ -313,7 +313,7 @@ pub struct ViewColumn<'a, T: ?Sized> {
 
 /// A value was longer than what is left of a column's data area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("value of {needed} bytes, {left} left for long values; ask for a loan with more bytes for them")]
+#[error("value of {needed} bytes, {left} left for long values; ask for more of them (loan_with)")]
 pub struct OutOfRoom {
     /// The bytes of the value.
     pub needed: usize,

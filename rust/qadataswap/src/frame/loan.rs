@@ -96,7 +96,7 @@ impl Encoder {
                     Some((width, _)) => Cells::Fixed(width),
                     None => {
                         return Err(FrameError::Unsupported(format!(
-                            "column '{}' is {other}, which cannot be built in place; build the table and write it",
+                            "column '{}' is {other}, which cannot be built in place; declare strings and binaries as their view types, or build the table and write it",
                             field.name()
                         )));
                     }

@@ -95,7 +95,7 @@ pub(crate) fn cramp(ring: &Ring) -> Outcome {
     for sequence in 0..written {
         let frame = reader.read_frame(1000).map_err(fault)?.ok_or("no frame after NoSpace")?;
         hold!(frame.sequence() == sequence, "frame {} instead of {sequence}", frame.sequence());
-        let (batch, _) = frame.to_batch().map_err(fault)?;
+        let batch = frame.to_batch().map_err(fault)?;
         hold!(batch == table_of(1, sequence, large), "frame {sequence} changed");
     }
     // Smaller frames go on where there is room.
@@ -139,7 +139,7 @@ pub(crate) fn starve(ring: &Ring, relief: bool) -> Outcome {
     // Three large frames, so that the small ones after them find room in their slots.
     let frame = |sequence: u64| table_of(1, sequence, if sequence < 3 { 60 } else { 3 });
     let is_whole = |got: &Frame| -> Outcome {
-        let (batch, _) = got.to_batch().map_err(fault)?;
+        let batch = got.to_batch().map_err(fault)?;
         hold!(batch == frame(got.sequence()), "frame {} changed", got.sequence());
         Ok(())
     };
