@@ -21,6 +21,9 @@ const TABLE_ROWS: usize = 10;
 /// A watcher must not hold up a ring: it is lossy unless told otherwise, and says what it missed. With --json,
 /// each line is one frame: {"ring", "sequence", "num_rows", "bytes", "bytes_copied", "published_ns" (monotonic
 /// clock), "age_ns", "missed", "rows": [{column: value, ...}, ...]}.
+///
+/// Whoever reads an ended ring from its oldest frame to its end, and leaves it last, removes it. With --policy
+/// latest or --from newest, tail only looks.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Name of the ring.

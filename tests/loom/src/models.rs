@@ -304,7 +304,7 @@ fn a_sleeping_writer_is_woken_by_a_newcomer_that_moves_on() {
         let world = World::new(3, 3);
         let ring = world.ring();
         let mut publisher = Publisher::new(&ring);
-        let mut hold = |reader: usize, sequence: u64, publisher: &mut Publisher| {
+        let hold = |reader: usize, sequence: u64, publisher: &mut Publisher| {
             let mut holder = world.join(reader, Policy::Lossy);
             loop {
                 match holder.poll(&ring) {
