@@ -36,6 +36,9 @@ pub(crate) struct Args {
     readers_last: usize,
 }
 
+/// How long before it is due a table is made.
+const LEAD: Duration = Duration::from_millis(1);
+
 pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<()> {
     let stop = Stop::on_signals()?;
     args.member.tie_to_parent()?;
@@ -59,13 +62,19 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<()> {
     let mut sent = Vec::new();
     let mut checksum = 0;
     let mut writes = Latencies::default();
-    for table in tables {
+    loop {
+        let due = pace.due(sent.len() as u64).unwrap_or(start);
+        // The next table is made shortly before it is due, not right after the last one was sent: the kernel likes to
+        // wake a reader on the writer's core, where it would wait for us.
+        if !stop.sleep_until(due.checked_sub(LEAD).unwrap_or(due)) {
+            return Err(interrupted());
+        }
+        let Some(table) = tables.next() else { break };
         let table = table.with_context(|| format!("reading {}", plan.title))?;
         let hash = content::of(&table)?;
         if let Some(bars) = &mut bars {
             bars.add(&table)?;
         }
-        let due = pace.due(sent.len() as u64).unwrap_or(start);
         let sequence = match stop.sleep_until(due) {
             true => {
                 let before = Instant::now();
