@@ -17,7 +17,7 @@ pub(crate) struct Cli {
 /// What every command takes.
 #[derive(Args, Debug)]
 pub(crate) struct Global {
-    /// Folder of the rings; it must be a tmpfs.
+    /// Folder of the rings; meant to be a tmpfs.
     #[arg(long, global = true, default_value = "/dev/shm", value_name = "DIR")]
     pub(crate) directory: PathBuf,
     /// Print JSON instead of text: one object a line.

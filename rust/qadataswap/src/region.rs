@@ -114,7 +114,8 @@ impl Region {
         is_nameless(self.segment.file())
     }
 
-    /// Gives up a place by `give_up`, then its lock on `byte`, and removes the region's name if nobody is left and nothing is unread.
+    /// Gives up a place by `give_up`, then its lock on `byte`, and removes the region's name if nobody is left and
+    /// nothing is unread. The dead are told by locks, of which one's own count as free: hence in this order.
     pub(crate) fn leave(&self, byte: Byte, give_up: impl FnOnce(&Ring<'_>)) {
         // Not for long: this may be the drop of an Arrow buffer anywhere in a program.
         let gate = matches!(self.lock.lock(Byte::Gate, PATIENCE / 10), Ok(true));
