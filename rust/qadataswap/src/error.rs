@@ -235,20 +235,37 @@ pub enum QADataSwapError {
     /// Arrow found fault with a table.
     #[error("arrow: {0}")]
     ArrowError(#[from] ArrowError),
+    /// A defect of this library, kept from crossing into another language as a panic.
+    #[error("internal error: {0}; this is a defect of QADataSwap, please report it")]
+    Internal(String),
 }
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident),* $(,)?) => {
-        /// The kinds of [`QADataSwapError`], by the same names in every language.
+    ($($kind:ident = $code:literal),* $(,)?) => {
+        /// The kinds of [`QADataSwapError`], by the same names and numbers in every language.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
-        pub enum ErrorKind { $(#[doc = concat!("See [`QADataSwapError::", stringify!($kind), "`].")] $kind,)* }
+        pub enum ErrorKind {
+            $(#[doc = concat!("See [`QADataSwapError::", stringify!($kind), "`].")] $kind = $code,)*
+        }
 
         impl ErrorKind {
             /// The name, as other languages spell it.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(ErrorKind::$kind => stringify!($kind),)* }
+            }
+
+            /// The number by which it crosses to other languages; never changes its meaning.
+            #[must_use]
+            pub const fn code(self) -> i32 {
+                self as i32
+            }
+
+            /// The kind with this number.
+            #[must_use]
+            pub const fn from_code(code: i32) -> Option<ErrorKind> {
+                match code { $($code => Some(ErrorKind::$kind),)* _ => None }
             }
         }
 
@@ -263,9 +280,11 @@ macro_rules! kinds {
 }
 
 kinds! {
-    InvalidName, InvalidConfig, NotFound, PermissionDenied, WriterExists, TooManyReaders, Incompatible,
-    Corrupt, FrameTooLarge, RingFull, WriteTimeout, EndOfStream, WriterDied, Replaced, Evicted, WrongRole,
-    Closed, Forked, LoanOut, NoSpace, MemoryMapFailed, Busy, Io, Unsupported, OutOfRoom, ArrowError,
+    InvalidName = 1, InvalidConfig = 2, NotFound = 3, PermissionDenied = 4, WriterExists = 5,
+    TooManyReaders = 6, Incompatible = 7, Corrupt = 8, FrameTooLarge = 9, RingFull = 10, WriteTimeout = 11,
+    EndOfStream = 12, WriterDied = 13, Replaced = 14, Evicted = 15, WrongRole = 16, Closed = 17,
+    Forked = 18, LoanOut = 19, NoSpace = 20, MemoryMapFailed = 21, Busy = 22, Io = 23, Unsupported = 24,
+    OutOfRoom = 25, ArrowError = 26, Internal = 27,
 }
 
 impl QADataSwapError {

@@ -36,6 +36,7 @@ mod config;
 mod create;
 mod dataframe;
 mod error;
+pub mod ffi;
 mod frame;
 mod futex;
 pub mod inspect;

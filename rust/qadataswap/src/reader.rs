@@ -3,7 +3,8 @@
 use crate::attach;
 use crate::config::{SharedMemoryConfig, Timeout};
 use crate::error::{QADataSwapError, Result};
-use crate::frame::{Decoded, Decoder};
+use crate::ffi;
+use crate::frame::{Decoded, Decoder, FrameError};
 use crate::layout::{STATE_CLOSED, STATE_GONE, STATE_OPEN, STATE_REPLACED};
 use crate::lease::{Attachment, Lease};
 use crate::peers::monotonic_ns;
@@ -49,10 +50,33 @@ struct Inner {
 /// at a frame's data there is a segmentation fault, dropping it is harmless.
 #[derive(Clone)]
 pub struct Frame {
-    bytes: Buffer,
+    held: Held,
     decoded: Decoded,
-    meta: FrameMeta,
-    missed: u64,
+}
+
+/// What is known of a frame whatever it is read as; holds its slot.
+#[derive(Clone)]
+pub(crate) struct Held {
+    pub(crate) bytes: Buffer,
+    pub(crate) meta: FrameMeta,
+    pub(crate) missed: u64,
+}
+
+impl Held {
+    /// Time since the frame was published.
+    pub(crate) fn age(&self) -> Duration {
+        Duration::from_nanos(monotonic_ns().saturating_sub(self.meta.published_ns))
+    }
+}
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Held")
+            .field("sequence", &self.meta.sequence)
+            .field("missed", &self.missed)
+            .field("bytes", &self.bytes.len())
+            .finish()
+    }
 }
 
 impl Frame {
@@ -77,31 +101,31 @@ impl Frame {
     /// The frame's number, counted from 0 over the ring's life.
     #[must_use]
     pub fn sequence(&self) -> u64 {
-        self.meta.sequence
+        self.held.meta.sequence
     }
 
     /// Number of frames that this reader missed between the previous frame and this one.
     #[must_use]
     pub fn missed(&self) -> u64 {
-        self.missed
+        self.held.missed
     }
 
     /// Time since the frame was published.
     #[must_use]
     pub fn age(&self) -> Duration {
-        Duration::from_nanos(monotonic_ns().saturating_sub(self.meta.published_ns))
+        self.held.age()
     }
 
     /// `CLOCK_MONOTONIC` at publication, in nanoseconds.
     #[must_use]
     pub fn published_ns(&self) -> u64 {
-        self.meta.published_ns
+        self.held.meta.published_ns
     }
 
     /// The frame as it lies in the slot: a complete Arrow IPC stream.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.held.bytes
     }
 
     /// Bytes that reading this frame has copied out of the slot; see [`Stats::bytes_copied`].
@@ -135,12 +159,7 @@ impl Frame {
 
 impl std::fmt::Debug for Frame {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Frame")
-            .field("sequence", &self.meta.sequence)
-            .field("missed", &self.missed)
-            .field("bytes", &self.bytes.len())
-            .field("batches", &self.decoded.batches)
-            .finish()
+        f.debug_struct("Frame").field("held", &self.held).field("batches", &self.decoded.batches).finish()
     }
 }
 
@@ -178,8 +197,7 @@ impl Reader {
     /// cannot be decoded (the next read goes on after it), [`Forked`](QADataSwapError::Forked),
     /// [`Closed`](QADataSwapError::Closed), [`Evicted`](QADataSwapError::Evicted).
     pub fn read_frame(&self, timeout: impl Into<Timeout>) -> Result<Option<Frame>> {
-        let deadline = timeout.into().0.and_then(|timeout| Instant::now().checked_add(timeout));
-        self.inner.borrow_mut().read(deadline)
+        self.inner.borrow_mut().read(timeout.into())
     }
 
     /// Reads the next frame if it is there. Never waits.
@@ -187,6 +205,22 @@ impl Reader {
     /// # Errors
     /// As [`read_frame`](Reader::read_frame), except that the writer's death is not looked for.
     pub fn try_read_frame(&self) -> Result<Option<Frame>> {
+        self.inner.borrow_mut().try_read()
+    }
+
+    /// As [`read_frame`](Reader::read_frame), for a frame whose batches leave by the C data interface.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_ffi(&self, timeout: impl Into<Timeout>) -> Result<Option<ffi::Frame>> {
+        self.inner.borrow_mut().read(timeout.into())
+    }
+
+    /// As [`try_read_frame`](Reader::try_read_frame), for a frame whose batches leave by the C data interface.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_read_ffi(&self) -> Result<Option<ffi::Frame>> {
         self.inner.borrow_mut().try_read()
     }
 
@@ -270,7 +304,7 @@ impl Inner {
         Ok(attachment)
     }
 
-    fn try_read(&mut self) -> Result<Option<Frame>> {
+    fn try_read<F: Form>(&mut self) -> Result<Option<F>> {
         self.attachment()?;
         let Inner { attachment, subscriber, .. } = self;
         let Some(attachment) = attachment else { return Ok(None) };
@@ -280,7 +314,8 @@ impl Inner {
         }
     }
 
-    fn read(&mut self, deadline: Option<Instant>) -> Result<Option<Frame>> {
+    fn read<F: Form>(&mut self, timeout: Timeout) -> Result<Option<F>> {
+        let deadline = timeout.0.and_then(|timeout| Instant::now().checked_add(timeout));
         self.attachment()?;
         let Inner { attachment, subscriber, wait, pulse, .. } = self;
         let Some(attachment) = attachment else { return Ok(None) };
@@ -310,7 +345,7 @@ impl Inner {
     }
 
     /// Decodes a pinned frame and books it.
-    fn finish(&mut self, meta: FrameMeta, missed: u64) -> Result<Frame> {
+    fn finish<F: Form>(&mut self, meta: FrameMeta, missed: u64) -> Result<F> {
         let Inner { attachment, decoder, stats, name, unreported, .. } = self;
         let attachment = attachment.as_ref().expect("a frame was just pinned through it");
         let lease = Lease::new(attachment.clone(), meta.slot);
@@ -331,13 +366,15 @@ impl Inner {
                 ),
             });
         };
-        let decoded =
-            decoder.decode(&bytes, meta.schema).map_err(|error| QADataSwapError::frame(name, error))?;
+        // What was missed is told with the next frame that can be handed out.
+        let held = Held { bytes, meta, missed: *unreported };
+        let frame = F::decode(decoder, held).map_err(|error| QADataSwapError::frame(name, error))?;
+        *unreported = 0;
+        let (rows, copied) = frame.tally();
         stats.reads_count += 1;
         stats.bytes_read += meta.bytes;
-        stats.bytes_copied += decoded.bytes_copied;
-        let frame = Frame { bytes, decoded, meta, missed: std::mem::take(unreported) };
-        stats.rows_read += frame.num_rows() as u64;
+        stats.bytes_copied += copied;
+        stats.rows_read += rows;
         Ok(frame)
     }
 
@@ -345,6 +382,37 @@ impl Inner {
         if let Some(attachment) = self.attachment.take() {
             attachment.linger();
         }
+    }
+}
+
+/// What a frame is handed out as.
+trait Form: Sized {
+    fn decode(decoder: &mut Decoder, held: Held) -> Result<Self, FrameError>;
+    /// Rows, and bytes copied.
+    fn tally(&self) -> (u64, u64);
+}
+
+impl Form for Frame {
+    #[inline]
+    fn decode(decoder: &mut Decoder, held: Held) -> Result<Self, FrameError> {
+        let decoded = decoder.decode(&held.bytes, held.meta.schema)?;
+        Ok(Frame { held, decoded })
+    }
+
+    fn tally(&self) -> (u64, u64) {
+        (self.num_rows() as u64, self.bytes_copied())
+    }
+}
+
+impl Form for ffi::Frame {
+    #[inline]
+    fn decode(decoder: &mut Decoder, held: Held) -> Result<Self, FrameError> {
+        let parsed = decoder.decode_views(&held.bytes, held.meta.schema)?;
+        Ok(ffi::Frame { held, parsed })
+    }
+
+    fn tally(&self) -> (u64, u64) {
+        (self.num_rows() as u64, self.bytes_copied())
     }
 }
 

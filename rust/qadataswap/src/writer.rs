@@ -3,7 +3,8 @@
 use crate::config::{SharedMemoryConfig, WhenFull};
 use crate::create;
 use crate::error::{QADataSwapError, Result};
-use crate::frame::{Compression, Encoder};
+use crate::ffi;
+use crate::frame::{Chunk, Compression, Encoder};
 use crate::loan::Loan;
 use crate::peers::{Byte, monotonic_ns};
 use crate::publisher::{FreeSlot, Full, Publisher};
@@ -135,10 +136,25 @@ impl Writer {
     /// As [`write_arrow`](Writer::write_arrow), but a full ring is none.
     pub fn try_write_arrow(&self, batch: &RecordBatch) -> Result<Option<u64>> {
         let batches = std::slice::from_ref(batch);
-        match self.inner.borrow_mut().write(batch.schema_ref(), batches, false) {
-            Err(QADataSwapError::RingFull { .. }) => Ok(None),
-            result => result.map(Some),
-        }
+        unless_full(self.inner.borrow_mut().write(batch.schema_ref(), batches, false))
+    }
+
+    /// Writes a table that comes by the C data interface as one frame and returns its sequence number. Every buffer
+    /// is copied once, from where it lies into the slot.
+    ///
+    /// # Errors
+    /// As [`write_batches`](Writer::write_batches), and [`InvalidConfig`](QADataSwapError::InvalidConfig) for arrays
+    /// that are not of the form that their schema promises.
+    pub fn write_ffi(&self, table: &ffi::Table<'_>) -> Result<u64> {
+        self.inner.borrow_mut().write(table.schema(), table.batches(), true)
+    }
+
+    /// As [`write_ffi`](Writer::write_ffi) if there is room; `None` if the ring is full. Never waits.
+    ///
+    /// # Errors
+    /// As there, but a full ring is none.
+    pub fn try_write_ffi(&self, table: &ffi::Table<'_>) -> Result<Option<u64>> {
+        unless_full(self.inner.borrow_mut().write(table.schema(), table.batches(), false))
     }
 
     /// Lends a frame of `rows` rows whose columns lie in the slot; it is filled in place and published by
@@ -238,7 +254,7 @@ impl Inner {
         Ok(open)
     }
 
-    fn write(&mut self, schema: &SchemaRef, batches: &[RecordBatch], wait: bool) -> Result<u64> {
+    fn write<C: Chunk>(&mut self, schema: &SchemaRef, batches: &[C], wait: bool) -> Result<u64> {
         let measured = self
             .encoder
             .measure(schema, batches)
@@ -405,6 +421,14 @@ impl Inner {
         open.region.segment.ring().close();
         open.region.leave(Byte::Writer, |_| ());
         tracing::info!(ring = self.config.name, frames = open.publisher.next(), "closed");
+    }
+}
+
+/// That a ring is full is no error for whoever does not want to wait.
+fn unless_full(result: Result<u64>) -> Result<Option<u64>> {
+    match result {
+        Err(QADataSwapError::RingFull { .. }) => Ok(None),
+        result => result.map(Some),
     }
 }
 

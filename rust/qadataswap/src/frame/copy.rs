@@ -16,7 +16,7 @@ pub(super) fn zero(place: &mut [u8]) {
 }
 
 /// The bytes that `len` bits take.
-pub(super) const fn bytes_of_bits(len: usize) -> usize {
+pub(crate) const fn bytes_of_bits(len: usize) -> usize {
     len.div_ceil(8)
 }
 
@@ -51,7 +51,7 @@ fn shifted(place: &mut [u8], source: &[u8], shift: usize) {
 }
 
 /// An integer type that counts positions in Arrow: offsets, sizes, run ends.
-pub(super) trait Position: Copy + Ord + Default + bytemuck::Pod {
+pub(crate) trait Position: Copy + Ord + Default + bytemuck::Pod {
     /// The value as a length, if it can be one.
     fn length(self) -> Option<usize>;
     /// `self - base`; wraps when the caller's array is not what it claims to be.

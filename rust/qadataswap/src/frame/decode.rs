@@ -4,20 +4,22 @@
 //! The law: when `decode` returns, the decoder holds nothing of the frame; only the arrays do.
 
 use arrow_array::{RecordBatch, RecordBatchOptions, make_array};
-use arrow_buffer::Buffer;
+use arrow_buffer::{Buffer, MutableBuffer};
 use arrow_data::ArrayData;
 use arrow_ipc::MessageHeader;
 use arrow_schema::SchemaRef;
+use smallvec::SmallVec;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::arrays::Source;
+use super::export::{Batch, Parsed};
 use super::familiar::Familiar;
 use super::message::{self, Metadata, Place};
-use super::plan::Plan;
+use super::plan::{Kind, Plan, Shape};
 use super::template::batch_of;
 use super::view::{Raw, View};
-use super::{FrameError, Validation, ipc_schema};
+use super::{Compression, Encoder, FrameError, Validation, ipc_schema};
 
 /// Schemas remembered; the one not used for longest is forgotten.
 const SCHEMAS: usize = 64;
@@ -36,9 +38,15 @@ struct Known {
     id: u64,
     /// The length of the schema message at the head of its frames.
     prefix: usize,
-    schema: SchemaRef,
-    plan: Plan,
+    described: Arc<Described>,
     familiar: Familiar,
+}
+
+/// A schema and its plan.
+#[derive(Debug)]
+pub(crate) struct Described {
+    pub(super) schema: SchemaRef,
+    pub(super) plan: Plan,
 }
 
 /// A frame's table.
@@ -51,40 +59,109 @@ pub(crate) struct Decoded {
 }
 
 /// Record batches; one of them takes no memory of its own.
-pub(crate) type Batches = smallvec::SmallVec<[RecordBatch; 1]>;
+pub(crate) type Batches = SmallVec<[RecordBatch; 1]>;
+
+/// What a frame becomes: told of each batch and dictionary in their order.
+trait Product {
+    /// A batch, which `view` shows.
+    fn batch(&mut self, described: &Described, view: &mut View, frame: &Buffer) -> Result<(), FrameError>;
+    /// The values of dictionary `number`, or with `delta` more of them.
+    fn dictionary(&mut self, part: Values<'_>) -> Result<(), FrameError>;
+}
+
+/// Values of a dictionary, as a message brings them.
+struct Values<'a> {
+    described: &'a Described,
+    number: usize,
+    delta: bool,
+    view: &'a mut View,
+    frame: &'a Buffer,
+}
 
 impl Decoder {
     pub(crate) fn new(validation: Validation) -> Self {
         Self { validation, known: Vec::new(), metadata: Metadata::default(), view: View::default() }
     }
 
-    /// Reads `frame`, which is exactly the frame's bytes. `schema_id` stands for the schema message at its
-    /// head, which is parsed when an id is met for the first time.
+    /// Reads `frame`, which is exactly the frame's bytes, as arrays. `schema_id` stands for the schema message at
+    /// its head, which is parsed when an id is met for the first time.
     pub(crate) fn decode(&mut self, frame: &Buffer, schema_id: u64) -> Result<Decoded, FrameError> {
-        let decoded = match self.validation {
-            Validation::FullOnCopy => {
-                let private = Buffer::from_slice_ref(frame.as_slice());
-                self.read(&private, schema_id).map(|mut decoded| {
-                    decoded.bytes_copied += private.len() as u64;
-                    decoded
-                })
-            }
-            Validation::Form | Validation::Full => self.read(frame, schema_id),
+        let (frame, private) = self.door(frame);
+        let mut arrays = Arrays {
+            validate: !matches!(self.validation, Validation::Form),
+            dictionaries: Vec::new(),
+            batches: Batches::new(),
+            bytes_copied: private,
         };
+        let read = self.read(&frame, schema_id, &mut arrays);
         self.view.release();
-        decoded
+        let described = read?;
+        let Arrays { batches, bytes_copied, .. } = arrays;
+        Ok(Decoded { schema: Arc::clone(&described.schema), batches, bytes_copied })
     }
 
-    fn read(&mut self, frame: &Buffer, schema_id: u64) -> Result<Decoded, FrameError> {
+    /// Reads `frame` as [`decode`](Decoder::decode) does, but as views, of which no arrays are made.
+    pub(crate) fn decode_views(&mut self, frame: &Buffer, schema_id: u64) -> Result<Parsed, FrameError> {
+        let (frame, private) = self.door(frame);
+        if !matches!(self.validation, Validation::Form) {
+            // Contents are checked on arrays.
+            self.view_checked(&frame, schema_id)?;
+        }
+        let mut views =
+            Views { dictionaries: Vec::new(), batches: SmallVec::new(), bytes_copied: private, delta: false };
+        let read = self.read(&frame, schema_id, &mut views);
+        self.view.release();
+        if views.delta {
+            return self.relaid(&frame, schema_id);
+        }
+        let described = read?;
+        let Views { batches, bytes_copied, .. } = views;
+        Ok(Parsed { described, frame, batches, bytes_copied })
+    }
+
+    /// The bytes to be read, and how many of them had to be copied for it.
+    fn door(&self, frame: &Buffer) -> (Buffer, u64) {
+        match self.validation {
+            Validation::FullOnCopy => (Buffer::from_slice_ref(frame.as_slice()), frame.len() as u64),
+            Validation::Form | Validation::Full => (frame.clone(), 0),
+        }
+    }
+
+    fn view_checked(&mut self, frame: &Buffer, schema_id: u64) -> Result<(), FrameError> {
+        let (batches, dictionaries) = (Batches::new(), Vec::new());
+        let mut arrays = Arrays { validate: true, dictionaries, batches, bytes_copied: 0 };
+        let read = self.read(frame, schema_id, &mut arrays);
+        self.view.release();
+        read.map(drop)
+    }
+
+    /// A frame some of whose dictionaries come in parts, which only arrays can put together: it is written anew,
+    /// with whole ones, and that is read.
+    fn relaid(&mut self, frame: &Buffer, schema_id: u64) -> Result<Parsed, FrameError> {
+        let Decoded { schema, batches, .. } = self.decode(frame, schema_id)?;
+        let mut encoder = Encoder::new(Compression::None);
+        let measured = encoder.measure(&schema, &batches)?;
+        let mut whole = MutableBuffer::from_len_zeroed(measured.total as usize);
+        let used = encoder.write(&measured, &schema, &batches, &mut whole, false)?;
+        whole.truncate(used as usize);
+        // Another stream than the ring's, so what is known of its schemas is of no use.
+        let mut table = Decoder::new(Validation::Form).decode_views(&whole.into(), 0)?;
+        table.bytes_copied = used;
+        Ok(table)
+    }
+
+    fn read(
+        &mut self,
+        frame: &Buffer,
+        schema_id: u64,
+        product: &mut impl Product,
+    ) -> Result<Arc<Described>, FrameError> {
         let mut at = self.recall(frame, schema_id)?;
-        let Self { validation, known, metadata, view } = self;
-        let Some(Known { schema, plan, familiar, .. }) = known.first_mut() else {
+        let Self { known, metadata, view, .. } = self;
+        let Some(Known { described, familiar, .. }) = known.first_mut() else {
             return Err(FrameError::corrupt("a frame without a schema"));
         };
-        let validate = !matches!(validation, Validation::Form);
-        let mut dictionaries: Vec<Option<ArrayData>> = vec![None; plan.dictionaries.len()];
-        let mut batches = Batches::new();
-        let mut copied = 0;
+        let plan = &described.plan;
         while let Some(place) = message::next(frame, at)? {
             metadata.copy(&frame[place.start..place.end]);
             let recognised = familiar.recognise(metadata.bytes());
@@ -100,12 +177,8 @@ impl Decoder {
             at = body.end;
             match kind {
                 MessageHeader::RecordBatch => {
-                    let shape = &plan.columns;
-                    view.read(shape, raw, frame, body)?;
-                    let source = Source { plan, shape, view, frame, dictionaries: &dictionaries, validate };
-                    let columns = source.columns(schema.fields().len())?;
-                    let options = RecordBatchOptions::new().with_row_count(Some(view.rows));
-                    batches.push(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?);
+                    view.read(&plan.columns, raw, frame, body)?;
+                    product.batch(described, view, frame)?;
                 }
                 MessageHeader::DictionaryBatch => {
                     let Some(header) = message.and_then(|message| message.header_as_dictionary_batch())
@@ -119,21 +192,11 @@ impl Decoder {
                             header.id()
                         )));
                     };
-                    let shape = &plan.dictionaries[number].values;
-                    view.read(shape, raw, frame, body)?;
-                    let source = Source { plan, shape, view, frame, dictionaries: &dictionaries, validate };
-                    let values = source.checked(0)?;
-                    if values.len() != view.rows {
+                    view.read(&plan.dictionaries[number].values, raw, frame, body)?;
+                    if view.nodes.first().is_none_or(|values| values.rows != view.rows) {
                         return Err(FrameError::corrupt("dictionary of another length than its message"));
                     }
-                    dictionaries[number] = Some(match dictionaries[number].take() {
-                        Some(head) if header.isDelta() => {
-                            let whole = extended(head, values)?;
-                            copied += whole.get_slice_memory_size().unwrap_or(0) as u64;
-                            whole
-                        }
-                        _ => values,
-                    });
+                    product.dictionary(Values { described, number, delta: header.isDelta(), view, frame })?;
                 }
                 MessageHeader::Schema => return Err(FrameError::corrupt("a second schema in one frame")),
                 other => {
@@ -143,9 +206,8 @@ impl Decoder {
                     )));
                 }
             }
-            copied += view.bytes_copied as u64;
         }
-        Ok(Decoded { schema: Arc::clone(schema), batches, bytes_copied: copied })
+        Ok(Arc::clone(described))
     }
 
     /// Brings the schema of `id` to the front of the known ones and says where `frame`'s batches begin.
@@ -171,12 +233,112 @@ impl Decoder {
             return Err(FrameError::corrupt("a schema message with a body"));
         }
         let (schema, plan) = ipc_schema::read(header)?;
+        let described = Arc::new(Described { schema: Arc::new(schema), plan });
         self.known.truncate(SCHEMAS - 1);
-        self.known.insert(
-            0,
-            Known { id, prefix: place.end, schema: Arc::new(schema), plan, familiar: Familiar::default() },
-        );
+        self.known.insert(0, Known { id, prefix: place.end, described, familiar: Familiar::default() });
         Ok(place.end)
+    }
+}
+
+/// A frame as arrays.
+struct Arrays {
+    /// Whether contents are checked too.
+    validate: bool,
+    dictionaries: Vec<Option<ArrayData>>,
+    batches: Batches,
+    bytes_copied: u64,
+}
+
+impl Product for Arrays {
+    fn batch(&mut self, described: &Described, view: &mut View, frame: &Buffer) -> Result<(), FrameError> {
+        let Described { schema, plan } = described;
+        let (dictionaries, validate) = (&self.dictionaries[..], self.validate);
+        let source = Source { plan, shape: &plan.columns, view, frame, dictionaries, validate };
+        let columns = source.columns(schema.fields().len())?;
+        let options = RecordBatchOptions::new().with_row_count(Some(view.rows));
+        self.batches.push(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?);
+        self.bytes_copied += view.bytes_copied as u64;
+        Ok(())
+    }
+
+    fn dictionary(&mut self, part: Values<'_>) -> Result<(), FrameError> {
+        let Values { described: Described { plan, .. }, number, delta, view, frame } = part;
+        self.dictionaries.resize(plan.dictionaries.len(), None);
+        let (dictionaries, validate) = (&self.dictionaries[..], self.validate);
+        let shape = &plan.dictionaries[number].values;
+        let values = Source { plan, shape, view, frame, dictionaries, validate }.checked(0)?;
+        self.bytes_copied += view.bytes_copied as u64;
+        self.dictionaries[number] = Some(match self.dictionaries[number].take() {
+            Some(head) if delta => {
+                let whole = extended(head, values)?;
+                self.bytes_copied += whole.get_slice_memory_size().unwrap_or(0) as u64;
+                whole
+            }
+            _ => values,
+        });
+        Ok(())
+    }
+}
+
+/// A frame as views.
+struct Views {
+    dictionaries: Vec<Option<Arc<View>>>,
+    batches: SmallVec<[Batch; 1]>,
+    bytes_copied: u64,
+    /// Some dictionary comes in parts.
+    delta: bool,
+}
+
+impl Views {
+    /// Takes a view whose rows and nulls are as its schema says and whose dictionaries have come.
+    fn take(&mut self, described: &Described, shape: &Shape, view: &mut View) -> Result<View, FrameError> {
+        for (step, node) in shape.steps.iter().zip(&view.nodes) {
+            let Kind::Dictionary { values, .. } = step.kind else { continue };
+            // One that nothing refers to need not have been sent.
+            if node.nulls < node.rows && !matches!(self.dictionaries.get(values), Some(Some(_))) {
+                let id = described.plan.dictionaries[values].id;
+                return Err(FrameError::corrupt(format!("dictionary {id} is used before it is sent")));
+            }
+        }
+        self.bytes_copied += view.bytes_copied as u64;
+        Ok(std::mem::take(view))
+    }
+}
+
+impl Product for Views {
+    fn batch(&mut self, described: &Described, view: &mut View, _: &Buffer) -> Result<(), FrameError> {
+        let Described { schema, plan } = described;
+        self.dictionaries.resize(plan.dictionaries.len(), None);
+        let mut at = 0;
+        for field in schema.fields() {
+            let node = view.nodes[at];
+            if node.rows != view.rows {
+                return Err(FrameError::corrupt(format!(
+                    "column of {} rows in a batch of {}",
+                    node.rows, view.rows
+                )));
+            }
+            if node.nulls > 0 && !field.is_nullable() {
+                return Err(FrameError::corrupt(format!(
+                    "column '{}' has nulls, its schema says it has none",
+                    field.name()
+                )));
+            }
+            at = plan.columns.steps[at].end;
+        }
+        let view = self.take(described, &plan.columns, view)?;
+        self.batches.push(Batch { view, dictionaries: self.dictionaries.clone() });
+        Ok(())
+    }
+
+    fn dictionary(&mut self, part: Values<'_>) -> Result<(), FrameError> {
+        let Values { described, number, delta, view, .. } = part;
+        self.dictionaries.resize(described.plan.dictionaries.len(), None);
+        let shape = &described.plan.dictionaries[number].values;
+        let view = self.take(described, shape, view)?;
+        let known = self.dictionaries[number].replace(Arc::new(view));
+        self.delta |= delta && known.is_some();
+        Ok(())
     }
 }
 

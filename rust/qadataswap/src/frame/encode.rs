@@ -7,15 +7,16 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{Schema, SchemaRef};
+use smallvec::SmallVec;
 
+use super::chunk::Chunk;
 use super::compress::{self, Codec};
 use super::message::END_OF_STREAM;
 use super::plan::{Plan, Shape};
 use super::sink::{Compressing, Copying, Measuring, Numbers, Sink};
 use super::template::{Form, Template};
-use super::{Compression, FrameError, ipc_schema, walk};
+use super::{Compression, FrameError, ipc_schema};
 
 /// Schemas remembered; a writer that alternates between more of them plans each anew.
 const SCHEMAS: usize = 64;
@@ -48,8 +49,6 @@ struct Scratch {
     numbers: Numbers,
     /// The template of each message, as measured.
     templates: Vec<usize>,
-    /// Where each dictionary written last in this frame lies.
-    dictionaries: Vec<usize>,
     /// Buffers on their way to the compressor.
     made: Vec<u8>,
 }
@@ -73,10 +72,9 @@ pub(super) struct Prepared {
 }
 
 /// What becomes one message.
-#[derive(Clone, Copy)]
-enum Part<'a> {
-    Dictionary(usize, &'a ArrayRef),
-    Batch(&'a RecordBatch),
+enum Part<'a, C: Chunk> {
+    Dictionary(usize, C::Values<'a>),
+    Batch(&'a C),
 }
 
 impl Encoder {
@@ -92,10 +90,10 @@ impl Encoder {
     }
 
     /// Lays out a frame of `batches` without touching their data.
-    pub(crate) fn measure(
+    pub(crate) fn measure<C: Chunk>(
         &mut self,
         schema: &SchemaRef,
-        batches: &[RecordBatch],
+        batches: &[C],
     ) -> Result<Measured, FrameError> {
         if self.codec.is_none() {
             self.codec = Codec::new(self.compression)?;
@@ -113,12 +111,12 @@ impl Encoder {
         let mut total = prefix.len() + END_OF_STREAM.len();
         let mut rows = 0;
         for batch in batches {
-            fits(batch, schema)?;
-            rows += batch.num_rows() as u64;
+            batch.fits(schema)?;
+            rows += batch.rows()? as u64;
         }
-        parts(plan, batches, &mut self.scratch.dictionaries, |part| {
+        parts(plan, schema, batches, |part| {
             let mut sink = Measuring::new(compression.is_some());
-            part.tell(&mut sink)?;
+            part.tell(plan, schema, &mut sink)?;
             let at = template(templates, part.form(plan, sink.buffers, compression))?;
             self.scratch.templates.push(at);
             total += templates[at].len() + sink.body;
@@ -129,11 +127,11 @@ impl Encoder {
 
     /// Writes the frame that `measured` laid out into `slot` and says how many bytes it takes.
     /// `prefix_stands`: the slot already begins with this schema's prefix, which is left alone.
-    pub(crate) fn write(
+    pub(crate) fn write<C: Chunk>(
         &mut self,
         measured: &Measured,
         schema: &SchemaRef,
-        batches: &[RecordBatch],
+        batches: &[C],
         slot: &mut [u8],
         prefix_stands: bool,
     ) -> Result<u64, FrameError> {
@@ -143,8 +141,7 @@ impl Encoder {
             measured = self.measure(schema, batches)?;
         }
         let shortage = Shortage { needed: measured.total, available: slot.len() as u64 };
-        let Self { known, codec, scratch: Scratch { numbers, templates: told, dictionaries, made }, .. } =
-            self;
+        let Self { known, codec, scratch: Scratch { numbers, templates: told, made }, .. } = self;
         let Some(Known { plan, prefix, templates, .. }) = known.first() else {
             return Err(FrameError::Invalid("no schema".into()));
         };
@@ -154,19 +151,19 @@ impl Encoder {
         }
         let mut at = prefix.len();
         let mut told = told.iter();
-        parts(plan, batches, dictionaries, |part| {
+        parts(plan, schema, batches, |part| {
             let template = told.next().and_then(|at| templates.get(*at)).ok_or_else(changed)?;
             let rest = slot.get_mut(at..).unwrap_or_default();
             let (head, body) = rest.split_at_mut_checked(template.len()).ok_or_else(|| shortage.error())?;
             let mut sink = Copying::new(body, numbers);
             let length = match codec {
                 None => {
-                    part.tell(&mut sink)?;
+                    part.tell(plan, schema, &mut sink)?;
                     sink.finish()
                 }
                 Some(codec) => {
                     let mut sink = Compressing::new(sink, codec, made);
-                    part.tell(&mut sink)?;
+                    part.tell(plan, schema, &mut sink)?;
                     sink.finish()
                 }
             }
@@ -174,7 +171,7 @@ impl Encoder {
             if !template.takes(numbers) {
                 return Err(changed());
             }
-            template.write(head, part.rows(), numbers, length);
+            template.write(head, part.rows()?, numbers, length);
             at += template.len() + length;
             Ok(())
         })?;
@@ -219,27 +216,25 @@ impl Encoder {
     }
 }
 
-impl<'a> Part<'a> {
-    fn tell<S: Sink>(self, sink: &mut S) -> Result<(), FrameError> {
+impl<C: Chunk> Part<'_, C> {
+    fn tell<S: Sink>(&self, plan: &Plan, schema: &Schema, sink: &mut S) -> Result<(), FrameError> {
         match self {
-            Self::Dictionary(_, values) => walk::array(sink, values.as_ref()),
-            Self::Batch(batch) => {
-                batch.columns().iter().try_for_each(|column| walk::array(sink, column.as_ref()))
-            }
+            Self::Dictionary(_, values) => C::tell_values(*values, sink),
+            Self::Batch(batch) => batch.tell(plan, schema, sink),
         }
     }
 
-    fn rows(self) -> usize {
+    fn rows(&self) -> Result<usize, FrameError> {
         match self {
-            Self::Dictionary(_, values) => values.len(),
-            Self::Batch(batch) => batch.num_rows(),
+            Self::Dictionary(_, values) => Ok(C::values_rows(*values)),
+            Self::Batch(batch) => batch.rows(),
         }
     }
 
-    fn form(self, plan: &Plan, buffers: usize, compression: Option<arrow_ipc::CompressionType>) -> Form {
+    fn form(&self, plan: &Plan, buffers: usize, compression: Option<arrow_ipc::CompressionType>) -> Form {
         let (dictionary, shape): (_, &Shape) = match self {
             Self::Dictionary(number, _) => {
-                let dictionary = &plan.dictionaries[number];
+                let dictionary = &plan.dictionaries[*number];
                 (Some(dictionary.id), &dictionary.values)
             }
             Self::Batch(_) => (None, &plan.columns),
@@ -250,29 +245,25 @@ impl<'a> Part<'a> {
 
 /// Goes through the messages of a frame in their order: a dictionary before the first batch that needs it,
 /// and again only before one that needs another.
-fn parts<'a>(
-    plan: &Plan,
-    batches: &'a [RecordBatch],
-    written: &mut Vec<usize>,
-    mut each: impl FnMut(Part<'a>) -> Result<(), FrameError>,
+fn parts<'a, C: Chunk>(
+    plan: &'a Plan,
+    schema: &Schema,
+    batches: &'a [C],
+    mut each: impl FnMut(Part<'a, C>) -> Result<(), FrameError>,
 ) -> Result<(), FrameError> {
-    written.clear();
-    written.resize(plan.dictionaries.len(), 0);
+    // Only frames of many dictionaries need memory for this.
+    let mut written: SmallVec<[Option<C::Values<'a>>; 8]> =
+        smallvec::smallvec![None; plan.dictionaries.len()];
     for batch in batches {
         if !written.is_empty() {
-            let mut next = 0;
-            for column in batch.columns() {
-                walk::dictionaries(column.as_ref(), &mut next, &mut |number, values| {
-                    let last = written.get_mut(number).ok_or_else(changed)?;
-                    // All batches are alive, so an address stands for one array.
-                    let address = Arc::as_ptr(values).cast::<()>() as usize;
-                    if *last == address {
-                        return Ok(());
-                    }
-                    *last = address;
-                    each(Part::Dictionary(number, values))
-                })?;
-            }
+            batch.dictionaries(plan, schema, &mut |number, values| {
+                let last = written.get_mut(number).ok_or_else(changed)?;
+                if last.is_some_and(|last| C::same(last, values)) {
+                    return Ok(());
+                }
+                *last = Some(values);
+                each(Part::Dictionary(number, values))
+            })?;
         }
         each(Part::Batch(batch))?;
     }
@@ -297,37 +288,6 @@ fn same(one: &SchemaRef, other: &SchemaRef) -> bool {
 
 fn ordered(schema: &Schema) -> impl Iterator<Item = Option<bool>> {
     schema.flattened_fields().into_iter().map(arrow_schema::Field::dict_is_ordered)
-}
-
-fn fits(batch: &RecordBatch, schema: &SchemaRef) -> Result<(), FrameError> {
-    if Arc::ptr_eq(batch.schema_ref(), schema) {
-        return Ok(());
-    }
-    let (columns, fields) = (batch.columns(), schema.fields());
-    if columns.len() != fields.len() {
-        return Err(FrameError::Invalid(format!(
-            "a batch of {} columns for a schema of {}",
-            columns.len(),
-            fields.len()
-        )));
-    }
-    for (column, field) in columns.iter().zip(fields) {
-        if column.data_type() != field.data_type() {
-            return Err(FrameError::Invalid(format!(
-                "column '{}' is {}, its schema says {}",
-                field.name(),
-                column.data_type(),
-                field.data_type()
-            )));
-        }
-        if !field.is_nullable() && column.null_count() > 0 {
-            return Err(FrameError::Invalid(format!(
-                "column '{}' has nulls, its schema says it has none",
-                field.name()
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// The sizes that make a frame too large, until they are needed for an error.

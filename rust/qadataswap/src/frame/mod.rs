@@ -13,27 +13,33 @@
 //!
 //! ```text
 //!   writing   plan, ipc_schema    what a schema is, once        reading   message   the stream's framing
-//!             walk, scan ─▶ sink  measured, then copied                   familiar  metadata seen before
+//!             chunk               a batch of either origin            familiar  metadata seen before
+//!             walk, foreign       which nodes and buffers it has
+//!             tell, scan ─▶ sink  measured, then copied
 //!             template            metadata, patched                       view      nodes, buffers: the door
-//!             loan, columns       or built in place                       arrays    the view as arrow-rs arrays
-//!             copy, compress      every byte that moves
+//!             loan, columns       or built in place                       arrays    the view as arrow-rs arrays,
+//!             copy, compress      every byte that moves                   export    or as C structs
 //! ```
 //!
 //! [`Buffer`]: arrow_buffer::Buffer
 
 mod arrays;
+mod chunk;
 mod columns;
 mod compress;
 mod copy;
 mod decode;
 mod encode;
+mod export;
 mod familiar;
+mod foreign;
 mod ipc_schema;
 mod loan;
 mod message;
 mod plan;
 mod scan;
 mod sink;
+mod tell;
 mod template;
 mod view;
 mod walk;
@@ -43,11 +49,16 @@ mod tests;
 
 use arrow_schema::ArrowError;
 
+pub(crate) use chunk::Chunk;
 pub(crate) use columns::Columns;
 pub use columns::{BoolColumn, ColumnIndex, Native, OutOfRoom, Validity, ViewColumn};
+pub(crate) use copy::{Position, bytes_of_bits};
 pub(crate) use decode::{Decoded, Decoder};
 pub(crate) use encode::Encoder;
+pub(crate) use export::Parsed;
 pub(crate) use loan::LoanPlan;
+pub(crate) use plan::{Kind, Shape};
+pub(crate) use scan::{Nulls, VIEW};
 
 /// Every message starts, and every body buffer starts, at a multiple of this many bytes.
 pub(crate) const ALIGNMENT: usize = 64;

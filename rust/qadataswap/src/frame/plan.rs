@@ -17,7 +17,7 @@ const MAX_DEPTH: usize = 48;
 
 /// One schema, ready for walking record batches and their dictionaries.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// The columns of a record batch.
     pub(super) columns: Shape,
     /// Dictionaries, inner before outer.
@@ -26,7 +26,7 @@ pub(super) struct Plan {
 
 /// The values of one dictionary.
 #[derive(Debug)]
-pub(super) struct Dictionary {
+pub(crate) struct Dictionary {
     pub(super) id: i64,
     /// A shape with exactly one root.
     pub(super) values: Shape,
@@ -34,24 +34,24 @@ pub(super) struct Dictionary {
 
 /// Types in node order.
 #[derive(Debug, Default)]
-pub(super) struct Shape {
-    pub(super) steps: Vec<Step>,
+pub(crate) struct Shape {
+    pub(crate) steps: Vec<Step>,
     /// How many steps need a variadic buffer count.
     pub(super) variadics: usize,
 }
 
 /// One node's type.
 #[derive(Debug)]
-pub(super) struct Step {
-    pub(super) data_type: DataType,
-    pub(super) kind: Kind,
+pub(crate) struct Step {
+    pub(crate) data_type: DataType,
+    pub(crate) kind: Kind,
     /// The index just behind this step's last descendant.
-    pub(super) end: usize,
+    pub(crate) end: usize,
 }
 
 /// What buffers a node has, and how its children hang on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Null,
     /// Validity, bits.
     Bits,
@@ -95,8 +95,19 @@ pub(super) enum Kind {
 
 impl Kind {
     /// Whether the first buffer is a validity bitmap.
-    pub(super) fn has_validity(self) -> bool {
+    pub(crate) fn has_validity(self) -> bool {
         !matches!(self, Kind::Null | Kind::SparseUnion | Kind::DenseUnion | Kind::Runs)
+    }
+
+    /// Number of buffers, without the data buffers of views.
+    pub(crate) fn least_buffers(self) -> usize {
+        match self {
+            Kind::Null | Kind::Runs => 0,
+            Kind::Struct | Kind::FixedSizeList { .. } | Kind::SparseUnion => 1,
+            Kind::Bits | Kind::Fixed { .. } | Kind::Dictionary { .. } => 2,
+            Kind::Views | Kind::List { .. } | Kind::DenseUnion => 2,
+            Kind::Bytes { .. } | Kind::ListView { .. } => 3,
+        }
     }
 }
 

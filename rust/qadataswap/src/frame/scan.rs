@@ -3,82 +3,112 @@
 //!
 //! The law: a scan and the writing that follows it agree, since both are functions of the array alone.
 
-use arrow_array::types::ByteViewType;
-use arrow_array::{Array, GenericByteViewArray, UnionArray};
 use arrow_data::{ByteView, MAX_INLINE_VIEW_LEN};
-use arrow_schema::UnionFields;
 
-use super::FrameError;
 use super::copy::{self, Position};
-use super::walk::outside;
 
 /// Data buffers beyond this many times the bytes of the views are worth a look at what is referenced.
 const SUSPICION: usize = 4;
 
-/// The data bytes that `array` refers to, if writing only those saves at least half of its data buffers.
-pub(super) fn compaction<T: ByteViewType + ?Sized>(array: &GenericByteViewArray<T>) -> Option<usize> {
-    let held: usize = array.data_buffers().iter().map(arrow_buffer::Buffer::len).sum();
-    if held <= SUSPICION * size_of_val::<[u128]>(array.views()) {
-        return None;
-    }
-    let mut referenced = 0;
-    for row in 0..array.len() {
-        referenced += referenced_bytes(array, row)?.map_or(0, <[u8]>::len);
-    }
-    // One buffer takes what an i32 can point at.
-    (referenced <= held / 2 && i32::try_from(referenced).is_ok()).then_some(referenced)
+/// An array of views as it is told: its views (16 bytes each, in this machine's order), its bitmap, and its data
+/// buffers, `buffers` of which there are.
+pub(super) struct Views<'a, D> {
+    pub(super) views: &'a [[u8; VIEW]],
+    pub(super) nulls: Option<Nulls<'a>>,
+    pub(super) buffers: usize,
+    /// The data buffer of a number below `buffers`.
+    pub(super) data: D,
 }
 
-/// The bytes of `row` that lie in a data buffer, if it is valid and long; `None` outside if they do not lie
-/// where the view says.
-#[inline]
-#[allow(clippy::option_option)]
-fn referenced_bytes<T: ByteViewType + ?Sized>(
-    array: &GenericByteViewArray<T>,
-    row: usize,
-) -> Option<Option<&[u8]>> {
-    let view = ByteView::from(array.views()[row]);
-    if view.length <= MAX_INLINE_VIEW_LEN || array.is_null(row) {
-        return Some(None);
-    }
-    let start = view.offset as usize;
-    let data = array.data_buffers().get(view.buffer_index as usize)?;
-    data.as_slice().get(start..start + view.length as usize).map(Some)
+/// The bytes of one view.
+pub(crate) const VIEW: usize = size_of::<u128>();
+
+/// A validity bitmap with nulls in it.
+#[derive(Clone, Copy)]
+pub(crate) struct Nulls<'a> {
+    pub(crate) bits: &'a [u8],
+    /// Where in `bits` the first row is.
+    pub(crate) offset: usize,
+    pub(crate) count: usize,
 }
 
-/// Writes the views of `array` as they are over compacted data: nulls zero, long values one behind another.
-pub(super) fn compact_views<T: ByteViewType + ?Sized>(place: &mut [u8], array: &GenericByteViewArray<T>) {
-    let mut at = 0u32;
-    for (row, place) in place.chunks_exact_mut(size_of::<u128>()).enumerate() {
-        let view = if array.is_null(row) {
-            0
-        } else {
-            let raw = array.views()[row];
-            let view = ByteView::from(raw);
-            if view.length <= MAX_INLINE_VIEW_LEN {
-                raw
+impl Nulls<'_> {
+    #[inline]
+    fn is_null(&self, row: usize) -> bool {
+        let at = self.offset + row;
+        self.bits[at / 8] & (1 << (at % 8)) == 0
+    }
+}
+
+impl<'a, D: Fn(usize) -> &'a [u8]> Views<'a, D> {
+    /// The data bytes referred to, if writing only those saves at least half of the data buffers.
+    pub(super) fn compaction(&self) -> Option<usize> {
+        let held: usize = (0..self.buffers).map(|buffer| (self.data)(buffer).len()).sum();
+        if held <= SUSPICION * size_of_val(self.views) {
+            return None;
+        }
+        let mut referenced = 0;
+        for row in 0..self.views.len() {
+            referenced += self.referenced_bytes(row)?.map_or(0, <[u8]>::len);
+        }
+        // One buffer takes what an i32 can point at.
+        (referenced <= held / 2 && i32::try_from(referenced).is_ok()).then_some(referenced)
+    }
+
+    fn is_null(&self, row: usize) -> bool {
+        self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))
+    }
+
+    /// The bytes of `row` that lie in a data buffer, if it is valid and long; `None` outside if they do not lie
+    /// where the view says.
+    #[inline]
+    #[allow(clippy::option_option)]
+    fn referenced_bytes(&self, row: usize) -> Option<Option<&'a [u8]>> {
+        let view = ByteView::from(u128::from_ne_bytes(self.views[row]));
+        if view.length <= MAX_INLINE_VIEW_LEN || self.is_null(row) {
+            return Some(None);
+        }
+        let (start, buffer) = (view.offset as usize, view.buffer_index as usize);
+        if buffer >= self.buffers {
+            return None;
+        }
+        (self.data)(buffer).get(start..start + view.length as usize).map(Some)
+    }
+
+    /// Writes the views as they are over compacted data: nulls zero, long values one behind another.
+    pub(super) fn compact_views(&self, place: &mut [u8]) {
+        let mut at = 0u32;
+        for (row, place) in place.chunks_exact_mut(VIEW).enumerate() {
+            let view = if self.is_null(row) {
+                0
             } else {
-                let moved = view.with_buffer_index(0).with_offset(at);
-                at = at.wrapping_add(view.length);
-                moved.as_u128()
-            }
-        };
-        place.copy_from_slice(&view.to_le_bytes());
-    }
-}
-
-/// Writes the long values of `array` one behind another.
-pub(super) fn compact_data<T: ByteViewType + ?Sized>(place: &mut [u8], array: &GenericByteViewArray<T>) {
-    let mut at = 0;
-    for row in 0..array.len() {
-        if let Some(Some(bytes)) = referenced_bytes(array, row) {
-            // Only an array that changes under the walk could be longer than it was measured.
-            let Some(here) = place.get_mut(at..at + bytes.len()) else { break };
-            copy::bytes(here, bytes);
-            at += bytes.len();
+                let raw = u128::from_ne_bytes(self.views[row]);
+                let view = ByteView::from(raw);
+                if view.length <= MAX_INLINE_VIEW_LEN {
+                    raw
+                } else {
+                    let moved = view.with_buffer_index(0).with_offset(at);
+                    at = at.wrapping_add(view.length);
+                    moved.as_u128()
+                }
+            };
+            place.copy_from_slice(&view.to_le_bytes());
         }
     }
-    copy::zero(&mut place[at..]);
+
+    /// Writes the long values one behind another.
+    pub(super) fn compact_data(&self, place: &mut [u8]) {
+        let mut at = 0;
+        for row in 0..self.views.len() {
+            if let Some(Some(bytes)) = self.referenced_bytes(row) {
+                // Only an array that changes under the walk could be longer than it was measured.
+                let Some(here) = place.get_mut(at..at + bytes.len()) else { break };
+                copy::bytes(here, bytes);
+                at += bytes.len();
+            }
+        }
+        copy::zero(&mut place[at..]);
+    }
 }
 
 /// The range of child values that list views refer to.
@@ -117,32 +147,32 @@ impl DenseRanges {
     }
 }
 
+/// Which part of each child `ids` and `offsets` refer to; `None` if they refer to what is no child.
 pub(super) fn dense_ranges(
-    array: &UnionArray,
-    fields: &UnionFields,
+    children: impl Iterator<Item = i8>,
     ids: &[i8],
     offsets: &[i32],
-) -> Result<DenseRanges, FrameError> {
+) -> Option<DenseRanges> {
     let mut from = [i32::MAX; 128];
     let mut to = [0; 128];
     for (id, offset) in ids.iter().zip(offsets) {
-        let Ok(id) = usize::try_from(*id) else { return Err(outside(array)) };
-        let end = offset.checked_add(1).filter(|_| *offset >= 0).ok_or_else(|| outside(array))?;
+        let id = usize::try_from(*id).ok()?;
+        let end = offset.checked_add(1).filter(|_| *offset >= 0)?;
         from[id] = from[id].min(*offset);
         to[id] = to[id].max(end);
     }
     let mut known = [false; 128];
-    for (id, _) in fields.iter() {
+    for id in children {
         known[id as usize] = true;
     }
     for id in 0..from.len() {
         if to[id] > 0 && !known[id] {
-            return Err(outside(array));
+            return None;
         }
         // A child nobody refers to is written empty.
         from[id] = from[id].min(to[id]);
     }
-    Ok(DenseRanges { from, to })
+    Some(DenseRanges { from, to })
 }
 
 pub(super) fn rebase_dense(place: &mut [u8], ids: &[i8], offsets: &[i32], ranges: &DenseRanges) {

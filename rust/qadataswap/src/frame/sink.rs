@@ -4,10 +4,10 @@
 
 use super::ALIGNMENT;
 use super::compress::Codec;
-use super::copy;
+use super::copy::{self, bytes_of_bits};
 
 /// What a walk tells about a batch: its nodes and its buffers, in IPC's order.
-pub(super) trait Sink {
+pub(crate) trait Sink {
     /// A node of `rows` rows, `nulls` of them null.
     fn node(&mut self, rows: usize, nulls: usize);
     /// A buffer that already lies somewhere as it must be.
@@ -16,6 +16,11 @@ pub(super) trait Sink {
     fn fill(&mut self, length: usize, write: impl FnOnce(&mut [u8]));
     /// The node just told has `buffers` data buffers.
     fn variadic(&mut self, buffers: usize);
+    /// A bitmap: `len` bits from bit `offset` of `source`.
+    #[inline]
+    fn bits(&mut self, source: &[u8], offset: usize, len: usize) {
+        self.fill(bytes_of_bits(len), |place| copy::bits(place, source, offset, len));
+    }
 }
 
 /// Counts what a batch will take.

@@ -113,6 +113,25 @@ impl View {
         }
     }
 
+    /// Bytes of buffer `which` of `node`.
+    #[inline]
+    pub(super) fn bytes<'a>(&'a self, frame: &'a Buffer, node: Node, which: usize) -> &'a [u8] {
+        let span = self.spans[node.first + which];
+        let home = span.copy.map_or(frame, |copy| &self.copies[copy]);
+        &home.as_slice()[span.at..span.at + span.len]
+    }
+
+    /// The view of no rows.
+    pub(super) fn empty(shape: &Shape) -> View {
+        let mut view = View::default();
+        for step in &shape.steps {
+            let count = step.kind.least_buffers();
+            view.nodes.push(Node { rows: 0, nulls: 0, first: view.spans.len(), count });
+            view.spans.resize(view.spans.len() + count, Span::default());
+        }
+        view
+    }
+
     fn check_children(&self, shape: &Shape) -> Result<(), FrameError> {
         for (at, step) in shape.steps.iter().enumerate() {
             let rows = self.nodes[at].rows;

@@ -19,9 +19,10 @@ use arrow_array::{
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, UnionMode};
 
-use super::copy::{self, Position};
+use super::copy::Position;
+use super::scan::{Nulls, Views};
 use super::sink::Sink;
-use super::{FrameError, scan};
+use super::{FrameError, tell};
 
 /// Tells `sink` about `array` and all below it.
 pub(super) fn array<S: Sink>(sink: &mut S, array: &dyn Array) -> Result<(), FrameError> {
@@ -75,26 +76,20 @@ fn impostor(array: &dyn Array) -> FrameError {
 }
 
 /// An array whose contents reach outside it.
-pub(super) fn outside(array: &dyn Array) -> FrameError {
+fn outside(array: &dyn Array) -> FrameError {
     FrameError::Invalid(format!("{} array refers to values it does not have", array.data_type()))
 }
 
-/// Tells the node and its validity; a bitmap without nulls is not written.
+/// Tells the node and its validity.
 #[inline]
 fn node<S: Sink>(sink: &mut S, rows: usize, nulls: Option<&NullBuffer>) {
-    match nulls.filter(|nulls| nulls.null_count() > 0) {
-        None => {
-            sink.node(rows, 0);
-            sink.bytes(&[]);
-        }
-        Some(nulls) => {
-            sink.node(rows, nulls.null_count());
-            let bits = nulls.inner();
-            sink.fill(copy::bytes_of_bits(rows), |place| {
-                copy::bits(place, bits.values(), bits.offset(), bits.len());
-            });
-        }
-    }
+    tell::node(sink, rows, nulls.and_then(told));
+}
+
+/// A bitmap as it is told.
+fn told(nulls: &NullBuffer) -> Option<Nulls<'_>> {
+    let (bits, count) = (nulls.inner(), nulls.null_count());
+    (count > 0).then(|| Nulls { bits: bits.values(), offset: bits.offset(), count })
 }
 
 /// The part `[from, to)` of a child, without a new array if it is the whole.
@@ -123,9 +118,7 @@ fn values<S: Sink, T: ArrowPrimitiveType>(sink: &mut S, array: &PrimitiveArray<T
 fn booleans<S: Sink>(sink: &mut S, array: &BooleanArray) -> Result<(), FrameError> {
     node(sink, array.len(), array.nulls());
     let bits = array.values();
-    sink.fill(copy::bytes_of_bits(bits.len()), |place| {
-        copy::bits(place, bits.values(), bits.offset(), bits.len());
-    });
+    sink.bits(bits.values(), bits.offset(), bits.len());
     Ok(())
 }
 
@@ -138,16 +131,7 @@ fn fixed_binary<S: Sink>(sink: &mut S, array: &FixedSizeBinaryArray) -> Result<(
 
 /// First and last of `offsets` as a range.
 fn range<T: Position>(array: &dyn Array, offsets: &[T]) -> Result<(usize, usize), FrameError> {
-    let from = offsets.first().map_or(Some(0), |offset| offset.length());
-    let to = offsets.last().map_or(Some(0), |offset| offset.length());
-    match (from, to) {
-        (Some(from), Some(to)) if from <= to => Ok((from, to)),
-        _ => Err(outside(array)),
-    }
-}
-
-fn offsets<S: Sink, T: Position>(sink: &mut S, offsets: &[T]) {
-    sink.fill(size_of_val(offsets).max(size_of::<T>()), |place| copy::rebased(place, offsets));
+    tell::range(offsets).ok_or_else(|| outside(array))
 }
 
 fn bytes<S: Sink, T: ByteArrayType<Offset: Position>>(
@@ -156,7 +140,7 @@ fn bytes<S: Sink, T: ByteArrayType<Offset: Position>>(
 ) -> Result<(), FrameError> {
     node(sink, array.len(), array.nulls());
     let (from, to) = range(array, array.value_offsets())?;
-    offsets(sink, array.value_offsets());
+    tell::offsets(sink, array.value_offsets());
     sink.bytes(array.value_data().get(from..to).ok_or_else(|| outside(array))?);
     Ok(())
 }
@@ -166,23 +150,16 @@ fn views<S: Sink, T: ByteViewType + ?Sized>(
     array: &GenericByteViewArray<T>,
 ) -> Result<(), FrameError> {
     node(sink, array.len(), array.nulls());
-    match scan::compaction(array) {
-        None => {
-            sink.bytes(array.views().inner().as_slice());
-            for data in array.data_buffers() {
-                sink.bytes(data.as_slice());
-            }
-            sink.variadic(array.data_buffers().len());
-        }
-        Some(referenced) => {
-            sink.fill(size_of_val::<[u128]>(array.views()), |place| scan::compact_views(place, array));
-            // No buffer rather than an empty one: some readers stumble over it in a compressed frame.
-            if referenced > 0 {
-                sink.fill(referenced, |place| scan::compact_data(place, array));
-            }
-            sink.variadic(usize::from(referenced > 0));
-        }
-    }
+    let data = array.data_buffers();
+    tell::views(
+        sink,
+        &Views {
+            views: bytemuck::cast_slice::<u128, _>(array.views()),
+            nulls: array.nulls().and_then(told),
+            buffers: data.len(),
+            data: |buffer: usize| data[buffer].as_slice(),
+        },
+    );
     Ok(())
 }
 
@@ -192,14 +169,14 @@ fn list<S: Sink, O: OffsetSizeTrait + Position>(
 ) -> Result<(), FrameError> {
     node(sink, array.len(), array.nulls());
     let (from, to) = range(array, array.value_offsets())?;
-    offsets(sink, array.value_offsets());
+    tell::offsets(sink, array.value_offsets());
     part(sink, array, array.values(), from, to)
 }
 
 fn map<S: Sink>(sink: &mut S, array: &MapArray) -> Result<(), FrameError> {
     node(sink, array.len(), array.nulls());
     let (from, to) = range(array, array.value_offsets())?;
-    offsets(sink, array.value_offsets());
+    tell::offsets(sink, array.value_offsets());
     let entries = array.entries();
     if to > entries.len() {
         return Err(outside(array));
@@ -215,17 +192,9 @@ fn list_view<S: Sink, O: OffsetSizeTrait + Position>(
     array: &GenericListViewArray<O>,
 ) -> Result<(), FrameError> {
     node(sink, array.len(), array.nulls());
-    let (offsets, sizes) = (array.value_offsets(), array.value_sizes());
-    let (from, to) = scan::referenced(offsets, sizes).ok_or_else(|| outside(array))?;
-    if from == 0 && to == array.values().len() {
-        sink.bytes(bytemuck::cast_slice(offsets));
-    } else {
-        // `from` came out of an offset.
-        let base = O::of(from).unwrap_or_default();
-        sink.fill(size_of_val(offsets), |place| scan::rebase_views(place, offsets, sizes, base));
-    }
-    sink.bytes(bytemuck::cast_slice(sizes));
-    part(sink, array, array.values(), from, to)
+    let (offsets, sizes, values) = (array.value_offsets(), array.value_sizes(), array.values());
+    let (from, to) = tell::list_views(sink, offsets, sizes, values.len()).ok_or_else(|| outside(array))?;
+    part(sink, array, values, from, to)
 }
 
 fn fixed_list<S: Sink>(sink: &mut S, array: &FixedSizeListArray) -> Result<(), FrameError> {
@@ -250,14 +219,8 @@ fn union<S: Sink>(sink: &mut S, array: &UnionArray) -> Result<(), FrameError> {
     sink.bytes(bytemuck::cast_slice(ids));
     match (mode, array.offsets()) {
         (UnionMode::Dense, Some(offsets)) => {
-            let ranges = scan::dense_ranges(array, fields, ids, offsets)?;
-            if ranges.from.iter().all(|from| *from == 0) {
-                sink.bytes(bytemuck::cast_slice(offsets));
-            } else {
-                sink.fill(size_of_val::<[i32]>(offsets), |place| {
-                    scan::rebase_dense(place, ids, offsets, &ranges);
-                });
-            }
+            let children = fields.iter().map(|(id, _)| id);
+            let ranges = tell::dense_offsets(sink, children, ids, offsets).ok_or_else(|| outside(array))?;
             for (id, _) in fields.iter() {
                 let (from, to) = ranges.of(id);
                 part(sink, array, array.child(id), from, to)?;
@@ -279,15 +242,7 @@ fn runs<S: Sink, R: RunEndIndexType<Native: Position>>(
 ) -> Result<(), FrameError> {
     sink.node(array.len(), 0);
     let ends = array.run_ends().values();
-    let (from, to) = scan::runs(ends, array.offset(), array.len()).ok_or_else(|| outside(array))?;
-    // The run ends are an array of their own, without nulls.
-    node(sink, to - from, None);
-    let told = &ends[from..to];
-    if array.offset() == 0 && told.last().is_none_or(|last| last.length() == Some(array.len())) {
-        sink.bytes(bytemuck::cast_slice(told));
-    } else {
-        sink.fill(size_of_val(told), |place| scan::rebase_runs(place, told, array.offset(), array.len()));
-    }
+    let (from, to) = tell::run_ends(sink, ends, array.offset(), array.len()).ok_or_else(|| outside(array))?;
     part(sink, array, array.values(), from, to)
 }
 

@@ -263,7 +263,10 @@ fn schemas_arrow_rs_would_panic_on_are_refused() {
         frame.extend_from_slice(&message::END_OF_STREAM);
         assert!(decode(Validation::Form, &Buffer::from_vec(frame)).is_err(), "{data_type} was read");
         let schema = Arc::new(schema);
-        assert!(Encoder::new(Compression::None).measure(&schema, &[]).is_err(), "{data_type} was written");
+        assert!(
+            Encoder::new(Compression::None).measure::<RecordBatch>(&schema, &[]).is_err(),
+            "{data_type} was written"
+        );
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tests of the frame codec: what they share, and the facts by subject.
 
+mod c_data;
 mod foreign;
 mod hostile;
 mod loan;

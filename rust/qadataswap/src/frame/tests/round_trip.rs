@@ -270,7 +270,7 @@ fn a_dictionary_of_dictionaries_is_refused() {
     let inner = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8));
     let outer = DataType::Dictionary(Box::new(DataType::Int8), Box::new(inner));
     let schema = Arc::new(Schema::new(vec![Field::new("column", outer, true)]));
-    let result = Encoder::new(Compression::None).measure(&schema, &[]);
+    let result = Encoder::new(Compression::None).measure::<RecordBatch>(&schema, &[]);
     assert!(matches!(result, Err(FrameError::Unsupported(_))), "{result:?}");
 }
 
@@ -278,7 +278,7 @@ fn a_dictionary_of_dictionaries_is_refused() {
 fn a_time_of_32_bits_does_not_count_nanoseconds() {
     let data_type = DataType::Time32(arrow_schema::TimeUnit::Nanosecond);
     let schema = Arc::new(Schema::new(vec![Field::new("column", data_type, true)]));
-    let result = Encoder::new(Compression::None).measure(&schema, &[]);
+    let result = Encoder::new(Compression::None).measure::<RecordBatch>(&schema, &[]);
     assert!(matches!(&result, Err(FrameError::Unsupported(what)) if what.contains("column")), "{result:?}");
 }
 

@@ -1,0 +1,113 @@
+//! The Arrow C data interface: tables in and out as plain structs, for other languages and for Rust programs of
+//! another Arrow than ours.
+//!
+//! [`Writer::write_ffi`](crate::Writer::write_ffi) takes arrays that lie anywhere in this process and copies each
+//! of their buffers once, into the slot; [`Reader::read_ffi`](crate::Reader::read_ffi) yields a [`Frame`] whose
+//! batches are [exported](Frame::export) straight from the slot, without arrays of our own in between.
+//!
+//! The law: what is imported is borrowed and never released here; what is exported owns its place in the ring by
+//! itself, in one block of memory for all structs of a batch, freed when the last of them is released, be it
+//! by its parent or, as the format allows, moved away and released by itself.
+//!
+//! Source: <https://arrow.apache.org/docs/format/CDataInterface.html>
+
+#![allow(unsafe_code)]
+
+mod array;
+mod block;
+mod frame;
+
+use crate::error::Result;
+use arrow_schema::ffi::FFI_ArrowSchema;
+use arrow_schema::{Schema, SchemaRef};
+use std::ffi::{c_char, c_void};
+use std::mem::ManuallyDrop;
+use std::ptr::null_mut;
+use std::sync::Arc;
+
+pub(crate) use array::Array;
+pub use array::{Batch, Table};
+pub use block::Exported;
+pub(crate) use block::{Builder, Size};
+pub use frame::Frame;
+
+/// A type, a column or a schema, as the format gives it. Plain data: nothing is released on drop.
+#[repr(C)]
+#[derive(Debug)]
+#[allow(missing_docs, reason = "the fields of the format by their names")]
+pub struct ArrowSchema {
+    pub format: *const c_char,
+    pub name: *const c_char,
+    pub metadata: *const c_char,
+    pub flags: i64,
+    pub n_children: i64,
+    pub children: *mut *mut ArrowSchema,
+    pub dictionary: *mut ArrowSchema,
+    pub release: Option<unsafe extern "C" fn(*mut ArrowSchema)>,
+    pub private_data: *mut c_void,
+}
+
+/// The data of a column or of a batch, as the format gives it. Plain data: nothing is released on drop.
+#[repr(C)]
+#[derive(Debug)]
+#[allow(missing_docs, reason = "the fields of the format by their names")]
+pub struct ArrowArray {
+    pub length: i64,
+    pub null_count: i64,
+    pub offset: i64,
+    pub n_buffers: i64,
+    pub n_children: i64,
+    pub buffers: *mut *const c_void,
+    pub children: *mut *mut ArrowArray,
+    pub dictionary: *mut ArrowArray,
+    pub release: Option<unsafe extern "C" fn(*mut ArrowArray)>,
+    pub private_data: *mut c_void,
+}
+
+const _: () =
+    assert!(size_of::<ArrowSchema>() == size_of::<FFI_ArrowSchema>() && size_of::<ArrowSchema>() == 72);
+const _: () = assert!(size_of::<ArrowArray>() == 80);
+
+impl ArrowArray {
+    /// An array that has been released.
+    #[must_use]
+    pub const fn released() -> ArrowArray {
+        ArrowArray {
+            length: 0,
+            null_count: 0,
+            offset: 0,
+            n_buffers: 0,
+            n_children: 0,
+            buffers: null_mut(),
+            children: null_mut(),
+            dictionary: null_mut(),
+            release: None,
+            private_data: null_mut(),
+        }
+    }
+}
+
+/// Reads a schema, which is not released.
+///
+/// # Errors
+/// [`ArrowError`](crate::QADataSwapError::ArrowError) if it is not a struct of columns, or of a type that this
+/// Arrow does not know.
+///
+/// # Safety
+/// `schema` is valid by the format's rules: not released, its pointers as its counts say.
+pub unsafe fn import_schema(schema: &ArrowSchema) -> Result<SchemaRef> {
+    // SAFETY: the same struct (both are the format's, of which the size is asserted above), valid by the caller's
+    // word; borrowed, so nobody releases it here.
+    let schema = unsafe { &*std::ptr::from_ref(schema).cast::<FFI_ArrowSchema>() };
+    Ok(Arc::new(Schema::try_from(schema)?))
+}
+
+/// Writes a schema; whoever has it releases it.
+///
+/// # Errors
+/// [`ArrowError`](crate::QADataSwapError::ArrowError) for what the format cannot say.
+pub fn export_schema(schema: &Schema) -> Result<ArrowSchema> {
+    let schema = ManuallyDrop::new(FFI_ArrowSchema::try_from(schema)?);
+    // SAFETY: the same struct (see `import_schema`), moved: the original is not dropped.
+    Ok(unsafe { std::mem::transmute_copy::<FFI_ArrowSchema, ArrowSchema>(&schema) })
+}

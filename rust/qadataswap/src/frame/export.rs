@@ -1,0 +1,161 @@
+//! A view as C structs, without arrays in between.
+//!
+//! What the format lays out otherwise than IPC does: an array of no rows has its one offset, views end with the
+//! lengths of their data buffers, and a dictionary hangs on the array of its keys. The law is that of
+//! [`arrays`](super::arrays): nothing here looks at data, and nothing can fail on account of a number.
+
+use std::sync::Arc;
+
+use arrow_buffer::Buffer;
+use arrow_schema::SchemaRef;
+use smallvec::SmallVec;
+
+use super::decode::Described;
+use super::plan::{Kind, Shape};
+use super::view::{Node, View};
+use crate::ffi::{Builder, Exported, Size};
+
+/// A frame's table as views: nodes and buffers.
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    pub(super) described: Arc<Described>,
+    /// The frame, or the private copy that the views are of.
+    pub(super) frame: Buffer,
+    pub(super) batches: SmallVec<[Batch; 1]>,
+    pub(super) bytes_copied: u64,
+}
+
+/// A batch, and the values of the plan's dictionaries as they stand for it.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) view: View,
+    pub(super) dictionaries: Vec<Option<Arc<View>>>,
+}
+
+impl Parsed {
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.described.schema
+    }
+
+    /// Number of batches.
+    pub(crate) fn len(&self) -> usize {
+        self.batches.len()
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.batches.iter().map(|batch| batch.view.rows).sum()
+    }
+
+    pub(crate) fn bytes_copied(&self) -> u64 {
+        self.bytes_copied
+    }
+
+    /// Exports a batch.
+    ///
+    /// # Panics
+    /// If there is no such batch.
+    pub(crate) fn export(&self, batch: usize) -> Exported {
+        let Batch { view, dictionaries } = &self.batches[batch];
+        let plan = &self.described.plan;
+        let mut size = Size { nodes: 1, buffers: 1, variadic: 0 };
+        self.count(&plan.columns, view, dictionaries, &mut size);
+        let used = dictionaries.iter().flatten().flat_map(|values| &values.copies);
+        let copies = view.copies.iter().chain(used).cloned().collect();
+        let mut builder = Builder::new(size, self.frame.clone(), copies);
+        let root = builder.node(view.rows, 0, self.schema().fields().len());
+        builder.no_buffer();
+        let mut source = Source { parsed: self, dictionaries, builder: &mut builder };
+        let (mut at, mut position) = (0, 0);
+        while let Some(step) = plan.columns.steps.get(at) {
+            let column = source.node(&plan.columns, view, at);
+            source.builder.child(root, position, column);
+            (at, position) = (step.end, position + 1);
+        }
+        builder.finish()
+    }
+
+    /// Adds what `shape` takes to `size`.
+    fn count(&self, shape: &Shape, view: &View, dictionaries: &[Option<Arc<View>>], size: &mut Size) {
+        size.nodes += shape.steps.len();
+        for (step, node) in shape.steps.iter().zip(&view.nodes) {
+            size.buffers += node.count;
+            match step.kind {
+                Kind::Views => {
+                    size.buffers += 1;
+                    size.variadic += node.count - 2;
+                }
+                Kind::Dictionary { values, .. } => {
+                    let shape = &self.described.plan.dictionaries[values].values;
+                    match &dictionaries[values] {
+                        Some(values) => self.count(shape, values, dictionaries, size),
+                        None => self.count(shape, &View::empty(shape), dictionaries, size),
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+struct Source<'a> {
+    parsed: &'a Parsed,
+    dictionaries: &'a [Option<Arc<View>>],
+    builder: &'a mut Builder,
+}
+
+impl Source<'_> {
+    /// Tells the node of step `at` and all below it; returns the node's number.
+    fn node(&mut self, shape: &Shape, view: &View, at: usize) -> usize {
+        let step = &shape.steps[at];
+        let node = view.nodes[at];
+        let mut children = 0;
+        let mut child = at + 1;
+        while child < step.end {
+            (child, children) = (shape.steps[child].end, children + 1);
+        }
+        let nulls = if step.kind == Kind::Null { node.rows } else { node.nulls };
+        let number = self.builder.node(node.rows, nulls, children);
+        self.buffers(step.kind, view, node);
+        let (mut child, mut position) = (at + 1, 0);
+        while child < step.end {
+            let below = self.node(shape, view, child);
+            self.builder.child(number, position, below);
+            (child, position) = (shape.steps[child].end, position + 1);
+        }
+        if let Kind::Dictionary { values, .. } = step.kind {
+            let shape = &self.parsed.described.plan.dictionaries[values].values;
+            let values = match &self.dictionaries[values] {
+                Some(values) => self.node(shape, &values.clone(), 0),
+                // Not sent because nothing refers to it: the decoder has made sure of that.
+                None => self.node(shape, &View::empty(shape), 0),
+            };
+            self.builder.dictionary(number, values);
+        }
+        number
+    }
+
+    fn buffers(&mut self, kind: Kind, view: &View, node: Node) {
+        let bytes = |which: usize| view.bytes(&self.parsed.frame, node, which);
+        let mut first = 0;
+        if kind.has_validity() {
+            first = 1;
+            match node.nulls {
+                0 => self.builder.no_buffer(),
+                _ => self.builder.buffer(bytes(0)),
+            }
+        }
+        match kind {
+            Kind::Bytes { width } | Kind::List { width } if bytes(1).is_empty() => {
+                self.builder.zero_offset(width);
+                first = 2;
+            }
+            _ => {}
+        }
+        for which in first..node.count {
+            self.builder.buffer(bytes(which));
+        }
+        if kind == Kind::Views {
+            self.builder.sizes((2..node.count).map(|which| bytes(which).len()));
+        }
+    }
+}
