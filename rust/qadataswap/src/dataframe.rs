@@ -110,7 +110,7 @@ impl SharedDataFrame {
     ///
     /// # Errors
     /// As there; [`WrongRole`](QADataSwapError::WrongRole) on a reader.
-    pub fn loan(&self, schema: &SchemaRef, rows: usize) -> Result<Loan<'_>> {
+    pub fn loan(&self, schema: &SchemaRef, rows: usize) -> Result<Loan<&Writer>> {
         self.writer()?.loan(schema, rows)
     }
 
@@ -118,7 +118,7 @@ impl SharedDataFrame {
     ///
     /// # Errors
     /// As there; [`WrongRole`](QADataSwapError::WrongRole) on a reader.
-    pub fn loan_with(&self, schema: &SchemaRef, rows: usize, var_bytes: usize) -> Result<Loan<'_>> {
+    pub fn loan_with(&self, schema: &SchemaRef, rows: usize, var_bytes: usize) -> Result<Loan<&Writer>> {
         self.writer()?.loan_with(schema, rows, var_bytes)
     }
 

@@ -4,10 +4,12 @@
 //! publishes nothing, though the oldest frame may have gone for it.
 
 use crate::error::{QADataSwapError, Result};
+use crate::ffi;
 use crate::frame::{BoolColumn, ColumnIndex, Columns, FrameError, LoanPlan, Native, Validity, ViewColumn};
 use crate::region::Region;
 use crate::writer::{Draft, Writer};
 use arrow_schema::SchemaRef;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// A frame on loan: its columns lie in the slot, to be filled in place and published without a copy.
@@ -36,22 +38,22 @@ use std::sync::Arc;
 /// # assert_eq!(qadataswap::Reader::new(name)?.read_arrow(0)?.map(|batch| batch.num_rows()), Some(1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+/// `W` is what leads to the writer: a reference for [`Writer::loan`], an `Rc` for [`Loan::of`].
 #[must_use = "a loan that is dropped publishes nothing"]
-pub struct Loan<'w> {
-    writer: &'w Writer,
+pub struct Loan<W: Deref<Target = Writer>> {
+    writer: W,
     region: Arc<Region>,
     /// Both are always there until the loan ends.
     plan: Option<LoanPlan>,
     draft: Option<Draft>,
 }
 
-impl<'w> Loan<'w> {
-    pub(crate) fn new(
-        writer: &'w Writer,
-        schema: &SchemaRef,
-        rows: usize,
-        var_bytes: usize,
-    ) -> Result<Loan<'w>> {
+impl<W: Deref<Target = Writer>> Loan<W> {
+    /// A loan that keeps its writer alive, for whoever cannot borrow it; otherwise as [`Writer::loan_with`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn of(writer: W, schema: &SchemaRef, rows: usize, var_bytes: usize) -> Result<Loan<W>> {
         let mut inner = writer.inner();
         let plan = inner
             .encoder
@@ -60,6 +62,7 @@ impl<'w> Loan<'w> {
         let draft = inner.draft(plan.schema_key, plan.total, true, true)?;
         let region = inner.region()?;
         inner.lent += 1;
+        drop(inner);
         Ok(Loan { writer, region, plan: Some(plan), draft: Some(draft) })
     }
 
@@ -95,6 +98,36 @@ impl<'w> Loan<'w> {
         Ok(LoanColumns { columns, ring })
     }
 
+    /// One column by its addresses, for other languages; bits and views are zeroed first. What it points to may be
+    /// written until the loan ends, by whoever keeps the law of [`LoanColumn`](ffi::LoanColumn).
+    ///
+    /// # Errors
+    /// As [`columns`](Loan::columns); [`InvalidConfig`](QADataSwapError::InvalidConfig) if there is no such column.
+    pub fn raw_column(&mut self, column: usize) -> Result<ffi::LoanColumn> {
+        let Loan { region, plan, draft, .. } = self;
+        let ring = region.name.as_str();
+        if !region.is_ours() {
+            return Err(QADataSwapError::Forked { ring: ring.to_owned() });
+        }
+        let (Some(plan), Some(draft)) = (plan, draft) else { unreachable!("there until the loan ends") };
+        let bytes = region.segment.slot_mut(&mut draft.slot);
+        let parts = plan.columns(bytes).and_then(|columns| columns.into_parts(column));
+        let (parts, rows) = parts.map_err(|error| QADataSwapError::frame(ring, error))?;
+        Ok(ffi::LoanColumn::of(parts, rows))
+    }
+
+    /// Says what was done to a column got by [`raw_column`](Loan::raw_column): whether its bitmap is in use, and how
+    /// many bytes of its data area.
+    ///
+    /// # Errors
+    /// [`InvalidConfig`](QADataSwapError::InvalidConfig) if there is no such column, or it has no bitmap or not as
+    /// much data.
+    pub fn declare(&mut self, column: usize, has_nulls: bool, data_used: usize) -> Result<()> {
+        let plan = self.plan.as_mut().expect("there until the loan ends");
+        plan.declare(column, has_nulls, data_used)
+            .map_err(|error| QADataSwapError::frame(&self.region.name, error))
+    }
+
     /// The values of one column of numbers; see [`LoanColumns::column`] for several at a time.
     ///
     /// # Errors
@@ -128,7 +161,7 @@ impl<'w> Loan<'w> {
     }
 }
 
-impl Drop for Loan<'_> {
+impl<W: Deref<Target = Writer>> Drop for Loan<W> {
     fn drop(&mut self) {
         if let Some(draft) = self.draft.take() {
             let mut inner = self.writer.inner();
@@ -138,7 +171,7 @@ impl Drop for Loan<'_> {
     }
 }
 
-impl std::fmt::Debug for Loan<'_> {
+impl<W: Deref<Target = Writer>> std::fmt::Debug for Loan<W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Loan").field("ring", &self.region.name).field("capacity", &self.capacity()).finish()
     }

@@ -10,6 +10,8 @@ pub struct Stats {
     pub bytes_written: u64,
     /// Rows of those frames.
     pub rows_written: u64,
+    /// Bytes of buffers that were published where they had been built, without a copy (`ffi::Pool`).
+    pub bytes_in_place: u64,
     /// Frames read through this handle.
     pub reads_count: u64,
     /// Bytes of those frames.

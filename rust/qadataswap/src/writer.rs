@@ -165,7 +165,7 @@ impl Writer {
     /// # Errors
     /// As [`write_arrow`](Writer::write_arrow); [`Unsupported`](QADataSwapError::Unsupported) for a type that
     /// cannot be lent; [`LoanOut`](QADataSwapError::LoanOut) if every slot is lent already.
-    pub fn loan(&self, schema: &SchemaRef, rows: usize) -> Result<Loan<'_>> {
+    pub fn loan(&self, schema: &SchemaRef, rows: usize) -> Result<Loan<&Writer>> {
         self.loan_with(schema, rows, 0)
     }
 
@@ -174,8 +174,8 @@ impl Writer {
     ///
     /// # Errors
     /// As [`loan`](Writer::loan).
-    pub fn loan_with(&self, schema: &SchemaRef, rows: usize, var_bytes: usize) -> Result<Loan<'_>> {
-        Loan::new(self, schema, rows, var_bytes)
+    pub fn loan_with(&self, schema: &SchemaRef, rows: usize, var_bytes: usize) -> Result<Loan<&Writer>> {
+        Loan::of(self, schema, rows, var_bytes)
     }
 
     /// What this writer has done so far.

@@ -50,6 +50,13 @@ impl Frame {
         self.parsed.export(batch)
     }
 
+    /// The values of the only column of the only batch, as they lie in the slot; `None` if there are more columns or
+    /// batches, nulls, or values that are not of a fixed width.
+    #[must_use]
+    pub fn sole_values(&self) -> Option<&[u8]> {
+        self.parsed.sole_values()
+    }
+
     /// See [`crate::Frame::sequence`].
     #[must_use]
     pub fn sequence(&self) -> u64 {

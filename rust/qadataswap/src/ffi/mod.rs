@@ -16,6 +16,7 @@
 mod array;
 mod block;
 mod frame;
+mod loan;
 
 use crate::error::Result;
 use arrow_schema::ffi::FFI_ArrowSchema;
@@ -30,6 +31,7 @@ pub use array::{Batch, Table};
 pub use block::Exported;
 pub(crate) use block::{Builder, Size};
 pub use frame::Frame;
+pub use loan::LoanColumn;
 
 /// A type, a column or a schema, as the format gives it. Plain data: nothing is released on drop.
 #[repr(C)]

@@ -107,14 +107,14 @@ pub(super) struct State {
 
 /// The memory of one column that nobody has taken yet.
 #[derive(Default)]
-pub(super) struct Parts<'a> {
-    pub(super) values: Option<&'a mut [u8]>,
+pub(crate) struct Parts<'a> {
+    pub(crate) values: Option<&'a mut [u8]>,
     /// None in a column that has no nulls.
-    pub(super) validity: Option<&'a mut [u8]>,
-    pub(super) data: Option<&'a mut [u8]>,
+    pub(crate) validity: Option<&'a mut [u8]>,
+    pub(crate) data: Option<&'a mut [u8]>,
     pub(super) zeroed: Option<&'a mut bool>,
-    pub(super) nulls: Option<&'a mut bool>,
-    pub(super) used: Option<&'a mut usize>,
+    pub(crate) nulls: Option<&'a mut bool>,
+    pub(crate) used: Option<&'a mut usize>,
 }
 
 /// The columns of a loaned frame. Each is handed out once; ask the loan again to have them all back.
@@ -179,6 +179,16 @@ impl<'a> Columns<'a> {
         }
     }
 
+    /// All that a column has; bits and views are zeroed. Also how many rows.
+    pub(crate) fn into_parts(mut self, column: usize) -> Result<(Parts<'a>, usize), FrameError> {
+        let (at, data_type) = self.find(&column)?;
+        let mut parts = std::mem::take(&mut self.parts[at]);
+        if matches!(data_type, DataType::Boolean | DataType::Utf8View | DataType::BinaryView) {
+            parts.values = zeroed(&mut parts);
+        }
+        Ok((parts, self.rows))
+    }
+
     fn views<T: ?Sized>(
         &mut self,
         which: &impl ColumnIndex,
@@ -191,7 +201,7 @@ impl<'a> Columns<'a> {
         let parts = &mut self.parts[at];
         let views = zeroed(parts).ok_or_else(|| taken(which))?;
         match (parts.data.take(), parts.used.take()) {
-            (Some(data), Some(used)) => Ok(ViewColumn { views, data, used, value: PhantomData }),
+            (Some(data), Some(used)) => Ok(ViewColumn::new(views, data, used)),
             _ => Err(taken(which)),
         }
     }
@@ -266,9 +276,9 @@ impl BoolColumn<'_> {
 
 /// The null rows of a column in a slot.
 pub struct Validity<'a> {
-    bits: &'a mut [u8],
-    in_use: &'a mut bool,
-    rows: usize,
+    pub(crate) bits: &'a mut [u8],
+    pub(crate) in_use: &'a mut bool,
+    pub(crate) rows: usize,
 }
 
 impl Validity<'_> {
@@ -319,6 +329,13 @@ pub struct OutOfRoom {
     pub needed: usize,
     /// The bytes left.
     pub left: usize,
+}
+
+impl<'a, T: ?Sized> ViewColumn<'a, T> {
+    /// A column of `views` over `data`, of which `used` bytes are taken.
+    pub(crate) fn new(views: &'a mut [u8], data: &'a mut [u8], used: &'a mut usize) -> Self {
+        Self { views, data, used, value: PhantomData }
+    }
 }
 
 impl<T: AsRef<[u8]> + ?Sized> ViewColumn<'_, T> {

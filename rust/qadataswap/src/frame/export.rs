@@ -50,6 +50,16 @@ impl Parsed {
         self.bytes_copied
     }
 
+    /// The values of the only column of the only batch, if they are of a fixed width and none is null.
+    pub(crate) fn sole_values(&self) -> Option<&[u8]> {
+        let ([batch], [step]) = (&self.batches[..], &self.described.plan.columns.steps[..]) else {
+            return None;
+        };
+        let node = batch.view.nodes[0];
+        let plain = matches!(step.kind, Kind::Fixed { .. }) && node.nulls == 0;
+        plain.then(|| batch.view.bytes(&self.frame, node, 1))
+    }
+
     /// Exports a batch.
     ///
     /// # Panics

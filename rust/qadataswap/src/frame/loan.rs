@@ -203,6 +203,24 @@ impl LoanPlan {
         Ok(Columns { schema: &self.schema, rows, parts })
     }
 
+    /// Takes note of what was done to a column by its addresses.
+    pub(crate) fn declare(&mut self, column: usize, nulls: bool, data: usize) -> Result<(), FrameError> {
+        let known = self.columns.len();
+        let Some(Column { state, validity_at, data_len, .. }) = self.columns.get_mut(column) else {
+            return Err(FrameError::Invalid(format!("column {column} of a loan of {known} columns")));
+        };
+        if nulls && validity_at.is_none() {
+            return Err(FrameError::Invalid(format!("column {column} has nulls and is not nullable")));
+        }
+        if data > *data_len {
+            return Err(FrameError::Invalid(format!(
+                "column {column} uses {data} bytes for long values, it has {data_len}"
+            )));
+        }
+        (state.nulls, state.data) = (nulls, data);
+        Ok(())
+    }
+
     /// As much of `slot` as the plan is for.
     fn slot<'a>(&self, slot: &'a mut [u8]) -> Result<&'a mut [u8], FrameError> {
         let available = slot.len() as u64;

@@ -50,8 +50,8 @@ mod tests;
 use arrow_schema::ArrowError;
 
 pub(crate) use chunk::Chunk;
-pub(crate) use columns::Columns;
 pub use columns::{BoolColumn, ColumnIndex, Native, OutOfRoom, Validity, ViewColumn};
+pub(crate) use columns::{Columns, Parts};
 pub(crate) use copy::{Position, bytes_of_bits};
 pub(crate) use decode::{Decoded, Decoder};
 pub(crate) use encode::Encoder;

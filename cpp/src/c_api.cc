@@ -1,0 +1,540 @@
+// The C interface over the bridge: handles are addresses of Rust's, statuses are made of the kinds of errors.
+
+#include <cstring>
+#include <memory>
+#include <new>
+#include <string>
+#include <string_view>
+
+#include "qadataswap-cxx/src/lib.rs.h"
+#include "qadataswap.h"
+
+namespace bridge = qadataswap::bridge;
+
+namespace {
+
+// A failure that is found on this side, until the next one on either side.
+thread_local qads_error_kind local_kind = QADS_KIND_NONE;
+thread_local std::string local_message;
+
+int StatusOf(int32_t kind) {
+  switch (kind) {
+    case QADS_KIND_NONE:
+      return QADS_OK;
+    case QADS_KIND_RING_FULL:
+    case QADS_KIND_WRITE_TIMEOUT:
+    case QADS_KIND_BUSY:
+      return QADS_TIMEOUT;
+    case QADS_KIND_NO_SPACE:
+    case QADS_KIND_MEMORY_MAP_FAILED:
+    case QADS_KIND_FRAME_TOO_LARGE:
+    case QADS_KIND_OUT_OF_ROOM:
+      return QADS_NO_MEMORY;
+    default:
+      return QADS_ERROR;
+  }
+}
+
+// How a call into Rust ended.
+int Ended(int32_t kind) {
+  if (kind != QADS_KIND_NONE) local_kind = QADS_KIND_NONE;
+  return StatusOf(kind);
+}
+
+// A call into Rust that yields a handle or fails.
+template <typename Handle, typename Made>
+int Handed(Made* made, Handle** out) {
+  *out = reinterpret_cast<Handle*>(made);
+  return made != nullptr ? QADS_OK : Ended(bridge::last_error_kind());
+}
+
+int Fail(int status, qads_error_kind kind, std::string message) {
+  local_kind = kind;
+  local_message = std::move(message);
+  return status;
+}
+
+int Missing(const char* what) {
+  return Fail(QADS_ERROR, QADS_KIND_INVALID_CONFIG, std::string(what) + " is null");
+}
+
+#define QADS_REQUIRE(argument) \
+  if ((argument) == nullptr) return Missing(#argument)
+
+rust::Slice<const uint8_t> Bytes(std::string_view text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
+// What the caller's struct holds, which may be of an earlier version and so shorter.
+template <typename Options>
+Options Given(const Options* options, void (*init)(Options*)) {
+  Options given;
+  init(&given);
+  if (options != nullptr) {
+    const size_t size = options->struct_size < sizeof(given) ? options->struct_size : sizeof(given);
+    std::memcpy(&given, options, size);
+    given.struct_size = sizeof(given);
+  }
+  return given;
+}
+
+template <typename Options>
+rust::Slice<const uint32_t> Owners(const Options& options) {
+  if (options.trusted_owners == nullptr) return {};
+  return {options.trusted_owners, options.trusted_owner_count};
+}
+
+std::string_view Text(const char* text) { return text == nullptr ? std::string_view() : text; }
+
+int Tell(const bridge::Stats& stats, qads_stats* out) {
+  const qads_stats told{sizeof(qads_stats),
+                        stats.writes_count,
+                        stats.bytes_written,
+                        stats.rows_written,
+                        stats.bytes_in_place,
+                        stats.reads_count,
+                        stats.bytes_read,
+                        stats.rows_read,
+                        stats.bytes_copied,
+                        stats.frames_missed,
+                        stats.wait_timeouts,
+                        stats.full_waits,
+                        stats.readers_evicted,
+                        stats.frames_published,
+                        stats.lag};
+  const size_t size = out->struct_size < sizeof(told) ? out->struct_size : sizeof(told);
+  if (size < sizeof(told.struct_size)) {
+    return Fail(QADS_ERROR, QADS_KIND_INVALID_CONFIG, "qads_stats.struct_size is not set");
+  }
+  const size_t given = out->struct_size;
+  std::memcpy(out, &told, size);
+  out->struct_size = given;
+  return QADS_OK;
+}
+
+bridge::Writer* Rust(qads_writer* writer) { return reinterpret_cast<bridge::Writer*>(writer); }
+const bridge::Writer* Rust(const qads_writer* writer) { return reinterpret_cast<const bridge::Writer*>(writer); }
+bridge::Reader* Rust(qads_reader* reader) { return reinterpret_cast<bridge::Reader*>(reader); }
+const bridge::Reader* Rust(const qads_reader* reader) { return reinterpret_cast<const bridge::Reader*>(reader); }
+bridge::Frame* Rust(qads_frame* frame) { return reinterpret_cast<bridge::Frame*>(frame); }
+const bridge::Frame* Rust(const qads_frame* frame) { return reinterpret_cast<const bridge::Frame*>(frame); }
+bridge::Schema* Rust(qads_schema* schema) { return reinterpret_cast<bridge::Schema*>(schema); }
+const bridge::Schema* Rust(const qads_schema* schema) { return reinterpret_cast<const bridge::Schema*>(schema); }
+bridge::Loan* Rust(qads_loan* loan) { return reinterpret_cast<bridge::Loan*>(loan); }
+bridge::Pool* Rust(qads_pool* pool) { return reinterpret_cast<bridge::Pool*>(pool); }
+const bridge::Pool* Rust(const qads_pool* pool) { return reinterpret_cast<const bridge::Pool*>(pool); }
+
+// A ring by name, and what has been opened of it.
+struct Arena {
+  std::string name;
+  size_t size;
+  size_t buffer_count;
+  qads_writer* writer = nullptr;
+  qads_schema* schema = nullptr;
+  qads_reader* reader = nullptr;
+  // Read and not fetched yet.
+  qads_frame* next = nullptr;
+
+  ~Arena() {
+    qads_frame_free(next);
+    qads_reader_free(reader);
+    qads_schema_free(schema);
+    qads_writer_free(writer);
+  }
+};
+
+void ReleaseNothing(ArrowArray*) {}
+
+}  // namespace
+
+extern "C" {
+
+qads_error_kind qads_last_error_kind(void) {
+  if (local_kind != QADS_KIND_NONE) return local_kind;
+  return static_cast<qads_error_kind>(bridge::last_error_kind());
+}
+
+const char* qads_last_error(void) {
+  if (local_kind != QADS_KIND_NONE) return local_message.c_str();
+  return reinterpret_cast<const char*>(bridge::last_error().data());
+}
+
+const char* qads_error_kind_name(qads_error_kind kind) {
+  // The names are literals of the bridge, which end without a zero byte: each is copied once.
+  static const auto* names = [] {
+    auto* all = new std::string[QADS_KIND_INTERNAL + 2];
+    for (int32_t each = 0; each <= QADS_KIND_INTERNAL + 1; ++each) {
+      all[each] = static_cast<std::string>(bridge::error_kind_name(each));
+    }
+    return all;
+  }();
+  const bool known = kind >= QADS_KIND_NONE && kind <= QADS_KIND_INTERNAL;
+  return names[known ? kind : QADS_KIND_INTERNAL + 1].c_str();
+}
+
+const char* qads_version(void) {
+  static const auto* version = new std::string(bridge::version());
+  return version->c_str();
+}
+
+// ---- the arena ------------------------------------------------------------------------------------------------
+
+void* qads_create_arena(const char* name, size_t size, size_t buffer_count) {
+  if (name == nullptr) {
+    Missing("name");
+    return nullptr;
+  }
+  return new Arena{name, size, buffer_count};
+}
+
+void qads_destroy_arena(void* arena) { delete static_cast<Arena*>(arena); }
+
+int qads_create_writer(void* arena) {
+  QADS_REQUIRE(arena);
+  auto& ring = *static_cast<Arena*>(arena);
+  if (ring.writer != nullptr) {
+    return Fail(QADS_ERROR, QADS_KIND_WRITER_EXISTS, "ring '" + ring.name + "': this arena is its writer already");
+  }
+  qads_writer_options options;
+  qads_writer_options_init(&options);
+  options.size_bytes = ring.size;
+  options.buffer_count = ring.buffer_count;
+  if (ring.schema == nullptr) ring.schema = reinterpret_cast<qads_schema*>(bridge::schema_of_bytes());
+  return qads_writer_open(ring.name.c_str(), &options, &ring.writer);
+}
+
+int qads_attach_reader(void* arena) {
+  QADS_REQUIRE(arena);
+  auto& ring = *static_cast<Arena*>(arena);
+  if (ring.reader != nullptr) {
+    return Fail(QADS_ERROR, QADS_KIND_INVALID_CONFIG, "ring '" + ring.name + "': this arena is a reader already");
+  }
+  return qads_reader_open(ring.name.c_str(), nullptr, &ring.reader);
+}
+
+int qads_write_data(void* arena, const void* data, size_t size) {
+  QADS_REQUIRE(arena);
+  auto& ring = *static_cast<Arena*>(arena);
+  if (ring.writer == nullptr) {
+    return Fail(QADS_ERROR, QADS_KIND_WRONG_ROLE,
+                "ring '" + ring.name + "': this arena is no writer; call qads_create_writer first");
+  }
+  if (size > 0) QADS_REQUIRE(data);
+  const void* values[] = {nullptr, data};
+  const void* none[] = {nullptr};
+  const auto rows = static_cast<int64_t>(size);
+  ArrowArray column{rows, 0, 0, 2, 0, values, nullptr, nullptr, ReleaseNothing, nullptr};
+  ArrowArray* columns[] = {&column};
+  const ArrowArray batch{rows, 0, 0, 1, 1, none, columns, nullptr, ReleaseNothing, nullptr};
+  const ArrowArray* batches[] = {&batch};
+  return qads_write(ring.writer, ring.schema, batches, 1, nullptr);
+}
+
+int qads_read_data(void* arena, void* buffer, size_t buffer_size, size_t* read_size, uint64_t timeout_ms) {
+  QADS_REQUIRE(arena);
+  auto& ring = *static_cast<Arena*>(arena);
+  if (ring.reader == nullptr) {
+    return Fail(QADS_ERROR, QADS_KIND_WRONG_ROLE,
+                "ring '" + ring.name + "': this arena is no reader; call qads_attach_reader first");
+  }
+  if (ring.next == nullptr) {
+    const auto most = static_cast<uint64_t>(INT64_MAX);
+    const int status = qads_read(ring.reader, static_cast<int64_t>(timeout_ms < most ? timeout_ms : most), &ring.next);
+    if (status != QADS_OK) return status;
+  }
+  int32_t kind = QADS_KIND_NONE;
+  const auto bytes = Rust(ring.next)->plain_bytes(kind);
+  const int status = Ended(kind);
+  if (status == QADS_OK) {
+    if (read_size != nullptr) *read_size = bytes.size();
+    if (bytes.size() > buffer_size) {
+      return Fail(QADS_NO_MEMORY, QADS_KIND_OUT_OF_ROOM,
+                  "ring '" + ring.name + "': the frame is " + std::to_string(bytes.size()) + " bytes, the buffer " +
+                      std::to_string(buffer_size) + "; read it again with a larger one");
+    }
+    if (!bytes.empty()) {
+      QADS_REQUIRE(buffer);
+      std::memcpy(buffer, bytes.data(), bytes.size());
+    }
+  }
+  qads_frame_free(ring.next);
+  ring.next = nullptr;
+  return status;
+}
+
+// ---- schemas --------------------------------------------------------------------------------------------------
+
+int qads_schema_import(const ArrowSchema* schema, qads_schema** out) {
+  QADS_REQUIRE(schema);
+  QADS_REQUIRE(out);
+  return Handed(bridge::import_schema(schema), out);
+}
+
+void qads_schema_free(qads_schema* schema) {
+  if (schema != nullptr) bridge::drop_schema(Rust(schema));
+}
+
+// ---- writing --------------------------------------------------------------------------------------------------
+
+void qads_writer_options_init(qads_writer_options* options) {
+  if (options == nullptr) return;
+  *options = qads_writer_options{sizeof(qads_writer_options),
+                                 /*size_bytes=*/100u << 20,
+                                 /*slot_bytes=*/0,
+                                 /*buffer_count=*/3,
+                                 /*max_readers=*/64,
+                                 /*write_timeout_ns=*/5'000'000'000,
+                                 /*spin_ns=*/10'000,
+                                 /*yield_ns=*/30'000,
+                                 /*directory=*/nullptr,
+                                 /*trusted_owners=*/nullptr,
+                                 /*trusted_owner_count=*/0,
+                                 /*owner=*/-1,
+                                 /*group=*/-1,
+                                 /*mode=*/0600,
+                                 /*when_full=*/QADS_WHEN_FULL_BLOCK,
+                                 /*compression=*/QADS_COMPRESSION_NONE,
+                                 /*compression_level=*/3,
+                                 /*prefault=*/0};
+}
+
+int qads_writer_open(const char* name, const qads_writer_options* options, qads_writer** out) {
+  QADS_REQUIRE(name);
+  QADS_REQUIRE(out);
+  const auto given = Given(options, qads_writer_options_init);
+  const bridge::WriterOptions crossing{Bytes(name),
+                                       Bytes(Text(given.directory)),
+                                       Owners(given),
+                                       given.size_bytes,
+                                       given.slot_bytes,
+                                       given.buffer_count,
+                                       given.max_readers,
+                                       given.write_timeout_ns,
+                                       given.spin_ns,
+                                       given.yield_ns,
+                                       given.owner,
+                                       given.group,
+                                       given.mode,
+                                       given.when_full,
+                                       given.compression,
+                                       given.compression_level,
+                                       given.prefault != 0};
+  return Handed(bridge::open_writer(crossing), out);
+}
+
+int qads_write(qads_writer* writer, const qads_schema* schema, const ArrowArray* const* batches, size_t count,
+               uint64_t* sequence) {
+  QADS_REQUIRE(writer);
+  QADS_REQUIRE(schema);
+  if (count > 0) QADS_REQUIRE(batches);
+  uint64_t written = 0;
+  const int status = Ended(Rust(writer)->write(*Rust(schema), batches, count, written));
+  if (status == QADS_OK && sequence != nullptr) *sequence = written;
+  return status;
+}
+
+int qads_try_write(qads_writer* writer, const qads_schema* schema, const ArrowArray* const* batches, size_t count,
+                   uint64_t* sequence) {
+  QADS_REQUIRE(writer);
+  QADS_REQUIRE(schema);
+  if (count > 0) QADS_REQUIRE(batches);
+  uint64_t written = 0;
+  bool room = false;
+  const int status = Ended(Rust(writer)->try_write(*Rust(schema), batches, count, written, room));
+  if (status != QADS_OK) return status;
+  if (!room) return Fail(QADS_TIMEOUT, QADS_KIND_RING_FULL, "the ring is full");
+  if (sequence != nullptr) *sequence = written;
+  return QADS_OK;
+}
+
+uint64_t qads_writer_slot_bytes(const qads_writer* writer) {
+  return writer == nullptr ? 0 : Rust(writer)->slot_bytes();
+}
+
+int qads_writer_close(qads_writer* writer) {
+  QADS_REQUIRE(writer);
+  return Ended(Rust(writer)->close());
+}
+
+void qads_writer_free(qads_writer* writer) {
+  if (writer != nullptr) bridge::drop_writer(Rust(writer));
+}
+
+// ---- loans ----------------------------------------------------------------------------------------------------
+
+int qads_loan_open(qads_writer* writer, const qads_schema* schema, size_t rows, size_t var_bytes, qads_loan** out) {
+  QADS_REQUIRE(writer);
+  QADS_REQUIRE(schema);
+  QADS_REQUIRE(out);
+  return Handed(Rust(writer)->loan(*Rust(schema), rows, var_bytes), out);
+}
+
+int qads_loan_get_column(qads_loan* loan, size_t column, qads_loan_column** out) {
+  QADS_REQUIRE(loan);
+  QADS_REQUIRE(out);
+  return Handed(Rust(loan)->column(column), out);
+}
+
+int qads_loan_set_text(qads_loan_column* column, size_t row, const char* text, size_t length) {
+  QADS_REQUIRE(column);
+  if (length > 0) QADS_REQUIRE(text);
+  return Ended(bridge::set_text(column, row, Bytes(std::string_view(text, length))));
+}
+
+int qads_loan_set_null(qads_loan_column* column, size_t row) {
+  QADS_REQUIRE(column);
+  return Ended(bridge::set_null(column, row));
+}
+
+int qads_loan_commit(qads_loan* loan, size_t rows, uint64_t* sequence) {
+  QADS_REQUIRE(loan);
+  uint64_t written = 0;
+  const int status = Ended(bridge::commit_loan(Rust(loan), rows, written));
+  if (status == QADS_OK && sequence != nullptr) *sequence = written;
+  return status;
+}
+
+void qads_loan_abandon(qads_loan* loan) {
+  if (loan != nullptr) bridge::drop_loan(Rust(loan));
+}
+
+// ---- pools ----------------------------------------------------------------------------------------------------
+
+int qads_writer_pool(qads_writer* writer, qads_pool** out) {
+  QADS_REQUIRE(writer);
+  QADS_REQUIRE(out);
+  return Handed(Rust(writer)->pool(), out);
+}
+
+void qads_pool_retain(qads_pool* pool) {
+  if (pool != nullptr) bridge::retain_pool(Rust(pool));
+}
+
+void qads_pool_release(qads_pool* pool) {
+  if (pool != nullptr) bridge::release_pool(Rust(pool));
+}
+
+void* qads_pool_allocate(qads_pool* pool, size_t size, size_t alignment) {
+  return pool == nullptr ? nullptr : Rust(pool)->allocate(size, alignment);
+}
+
+void* qads_pool_reallocate(qads_pool* pool, void* memory, size_t old_size, size_t new_size, size_t alignment) {
+  if (pool == nullptr) return nullptr;
+  return Rust(pool)->reallocate(static_cast<uint8_t*>(memory), old_size, new_size, alignment);
+}
+
+void qads_pool_free(qads_pool* pool, void* memory, size_t size) {
+  if (pool != nullptr && memory != nullptr) Rust(pool)->free(static_cast<uint8_t*>(memory), size);
+}
+
+int qads_pool_owns(const qads_pool* pool, const void* memory) {
+  return pool != nullptr && Rust(pool)->owns(static_cast<const uint8_t*>(memory)) ? 1 : 0;
+}
+
+// ---- reading --------------------------------------------------------------------------------------------------
+
+void qads_reader_options_init(qads_reader_options* options) {
+  if (options == nullptr) return;
+  *options = qads_reader_options{sizeof(qads_reader_options),
+                                 /*attach_timeout_ns=*/0,
+                                 /*spin_ns=*/10'000,
+                                 /*yield_ns=*/30'000,
+                                 /*directory=*/nullptr,
+                                 /*trusted_owners=*/nullptr,
+                                 /*trusted_owner_count=*/0,
+                                 /*policy=*/QADS_POLICY_LOSSLESS,
+                                 /*start=*/QADS_START_OLDEST,
+                                 /*validation=*/QADS_VALIDATION_FORM};
+}
+
+int qads_reader_open(const char* name, const qads_reader_options* options, qads_reader** out) {
+  QADS_REQUIRE(name);
+  QADS_REQUIRE(out);
+  const auto given = Given(options, qads_reader_options_init);
+  const bridge::ReaderOptions crossing{Bytes(name),        Bytes(Text(given.directory)), Owners(given),
+                                       given.attach_timeout_ns, given.spin_ns,           given.yield_ns,
+                                       given.policy,       given.start,                  given.validation};
+  return Handed(bridge::open_reader(crossing), out);
+}
+
+int qads_read(qads_reader* reader, int64_t timeout_ms, qads_frame** out) {
+  constexpr int64_t kMost = INT64_MAX / 1'000'000;
+  // More than three hundred years are for ever.
+  return qads_read_within(reader, timeout_ms > kMost ? -1 : timeout_ms * 1'000'000, out);
+}
+
+int qads_read_within(qads_reader* reader, int64_t timeout_ns, qads_frame** out) {
+  QADS_REQUIRE(reader);
+  QADS_REQUIRE(out);
+  int32_t kind = QADS_KIND_NONE;
+  auto* frame = Rust(reader)->read(timeout_ns, kind);
+  *out = reinterpret_cast<qads_frame*>(frame);
+  if (frame != nullptr) return QADS_OK;
+  return kind == QADS_KIND_NONE ? QADS_TIMEOUT : Ended(kind);
+}
+
+int qads_reader_has_writer(const qads_reader* reader, int* out) {
+  QADS_REQUIRE(reader);
+  QADS_REQUIRE(out);
+  bool alive = false;
+  const int status = Ended(Rust(reader)->has_writer(alive));
+  *out = alive ? 1 : 0;
+  return status;
+}
+
+int qads_reader_close(qads_reader* reader) {
+  QADS_REQUIRE(reader);
+  Rust(reader)->close();
+  return QADS_OK;
+}
+
+void qads_reader_free(qads_reader* reader) {
+  if (reader != nullptr) bridge::drop_reader(Rust(reader));
+}
+
+uint64_t qads_frame_sequence(const qads_frame* frame) { return Rust(frame)->sequence(); }
+uint64_t qads_frame_missed(const qads_frame* frame) { return Rust(frame)->missed(); }
+uint64_t qads_frame_published_ns(const qads_frame* frame) { return Rust(frame)->published_ns(); }
+uint64_t qads_frame_rows(const qads_frame* frame) { return Rust(frame)->rows(); }
+uint64_t qads_frame_bytes_copied(const qads_frame* frame) { return Rust(frame)->bytes_copied(); }
+size_t qads_frame_batches(const qads_frame* frame) { return Rust(frame)->batches(); }
+uint64_t qads_frame_schema_id(const qads_frame* frame) { return Rust(frame)->schema_id(); }
+
+int qads_frame_schema(const qads_frame* frame, ArrowSchema* out) {
+  QADS_REQUIRE(frame);
+  QADS_REQUIRE(out);
+  return Ended(Rust(frame)->export_schema(out));
+}
+
+int qads_frame_export(const qads_frame* frame, size_t batch, ArrowArray* out, const int64_t** lengths) {
+  QADS_REQUIRE(frame);
+  QADS_REQUIRE(out);
+  const int64_t* told = Rust(frame)->export_batch(batch, out);
+  if (told == nullptr) return Ended(bridge::last_error_kind());
+  if (lengths != nullptr) *lengths = told;
+  return QADS_OK;
+}
+
+const void* qads_frame_bytes(const qads_frame* frame, size_t* length) {
+  const auto bytes = Rust(frame)->bytes();
+  if (length != nullptr) *length = bytes.size();
+  return bytes.data();
+}
+
+void qads_frame_free(qads_frame* frame) {
+  if (frame != nullptr) bridge::drop_frame(Rust(frame));
+}
+
+int qads_writer_stats(const qads_writer* writer, qads_stats* out) {
+  QADS_REQUIRE(writer);
+  QADS_REQUIRE(out);
+  return Tell(Rust(writer)->stats(), out);
+}
+
+int qads_reader_stats(const qads_reader* reader, qads_stats* out) {
+  QADS_REQUIRE(reader);
+  QADS_REQUIRE(out);
+  return Tell(Rust(reader)->stats(), out);
+}
+
+}  // extern "C"
