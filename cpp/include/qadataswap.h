@@ -223,13 +223,14 @@ QADATASWAP_EXPORT void qads_loan_abandon(qads_loan* loan);
 
 /* ---- pools: memory in the slot of the next frame ---------------------------------------------------------- */
 
-/** Memory in the slot that the writer's next frame will take, for tables that are built buffer by buffer. A table
- *  whose buffers were allocated here is published by qads_write() where it lies. Memory that is still held
- *  afterwards stays as it is: its slot is used again once all of it has been freed. */
+/** Memory in the slot that the writer's next frame will take, for tables that are built buffer by buffer. A table of
+ *  one batch whose buffers were allocated here is published by qads_write() where it lies. Memory that is still held
+ *  afterwards, also after the writer was closed, stays as it is: its slot is used again once all of it has been freed.
+ *  What is written to it may be seen by the ring's readers. */
 typedef struct qads_pool qads_pool;
 
-/** The writer's pool, one reference to which goes to the caller; takes a slot for it if there is a free one. Never
- *  waits: a pool without a slot has no room. */
+/** The writer's pool, one reference to which goes to the caller: the same address for all of a writer's life. Takes a
+ *  slot for it if it has none and there is a free one. Never waits: a pool without a slot has no room. */
 QADATASWAP_EXPORT int qads_writer_pool(qads_writer* writer, qads_pool** out);
 /** Another reference. */
 QADATASWAP_EXPORT void qads_pool_retain(qads_pool* pool);
@@ -239,10 +240,9 @@ QADATASWAP_EXPORT void qads_pool_release(qads_pool* pool);
 QADATASWAP_EXPORT void* qads_pool_allocate(qads_pool* pool, size_t size, size_t alignment);
 /** Changes the size of an allocation, in place or by moving it within the slot; null, and nothing changed, if
  *  there is no room. */
-QADATASWAP_EXPORT void* qads_pool_reallocate(qads_pool* pool, void* memory, size_t old_size, size_t new_size,
-                                             size_t alignment);
+QADATASWAP_EXPORT void* qads_pool_reallocate(qads_pool* pool, void* memory, size_t size, size_t alignment);
 /** Frees an allocation. */
-QADATASWAP_EXPORT void qads_pool_free(qads_pool* pool, void* memory, size_t size);
+QADATASWAP_EXPORT void qads_pool_free(qads_pool* pool, void* memory);
 /** Non-zero if this address is one of the pool's. */
 QADATASWAP_EXPORT int qads_pool_owns(const qads_pool* pool, const void* memory);
 

@@ -418,13 +418,13 @@ void* qads_pool_allocate(qads_pool* pool, size_t size, size_t alignment) {
   return pool == nullptr ? nullptr : Rust(pool)->allocate(size, alignment);
 }
 
-void* qads_pool_reallocate(qads_pool* pool, void* memory, size_t old_size, size_t new_size, size_t alignment) {
+void* qads_pool_reallocate(qads_pool* pool, void* memory, size_t size, size_t alignment) {
   if (pool == nullptr) return nullptr;
-  return Rust(pool)->reallocate(static_cast<uint8_t*>(memory), old_size, new_size, alignment);
+  return Rust(pool)->reallocate(static_cast<uint8_t*>(memory), size, alignment);
 }
 
-void qads_pool_free(qads_pool* pool, void* memory, size_t size) {
-  if (pool != nullptr && memory != nullptr) Rust(pool)->free(static_cast<uint8_t*>(memory), size);
+void qads_pool_free(qads_pool* pool, void* memory) {
+  if (pool != nullptr && memory != nullptr) Rust(pool)->free(static_cast<uint8_t*>(memory));
 }
 
 int qads_pool_owns(const qads_pool* pool, const void* memory) {

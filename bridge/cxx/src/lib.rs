@@ -172,14 +172,8 @@ mod bridge {
         unsafe fn retain_pool(pool: *mut Pool);
         unsafe fn release_pool(pool: *mut Pool);
         fn allocate(self: &Pool, size: usize, alignment: usize) -> *mut u8;
-        unsafe fn reallocate(
-            self: &Pool,
-            memory: *mut u8,
-            old_size: usize,
-            new_size: usize,
-            alignment: usize,
-        ) -> *mut u8;
-        unsafe fn free(self: &Pool, memory: *mut u8, size: usize);
+        unsafe fn reallocate(self: &Pool, memory: *mut u8, size: usize, alignment: usize) -> *mut u8;
+        unsafe fn free(self: &Pool, memory: *mut u8);
         unsafe fn owns(self: &Pool, memory: *const u8) -> bool;
 
         // Reading. Null without an error is nothing yet.

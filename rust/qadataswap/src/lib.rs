@@ -45,6 +45,7 @@ mod lease;
 mod loan;
 mod name;
 mod peers;
+mod pool;
 mod publisher;
 mod reader;
 mod region;

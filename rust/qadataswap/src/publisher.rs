@@ -6,8 +6,9 @@
 
 use crate::layout::{MAX_SEQUENCE, Stamp, row};
 use crate::ring::{FrameMeta, Policy, Ring, pin_of, repair};
-use crate::sync::{Ordering, advance_head, fence_reclaim, observe, publish, scan_pins, scan_rows};
+use crate::sync::{AtomicU64, Ordering, advance_head, fence_reclaim, observe, publish, scan_pins, scan_rows};
 use crate::wait;
+use std::sync::Arc;
 
 /// The writer's private knowledge.
 pub(crate) struct Publisher {
@@ -35,6 +36,46 @@ pub(crate) struct Publisher {
     displacing: Option<u64>,
     /// How many frames to ask for in one look.
     batch: usize,
+    /// Slots whose memory this process itself still uses.
+    kept: Option<Arc<Kept>>,
+}
+
+/// Slots whose memory the writer's own process uses, be they published or given back: as good as pinned.
+pub(crate) struct Kept(Box<[AtomicU64]>);
+
+impl Kept {
+    /// None of `slots` slots.
+    pub(crate) fn none(slots: usize) -> Kept {
+        Kept((0..slots.div_ceil(64)).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    fn place(&self, slot: u32) -> (&AtomicU64, u64) {
+        (&self.0[slot as usize / 64], 1 << (slot % 64))
+    }
+
+    /// From now on `slot` is kept; said by the writer's thread before it publishes it or gives it back.
+    pub(crate) fn keep(&self, slot: u32) {
+        let (word, bit) = self.place(slot);
+        word.fetch_or(bit, Ordering::Relaxed);
+    }
+
+    /// Nobody uses `slot` any more, in whichever thread it was used.
+    pub(crate) fn let_go(&self, slot: u32) {
+        let (word, bit) = self.place(slot);
+        // Pairs with the load in `has`: the last use comes before the slot is written anew.
+        word.fetch_and(!bit, Ordering::Release);
+    }
+
+    /// Whether `slot` is kept.
+    pub(crate) fn has(&self, slot: u32) -> bool {
+        let (word, bit) = self.place(slot);
+        word.load(Ordering::Acquire) & bit != 0
+    }
+
+    /// How many slots are kept.
+    pub(crate) fn count(&self) -> u32 {
+        self.0.iter().map(|word| word.load(Ordering::Relaxed).count_ones()).sum()
+    }
 }
 
 /// A slot that nobody else can reach: proof of the exclusive access that writing into it needs. A publisher
@@ -80,7 +121,18 @@ impl Publisher {
             // A look costs one line per reader; a large ring spreads it over several frames, at the price of
             // that many of the oldest ones going early.
             batch: if slots < 16 { 1 } else { (slots / 8).min(64) },
+            kept: None,
         }
+    }
+
+    /// From now on what `kept` says is respected.
+    pub(crate) fn respect(&mut self, kept: Arc<Kept>) {
+        self.kept = Some(kept);
+    }
+
+    /// Number of slots that this process itself keeps.
+    pub(crate) fn kept(&self) -> u32 {
+        self.kept.as_ref().map_or(0, |kept| kept.count())
     }
 
     /// A publisher on a ring whose former writer is gone. The caller holds the writer's lock.
@@ -142,7 +194,10 @@ impl Publisher {
     /// Gives back a slot that was acquired and not published.
     pub(crate) fn abandon(&mut self, FreeSlot(slot): FreeSlot) {
         self.out -= 1;
-        self.free.push(slot);
+        match &self.kept {
+            Some(kept) if kept.has(slot) => self.retired.push(slot),
+            _ => self.free.push(slot),
+        }
     }
 
     /// As [`abandon`](Publisher::abandon), for a slot that is to be handed out after all others.
@@ -308,7 +363,7 @@ impl Publisher {
     #[inline]
     fn is_held(&self, slot: u32) -> bool {
         let (word, bit) = pin_of(slot);
-        self.held[word - row::PINS] & bit != 0
+        self.held[word - row::PINS] & bit != 0 || self.kept.as_ref().is_some_and(|kept| kept.has(slot))
     }
 
     /// Asks every reader to wake the writer when its cursor or one of its pins changes.

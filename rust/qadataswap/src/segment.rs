@@ -15,6 +15,7 @@ use crate::sync::AtomicU64;
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use std::fs::File;
 use std::mem::ManuallyDrop;
+use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64 as Counter, Ordering::Relaxed};
 
@@ -200,6 +201,61 @@ impl Segment {
         // a region, it hands out a `FreeSlot` at most once at a time and only when no reader can reach or hold
         // the slot (the argument in ring.rs), and the caller lends it to us mutably.
         unsafe { std::slice::from_raw_parts_mut(address.as_ptr(), bytes as usize) }
+    }
+
+    /// Some bytes of a slot, to be written.
+    ///
+    /// # Panics
+    /// As [`slot_mut`](Segment::slot_mut); also if the slot does not have these bytes.
+    ///
+    /// # Safety
+    /// Nobody else has a reference to any of them, nor writes to them, while the result lives.
+    #[inline]
+    pub(crate) unsafe fn slot_part_mut<'a>(&'a self, slot: &'a FreeSlot, part: Range<usize>) -> &'a mut [u8] {
+        assert!(self.access == Access::Writer && part.start <= part.end);
+        let address = self.slot(slot.index(), part.end as u64).expect("a part of a slot of this ring");
+        // SAFETY: inside the writable mapping; as exclusive as the slot is (see `slot_mut`) and the caller says.
+        unsafe { std::slice::from_raw_parts_mut(address.as_ptr().add(part.start), part.len()) }
+    }
+
+    /// Address of the first slot; the others follow it.
+    ///
+    /// # Panics
+    /// If no slots are mapped.
+    pub(crate) fn slots_address(&self) -> NonNull<u8> {
+        self.slot(0, 0).expect("slots are mapped")
+    }
+
+    /// Puts private memory of the same contents in the place of a part of the slots, so that what the ring's next
+    /// writer does there is not seen here.
+    ///
+    /// # Errors
+    /// If there is no memory for it.
+    ///
+    /// # Panics
+    /// As [`slots_address`](Segment::slots_address), and if the part is not of the slots.
+    pub(crate) fn make_private(&self, part: Range<u64>) -> std::io::Result<()> {
+        let slots = self.slots.as_ref().expect("slots are mapped");
+        let first = part.start / PAGE * PAGE;
+        let length = part.end.next_multiple_of(PAGE) - first;
+        let place = slots.at(first, length);
+        let mut copy = MmapOptions::new().len(length as usize).map_anon()?;
+        // SAFETY: inside the mapping; the slot is this writer's still, and whoever else looks at these bytes does
+        // not write to them.
+        copy.copy_from_slice(unsafe { std::slice::from_raw_parts(place.as_ptr(), length as usize) });
+        let copy = ManuallyDrop::new(copy);
+        // SAFETY: moves the copy, which nobody else has, over pages of our own mapping, in one step for whoever
+        // reads them meanwhile; the mapping's owner unmaps the whole range, whatever lies in it.
+        unsafe {
+            rustix::mm::mremap_fixed(
+                copy.as_ptr().cast_mut().cast(),
+                length as usize,
+                length as usize,
+                rustix::mm::MremapFlags::MAYMOVE,
+                place.as_ptr().cast(),
+            )?;
+        }
+        Ok(())
     }
 
     /// Makes sure that `length` bytes from `offset` of the file have memory behind them.

@@ -4,9 +4,10 @@ use crate::config::{SharedMemoryConfig, WhenFull};
 use crate::create;
 use crate::error::{QADataSwapError, Result};
 use crate::ffi;
-use crate::frame::{Chunk, Compression, Encoder};
+use crate::frame::{Chunk, Compression, Encoder, Measured};
 use crate::loan::Loan;
 use crate::peers::{Byte, monotonic_ns};
+use crate::pool::Pool;
 use crate::publisher::{FreeSlot, Full, Publisher};
 use crate::region::Region;
 use crate::ring::FrameMeta;
@@ -39,6 +40,12 @@ pub(crate) struct Inner {
     pulse: Pulse,
 }
 
+/// A pool, and the slot that is built in.
+struct Building {
+    pool: Arc<Pool>,
+    slot: Option<FreeSlot>,
+}
+
 struct Open {
     /// Shared with loans.
     region: Arc<Region>,
@@ -47,6 +54,8 @@ struct Open {
     slots: Vec<SlotState>,
     /// Id of the encoder's schema 0 in this region.
     schema_base: u64,
+    /// Once somebody has asked for a pool.
+    building: Option<Building>,
 }
 
 impl Open {
@@ -103,7 +112,7 @@ impl Writer {
         let slots = vec![SlotState { reserved, schema: 0 }; region.segment.geometry().buffer_count as usize];
         let schema_base = region.segment.ring().status.next_schema.load(Ordering::Relaxed);
         let encoder = Encoder::new(config.compression);
-        let open = Some(Open { region: Arc::new(region), publisher, slots, schema_base });
+        let open = Some(Open { region: Arc::new(region), publisher, slots, schema_base, building: None });
         let inner =
             Inner { config, open, encoder, stats: Stats::default(), lent: 0, pulse: Pulse::default() };
         Ok(Writer { inner: RefCell::new(inner) })
@@ -176,6 +185,16 @@ impl Writer {
     /// As [`loan`](Writer::loan).
     pub fn loan_with(&self, schema: &SchemaRef, rows: usize, var_bytes: usize) -> Result<Loan<&Writer>> {
         Loan::of(self, schema, rows, var_bytes)
+    }
+
+    /// Memory in the slot of the next frame; see [`Pool`]. Takes a slot for it if it has none and there is a free
+    /// one; never waits: a pool without a slot has no room. The same pool for all of a writer's life, which takes a
+    /// new slot when it is asked for again.
+    ///
+    /// # Errors
+    /// [`Closed`](QADataSwapError::Closed), [`Forked`](QADataSwapError::Forked).
+    pub fn pool(&self) -> Result<Arc<Pool>> {
+        self.inner.borrow_mut().pool()
     }
 
     /// What this writer has done so far.
@@ -259,6 +278,9 @@ impl Inner {
             .encoder
             .measure(schema, batches)
             .map_err(|error| QADataSwapError::frame(&self.config.name, error))?;
+        if let Some(sequence) = self.write_in_place(&measured, schema, batches)? {
+            return Ok(sequence);
+        }
         let exact = self.config.compression == Compression::None;
         let Draft { slot, prefix_stands } = self.draft(measured.schema_key, measured.total, exact, wait)?;
         let Inner { open, encoder, config, .. } = self;
@@ -272,6 +294,88 @@ impl Inner {
         let slot = lent.slot.take().expect("just put there");
         drop(lent);
         Ok(self.publish(Draft { slot, prefix_stands }, measured.schema_key, length, measured.rows))
+    }
+
+    fn pool(&mut self) -> Result<Arc<Pool>> {
+        let Open { region, publisher, building, slots, .. } = self.open()?;
+        let region = &*region;
+        let ring = region.segment.ring();
+        let Building { pool, slot } = building.get_or_insert_with(|| {
+            let pool = Arc::new(Pool::new(region.clone()));
+            publisher.respect(pool.kept());
+            Building { pool, slot: None }
+        });
+        if slot.is_none() {
+            *slot = publisher.acquire(&ring).ok();
+            if let Some(slot) = slot {
+                let state = &mut slots[slot.index() as usize];
+                // Allocations may come to lie where the schema stands.
+                state.schema = 0;
+                pool.open(slot, state.reserved);
+            }
+        }
+        Ok(pool.clone())
+    }
+
+    /// Publishes a table of which buffers lie in the pool's slot, around them; `None` if there are none, or it cannot
+    /// be done: then the table is copied like any other.
+    fn write_in_place<C: Chunk>(
+        &mut self,
+        measured: &Measured,
+        schema: &SchemaRef,
+        batches: &[C],
+    ) -> Result<Option<u64>> {
+        let Inner { open, encoder, config, .. } = self;
+        let Some(Building { pool, slot }) = open.as_mut().and_then(|open| open.building.as_mut()) else {
+            return Ok(None);
+        };
+        let written = match (&slot, batches, pool.building()) {
+            (Some(slot), [batch], Some(memory)) if config.compression == Compression::None => {
+                let around = |encoder: &mut Encoder| {
+                    let claims = encoder.claims(schema, batch, memory)?;
+                    if claims.claimed == 0 {
+                        return Ok(None);
+                    }
+                    let around = pool.write_around(slot, claims.rest, |body| {
+                        encoder.write_around(measured, schema, batch, body)
+                    })?;
+                    pool.leave_head(measured.ahead);
+                    Ok(around.map(|around| (around.length, claims.claimed)))
+                };
+                around(encoder).map_err(|error| QADataSwapError::frame(&config.name, error))?
+            }
+            _ => None,
+        };
+        let Some((length, claimed)) = written else {
+            // A slot in which nothing is built is of more use to the frame that is about to be copied.
+            if pool.is_idle() {
+                self.give_back_pool_slot();
+            }
+            return Ok(None);
+        };
+        let region = self.region()?;
+        debug_assert!(region.is_ours());
+        let open = self.open.as_mut().expect("a pool comes from an open writer");
+        let building = open.building.as_mut().expect("it was just written to");
+        let slot = building.slot.take().expect("it was just written to");
+        // Whoever looks for a free slot from here on finds this one kept.
+        let (reserved, _) = building.pool.close_slot();
+        let state = &mut open.slots[slot.index() as usize];
+        state.reserved = state.reserved.max(reserved);
+        self.stats.bytes_in_place += claimed as u64;
+        let draft = Draft { slot, prefix_stands: true };
+        Ok(Some(self.publish(draft, measured.schema_key, length, measured.rows)))
+    }
+
+    /// The pool builds in no slot any more until it is asked for again.
+    fn give_back_pool_slot(&mut self) {
+        let Some(open) = &mut self.open else { return };
+        let Some(Building { pool, slot }) = &mut open.building else { return };
+        let Some(slot) = slot.take() else { return };
+        let (reserved, _) = pool.close_slot();
+        let state = &mut open.slots[slot.index() as usize];
+        state.reserved = state.reserved.max(reserved);
+        open.publisher.abandon(slot);
     }
 
     /// A slot for a frame of `total` bytes (`exact`) or at most as many, with memory behind it.
@@ -402,8 +506,8 @@ impl Inner {
         };
         stats.readers_evicted += evicted.get();
         found.ok_or_else(|| {
-            let blockers = publisher.borrow().blockers(&ring);
-            let reason = describe(region, full.get(), &blockers);
+            let publisher = publisher.borrow();
+            let reason = describe(region, full.get(), &publisher.blockers(&ring), publisher.kept());
             let ring = config.name.clone();
             if patience == Some(Duration::ZERO) {
                 return QADataSwapError::RingFull { ring, reason };
@@ -414,9 +518,13 @@ impl Inner {
     }
 
     fn close(&mut self) {
+        self.give_back_pool_slot();
         let Some(open) = self.open.take() else { return };
         if !open.region.is_ours() {
             return;
+        }
+        if let Some(Building { pool, .. }) = &open.building {
+            pool.make_private();
         }
         open.region.segment.ring().close();
         open.region.leave(Byte::Writer, |_| ());
@@ -433,9 +541,9 @@ fn unless_full(result: Result<u64>) -> Result<Option<u64>> {
 }
 
 /// Who keeps the ring full.
-fn describe(region: &Region, full: Full, blockers: &[usize]) -> String {
+fn describe(region: &Region, full: Full, blockers: &[usize], kept: u32) -> String {
     let ring = region.segment.ring();
-    let who: Vec<String> = blockers
+    let mut who: Vec<String> = blockers
         .iter()
         .take(4)
         .map(|&row| {
@@ -444,6 +552,9 @@ fn describe(region: &Region, full: Full, blockers: &[usize]) -> String {
             format!("process {pid} is {lag} frames behind and holds {} slots", ring.pins(row))
         })
         .collect();
+    if kept > 0 {
+        who.push(format!("tables that were built in {kept} slots are still held by this process"));
+    }
     let (what, remedy) = match full {
         Full::Unread => (
             "a lossless reader has not read the oldest frame",

@@ -26,6 +26,7 @@ use std::mem::ManuallyDrop;
 use std::ptr::null_mut;
 use std::sync::Arc;
 
+pub use crate::pool::Pool;
 pub(crate) use array::Array;
 pub use array::{Batch, Table};
 pub use block::Exported;

@@ -28,27 +28,27 @@ pub(crate) struct Encoder {
     compression: Compression,
     codec: Option<Codec>,
     /// The one used last comes first.
-    known: Vec<Known>,
+    pub(super) known: Vec<Known>,
     schemas_seen: u64,
-    scratch: Scratch,
+    pub(super) scratch: Scratch,
     /// Which measurement `scratch.templates` belongs to.
     measured: u64,
 }
 
 /// What is known of a schema after its first frame.
-struct Known {
+pub(super) struct Known {
     key: u64,
     schema: SchemaRef,
-    plan: Plan,
-    prefix: Arc<[u8]>,
-    templates: Vec<Arc<Template>>,
+    pub(super) plan: Plan,
+    pub(super) prefix: Arc<[u8]>,
+    pub(super) templates: Vec<Arc<Template>>,
 }
 
 #[derive(Default)]
-struct Scratch {
-    numbers: Numbers,
+pub(super) struct Scratch {
+    pub(super) numbers: Numbers,
     /// The template of each message, as measured.
-    templates: Vec<usize>,
+    pub(super) templates: Vec<usize>,
     /// Buffers on their way to the compressor.
     made: Vec<u8>,
 }
@@ -61,6 +61,8 @@ pub(crate) struct Measured {
     /// The frame's length in bytes: exact, or an upper bound if it will be compressed.
     pub(crate) total: u64,
     pub(crate) rows: u64,
+    /// How much of it comes before the first batch's body.
+    pub(crate) ahead: usize,
     measured: u64,
 }
 
@@ -72,7 +74,7 @@ pub(super) struct Prepared {
 }
 
 /// What becomes one message.
-enum Part<'a, C: Chunk> {
+pub(super) enum Part<'a, C: Chunk> {
     Dictionary(usize, C::Values<'a>),
     Batch(&'a C),
 }
@@ -109,7 +111,7 @@ impl Encoder {
         }
         self.scratch.templates.clear();
         let mut total = prefix.len() + END_OF_STREAM.len();
-        let mut rows = 0;
+        let (mut rows, mut ahead) = (0, None);
         for batch in batches {
             batch.fits(schema)?;
             rows += batch.rows()? as u64;
@@ -119,10 +121,14 @@ impl Encoder {
             part.tell(plan, schema, &mut sink)?;
             let at = template(templates, part.form(plan, sink.buffers, compression))?;
             self.scratch.templates.push(at);
+            if let Part::Batch(_) = part {
+                ahead.get_or_insert(total - END_OF_STREAM.len() + templates[at].len());
+            }
             total += templates[at].len() + sink.body;
             Ok(())
         })?;
-        Ok(Measured { schema_key: *key, total: total as u64, rows, measured: self.measured })
+        let ahead = ahead.unwrap_or(total);
+        Ok(Measured { schema_key: *key, total: total as u64, rows, ahead, measured: self.measured })
     }
 
     /// Writes the frame that `measured` laid out into `slot` and says how many bytes it takes.
@@ -217,14 +223,14 @@ impl Encoder {
 }
 
 impl<C: Chunk> Part<'_, C> {
-    fn tell<S: Sink>(&self, plan: &Plan, schema: &Schema, sink: &mut S) -> Result<(), FrameError> {
+    pub(super) fn tell<S: Sink>(&self, plan: &Plan, schema: &Schema, sink: &mut S) -> Result<(), FrameError> {
         match self {
             Self::Dictionary(_, values) => C::tell_values(*values, sink),
             Self::Batch(batch) => batch.tell(plan, schema, sink),
         }
     }
 
-    fn rows(&self) -> Result<usize, FrameError> {
+    pub(super) fn rows(&self) -> Result<usize, FrameError> {
         match self {
             Self::Dictionary(_, values) => Ok(C::values_rows(*values)),
             Self::Batch(batch) => batch.rows(),
@@ -245,7 +251,7 @@ impl<C: Chunk> Part<'_, C> {
 
 /// Goes through the messages of a frame in their order: a dictionary before the first batch that needs it,
 /// and again only before one that needs another.
-fn parts<'a, C: Chunk>(
+pub(super) fn parts<'a, C: Chunk>(
     plan: &'a Plan,
     schema: &Schema,
     batches: &'a [C],

@@ -17,7 +17,7 @@
 //!             walk, foreign       which nodes and buffers it has
 //!             tell, scan ─▶ sink  measured, then copied
 //!             template            metadata, patched                       view      nodes, buffers: the door
-//!             loan, columns       or built in place                       arrays    the view as arrow-rs arrays,
+//!             loan, in_place      or built in place                       arrays    the view as arrow-rs arrays,
 //!             copy, compress      every byte that moves                   export    or as C structs
 //! ```
 //!
@@ -33,6 +33,7 @@ mod encode;
 mod export;
 mod familiar;
 mod foreign;
+mod in_place;
 mod ipc_schema;
 mod loan;
 mod message;
@@ -54,8 +55,9 @@ pub use columns::{BoolColumn, ColumnIndex, Native, OutOfRoom, Validity, ViewColu
 pub(crate) use columns::{Columns, Parts};
 pub(crate) use copy::{Position, bytes_of_bits};
 pub(crate) use decode::{Decoded, Decoder};
-pub(crate) use encode::Encoder;
+pub(crate) use encode::{Encoder, Measured};
 pub(crate) use export::Parsed;
+pub(crate) use in_place::{Around, Body};
 pub(crate) use loan::LoanPlan;
 pub(crate) use plan::{Kind, Shape};
 pub(crate) use scan::{Nulls, VIEW};
