@@ -180,6 +180,8 @@ QADATASWAP_EXPORT int qads_try_write(qads_writer* writer, const qads_schema* sch
                                      const struct ArrowArray* const* batches, size_t count, uint64_t* sequence);
 /** Most bytes a frame may take. */
 QADATASWAP_EXPORT uint64_t qads_writer_slot_bytes(const qads_writer* writer);
+/** Number of readers that are attached, those that have died and not yet been noticed among them. */
+QADATASWAP_EXPORT size_t qads_writer_reader_count(const qads_writer* writer);
 /** Ends the stream: readers read what is there and then see its end. LoanOut while a loan is out. Closing twice is
  *  no error. */
 QADATASWAP_EXPORT int qads_writer_close(qads_writer* writer);

@@ -351,6 +351,10 @@ uint64_t qads_writer_slot_bytes(const qads_writer* writer) {
   return writer == nullptr ? 0 : Rust(writer)->slot_bytes();
 }
 
+size_t qads_writer_reader_count(const qads_writer* writer) {
+  return writer == nullptr ? 0 : Rust(writer)->reader_count();
+}
+
 int qads_writer_close(qads_writer* writer) {
   QADS_REQUIRE(writer);
   return Ended(Rust(writer)->close());

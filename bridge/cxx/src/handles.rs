@@ -150,6 +150,10 @@ impl Writer {
         attempt(|| Ok(self.0.slot_bytes())).unwrap_or(0)
     }
 
+    pub(crate) fn reader_count(&self) -> usize {
+        attempt(|| Ok(self.0.reader_count())).unwrap_or(0)
+    }
+
     pub(crate) fn close(&self) -> i32 {
         status(|| self.0.close())
     }

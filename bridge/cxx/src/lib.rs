@@ -155,6 +155,7 @@ mod bridge {
             written: &mut bool,
         ) -> i32;
         fn slot_bytes(self: &Writer) -> u64;
+        fn reader_count(self: &Writer) -> usize;
         fn close(self: &Writer) -> i32;
         fn stats(self: &Writer) -> Stats;
 

@@ -5,6 +5,7 @@ use crate::create;
 use crate::error::{QADataSwapError, Result};
 use crate::ffi;
 use crate::frame::{Chunk, Compression, Encoder, Measured};
+use crate::layout::row;
 use crate::loan::Loan;
 use crate::peers::{Byte, monotonic_ns};
 use crate::pool::Pool;
@@ -212,6 +213,15 @@ impl Writer {
     #[must_use]
     pub fn name(&self) -> String {
         self.inner.borrow().config.name.clone()
+    }
+
+    /// Number of readers that are attached, those that have died and not yet been noticed among them; 0 once closed.
+    #[must_use]
+    pub fn reader_count(&self) -> usize {
+        let inner = self.inner.borrow();
+        let Some(open) = inner.open.as_ref().filter(|open| open.region.is_ours()) else { return 0 };
+        let ring = open.region.segment.ring();
+        (0..ring.rows_used()).filter(|&row| ring.reader(row).0.phase == row::ACTIVE).count()
     }
 
     /// Most bytes a frame may take.
