@@ -1,4 +1,4 @@
-//! The processes of the demo: started from this very program, watched, and ended with it.
+//! The processes of the demo: most started from this very program, watched, and ended with it.
 //!
 //! Law: none outlives the demo. They are awaited, or killed by id and awaited, when the cast is dropped; and if
 //! the demo itself is killed, the kernel tells them.
@@ -8,6 +8,7 @@ use anyhow::Context;
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use serde::de::DeserializeOwned;
 use std::io::{self, Read};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 
@@ -48,7 +49,7 @@ pub(super) struct Cast {
 }
 
 struct Member {
-    name: &'static str,
+    name: String,
     child: Child,
     /// Reads what it says, so that it never waits for us.
     said: Option<JoinHandle<io::Result<String>>>,
@@ -57,14 +58,24 @@ struct Member {
 
 impl Cast {
     /// Starts this program anew with `args`; returns the process's id.
-    pub(super) fn start(&mut self, name: &'static str, args: &[String]) -> anyhow::Result<u32> {
+    pub(super) fn start(&mut self, name: &str, args: &[String]) -> anyhow::Result<u32> {
         let program = std::env::current_exe().context("finding this program's file")?;
+        self.start_program(name, &program, args)
+    }
+
+    /// Starts any program with `args`; returns the process's id.
+    pub(super) fn start_program(
+        &mut self,
+        name: &str,
+        program: &Path,
+        args: &[String],
+    ) -> anyhow::Result<u32> {
         let mut child = Command::new(program)
             .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("starting the {name} process"))?;
+            .with_context(|| format!("starting the {name} process, {}", program.display()))?;
         let stdout = child.stdout.take();
         let said = std::thread::spawn(move || {
             let mut text = String::new();
@@ -72,7 +83,7 @@ impl Cast {
             Ok(text)
         });
         let id = child.id();
-        self.members.push(Member { name, child, said: Some(said), ended: None });
+        self.members.push(Member { name: name.to_owned(), child, said: Some(said), ended: None });
         Ok(id)
     }
 
@@ -95,7 +106,7 @@ impl Cast {
     }
 
     /// What the process `name` said, once it has ended.
-    pub(super) fn report<T: DeserializeOwned>(&mut self, name: &'static str) -> anyhow::Result<T> {
+    pub(super) fn report<T: DeserializeOwned>(&mut self, name: &str) -> anyhow::Result<T> {
         let what = || format!("the report of the {name} process");
         let member = self.members.iter_mut().find(|member| member.name == name);
         let said = member.and_then(|member| member.said.take()).with_context(what)?;

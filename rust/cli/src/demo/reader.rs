@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<()> {
     let stop = Stop::on_signals()?;
     args.member.tie_to_parent()?;
     let (policy, start) = match args.role {
-        Role::Consumer | Role::LateJoiner => (ReaderPolicy::Lossless, StartAt::Oldest),
+        Role::Consumer | Role::LateJoiner | Role::Auditor => (ReaderPolicy::Lossless, StartAt::Oldest),
         Role::Dashboard => (ReaderPolicy::Latest, StartAt::Newest),
     };
     let config = SharedMemoryConfig::new(args.member.ring())
@@ -71,6 +71,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<()> {
     let stats = reader.stats();
     Out::new().json(&Received {
         role: args.role,
+        language: None,
         pid: std::process::id(),
         frames: stats.reads_count,
         rows: stats.rows_read,

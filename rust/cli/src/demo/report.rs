@@ -4,6 +4,7 @@
 use super::bars;
 use super::in_place::Buffers;
 use super::latency;
+use super::relay::Relayed;
 use super::verify::Check;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,9 @@ pub(super) struct Published {
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Received {
     pub(super) role: Role,
+    /// Of an auditor: the language of the relay that it audits; not told but known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) language: Option<String>,
     pub(super) pid: u32,
     pub(super) frames: u64,
     pub(super) rows: u64,
@@ -48,6 +52,16 @@ pub(super) struct Received {
     pub(super) received: Vec<Seen>,
 }
 
+impl Received {
+    /// Its role, and of an auditor whom it audits.
+    pub(super) fn name(&self) -> String {
+        match &self.language {
+            Some(language) => format!("{} of {language}", self.role.name()),
+            None => self.role.name().to_owned(),
+        }
+    }
+}
+
 /// A reader's part.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -58,6 +72,8 @@ pub(crate) enum Role {
     Dashboard,
     /// Lossless, comes when half is published; starts at the oldest frame.
     LateJoiner,
+    /// Lossless, on the ring of a relay in another language.
+    Auditor,
 }
 
 impl Role {
@@ -67,6 +83,7 @@ impl Role {
             Role::Consumer => "consumer",
             Role::Dashboard => "dashboard",
             Role::LateJoiner => "late-joiner",
+            Role::Auditor => "auditor",
         }
     }
 
@@ -76,6 +93,7 @@ impl Role {
             Role::Consumer => "lossless, from the first frame",
             Role::Dashboard => "latest, 25 looks a second",
             Role::LateJoiner => "lossless, from the oldest frame at half time",
+            Role::Auditor => "lossless, reads what a relay writes to a ring of its own",
         }
     }
 }
@@ -88,5 +106,6 @@ pub(super) struct Report {
     pub(super) passed: bool,
     pub(super) publisher: Published,
     pub(super) readers: Vec<Received>,
+    pub(super) relays: Vec<Relayed>,
     pub(super) checks: Vec<Check>,
 }

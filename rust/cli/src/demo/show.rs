@@ -1,6 +1,7 @@
 //! The demo's report, for people.
 
 use super::bars::Bar;
+use super::relay::{Relay, Relayed};
 use super::report::{Published, Report, Role};
 use super::tables::Plan;
 use crate::human;
@@ -8,9 +9,10 @@ use crate::table::{Flush, Table};
 use std::time::Duration;
 
 /// What is about to happen.
-pub(super) fn heading(plan: &Plan, ring: &str) -> String {
+pub(super) fn heading(plan: &Plan, ring: &str, relays: &[Relay]) -> String {
+    let others: String = relays.iter().map(|relay| format!(", a relay in {}", relay.language)).collect();
     format!(
-        "ring '{ring}': {}\n{} of {} at {:.0} frames/s; one writer and three readers, each a process of its own",
+        "ring '{ring}': {}\n{} of {} at {:.0} frames/s; one writer, three readers{others}, each a process of its own",
         plan.title,
         human::plural(plan.frames, "frame"),
         human::plural(plan.rows_per_frame, "row"),
@@ -24,12 +26,18 @@ pub(super) fn report(report: &Report) -> String {
     for role in [Role::Consumer, Role::Dashboard, Role::LateJoiner] {
         text.push_str(&format!("\n  {:<12} {}", role.name(), role.terms()));
     }
+    if !report.relays.is_empty() {
+        text.push_str(&format!("\n  {:<12} {}", Role::Auditor.name(), Role::Auditor.terms()));
+    }
     text.push_str(&format!("\n\n{}", readers(report)));
     text.push_str(
         "\n(latency: from publication to receipt, of frames published while attached; the dashboard's",
     );
     text.push_str("\n is how old the newest frame was when it looked)");
     text.push_str(&format!("\n\n{}", writer(&report.publisher)));
+    for relay in &report.relays {
+        text.push_str(&format!("\n{}", relayed(relay)));
+    }
     let bars = report.readers.iter().find_map(|reader| reader.bars.as_ref());
     if let Some(bars) = bars.filter(|bars| bars.bars > 0) {
         text.push_str(&format!(
@@ -62,7 +70,7 @@ fn readers(report: &Report) -> Table {
     ]);
     for reader in &report.readers {
         table.push(vec![
-            reader.role.name().to_owned(),
+            reader.name(),
             human::count(reader.frames),
             human::count(reader.rows),
             human::bytes(reader.bytes),
@@ -87,6 +95,19 @@ fn writer(published: &Published) -> String {
         nanoseconds(published.write.p99_ns),
         nanoseconds(published.write.max_ns),
         human::plural(published.full_waits, "time"),
+    )
+}
+
+fn relayed(relay: &Relayed) -> String {
+    format!(
+        "{} relay ({}): read {} from publication to receipt in p50 {}, p99 {}; a write takes p50 {}, p99 {}",
+        relay.language,
+        relay.about,
+        human::plural(relay.frames, "frame"),
+        nanoseconds(relay.latency.p50_ns),
+        nanoseconds(relay.latency.p99_ns),
+        nanoseconds(relay.write.p50_ns),
+        nanoseconds(relay.write.p99_ns),
     )
 }
 

@@ -1,5 +1,7 @@
 //! Whether what arrived is what was sent, and whether it came without a copy.
 
+use super::in_place::Buffers;
+use super::relay::Relayed;
 use super::report::{Published, Received, Role, Seen};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -19,7 +21,7 @@ impl Check {
 }
 
 /// Every check on what the processes told.
-pub(super) fn checks(published: &Published, readers: &[Received]) -> Vec<Check> {
+pub(super) fn checks(published: &Published, readers: &[Received], relays: &[Relayed]) -> Vec<Check> {
     let mut checks = vec![Check::new(
         "publisher: frames are numbered from 0",
         published.sent.iter().map(|&(sequence, _)| sequence).eq(0..published.frames),
@@ -28,7 +30,15 @@ pub(super) fn checks(published: &Published, readers: &[Received]) -> Vec<Check> 
     for reader in readers {
         checks.push(content(published, reader));
         checks.push(gaps(reader));
-        checks.push(no_copy(reader));
+        checks.push(no_copy(&reader.name(), reader.bytes_copied, reader.buffers));
+    }
+    for relay in relays {
+        checks.push(Check::new(
+            format!("{} relay: missed none", relay.language),
+            relay.missed == 0 && relay.frames == published.frames && relay.rows == published.rows,
+            format!("{} frames, {} rows", relay.frames, relay.rows),
+        ));
+        checks.push(no_copy(&format!("{} relay", relay.language), relay.bytes_copied, relay.buffers));
     }
     let bars =
         readers.iter().find(|reader| reader.role == Role::Consumer).and_then(|reader| reader.bars.as_ref());
@@ -48,6 +58,10 @@ fn content(published: &Published, reader: &Received) -> Check {
             "every frame arrived, in order, equal to what was sent",
             reader.received == published.sent && reader.checksum == published.checksum,
         ),
+        Role::Auditor => (
+            "every frame came through it, in order, equal to what was sent",
+            reader.received == published.sent && reader.checksum == published.checksum,
+        ),
         Role::LateJoiner => (
             "every frame from its first on arrived, equal to what was sent",
             is_tail(&reader.received, &published.sent),
@@ -58,7 +72,7 @@ fn content(published: &Published, reader: &Received) -> Check {
     };
     let first = reader.received.first().map_or("none".to_owned(), |(sequence, _)| sequence.to_string());
     let detail = format!("{} of {} frames, the first {first}", reader.frames, published.frames);
-    Check::new(format!("{}: {fact}", reader.role.name()), passed, detail)
+    Check::new(format!("{}: {fact}", reader.name()), passed, detail)
 }
 
 /// Frames seen and frames missed make up all frames from the first that it could have seen to the last it saw.
@@ -68,7 +82,7 @@ fn gaps(reader: &Received) -> Check {
     Check::new(
         format!(
             "{}: {}",
-            reader.role.name(),
+            reader.name(),
             if is_lossless { "missed none" } else { "knows exactly how many it missed" }
         ),
         reader.frames + reader.missed == span && !(is_lossless && reader.missed > 0),
@@ -76,14 +90,13 @@ fn gaps(reader: &Received) -> Check {
     )
 }
 
-fn no_copy(reader: &Received) -> Check {
-    let buffers = reader.buffers;
+fn no_copy(who: &str, bytes_copied: u64, buffers: Buffers) -> Check {
     Check::new(
-        format!("{}: zero-copy, by address", reader.role.name()),
-        reader.bytes_copied == 0 && buffers.outside == 0 && buffers.inside > 0,
+        format!("{who}: zero-copy, by address"),
+        bytes_copied == 0 && buffers.outside == 0 && buffers.inside > 0,
         format!(
-            "{} buffers inside their slots, {} outside, {} bytes copied",
-            buffers.inside, buffers.outside, reader.bytes_copied
+            "{} buffers inside their slots, {} outside, {bytes_copied} bytes copied",
+            buffers.inside, buffers.outside
         ),
     )
 }
@@ -103,7 +116,6 @@ fn is_part(received: &[Seen], sent: &[Seen]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::in_place::Buffers;
     use crate::demo::latency;
 
     fn published() -> Published {
@@ -124,6 +136,7 @@ mod tests {
     fn reader(role: Role, received: Vec<Seen>, missed: u64) -> Received {
         Received {
             role,
+            language: None,
             pid: 2,
             frames: received.len() as u64,
             rows: 4,
@@ -140,7 +153,7 @@ mod tests {
     }
 
     fn passes(reader: Received) -> bool {
-        checks(&published(), &[reader]).iter().all(|check| check.passed)
+        checks(&published(), &[reader], &[]).iter().all(|check| check.passed)
     }
 
     #[test]
@@ -166,6 +179,29 @@ mod tests {
         assert!(!passes(reader(Role::Consumer, vec![(0, 10), (1, 99), (2, 12), (3, 13)], 0)));
         assert!(!passes(reader(Role::Dashboard, vec![(1, 12)], 0)));
         assert!(!passes(reader(Role::Dashboard, vec![(2, 12), (1, 11)], 0)), "out of order");
+    }
+
+    #[test]
+    fn a_relay_that_lost_or_copied_fails() {
+        let good = || Relayed {
+            language: "C++".to_owned(),
+            about: String::new(),
+            pid: 3,
+            frames: 4,
+            rows: 4,
+            bytes: 4,
+            missed: 0,
+            bytes_copied: 0,
+            buffers: Buffers { inside: 8, outside: 0 },
+            latency: latency::Summary::default(),
+            write: latency::Summary::default(),
+        };
+        let passes = |relay| checks(&published(), &[], &[relay]).iter().all(|check| check.passed);
+        assert!(passes(good()));
+        assert!(!passes(Relayed { frames: 3, ..good() }));
+        assert!(!passes(Relayed { missed: 1, ..good() }));
+        assert!(!passes(Relayed { bytes_copied: 1, ..good() }));
+        assert!(!passes(Relayed { buffers: Buffers { inside: 8, outside: 1 }, ..good() }));
     }
 
     #[test]
