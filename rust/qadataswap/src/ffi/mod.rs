@@ -20,7 +20,7 @@ mod loan;
 
 use crate::error::Result;
 use arrow_schema::ffi::FFI_ArrowSchema;
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::{DataType, Schema, SchemaRef};
 use std::ffi::{c_char, c_void};
 use std::mem::ManuallyDrop;
 use std::ptr::null_mut;
@@ -110,7 +110,47 @@ pub unsafe fn import_schema(schema: &ArrowSchema) -> Result<SchemaRef> {
 /// # Errors
 /// [`ArrowError`](crate::QADataSwapError::ArrowError) for what the format cannot say.
 pub fn export_schema(schema: &Schema) -> Result<ArrowSchema> {
-    let schema = ManuallyDrop::new(FFI_ArrowSchema::try_from(schema)?);
+    let made = ManuallyDrop::new(FFI_ArrowSchema::try_from(schema)?);
     // SAFETY: the same struct (see `import_schema`), moved: the original is not dropped.
-    Ok(unsafe { std::mem::transmute_copy::<FFI_ArrowSchema, ArrowSchema>(&schema) })
+    let mut made = unsafe { std::mem::transmute_copy::<FFI_ArrowSchema, ArrowSchema>(&made) };
+    for (at, field) in schema.fields().iter().enumerate() {
+        // SAFETY: just made of this schema.
+        unsafe { flag_sorted_maps(&mut **made.children.add(at), field.data_type()) };
+    }
+    Ok(made)
+}
+
+/// Says of maps that their keys are sorted, which arrow-schema forgets when it writes a field.
+///
+/// # Safety
+/// `schema` was exported from `data_type`.
+unsafe fn flag_sorted_maps(schema: &mut ArrowSchema, data_type: &DataType) {
+    const MAP_KEYS_SORTED: i64 = 4;
+    // SAFETY: by the caller's word there is a child for each child of the type, and a dictionary for its values.
+    let mut below = |at: usize, data_type: &DataType| unsafe {
+        flag_sorted_maps(&mut **schema.children.add(at), data_type);
+    };
+    match data_type {
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _) => below(0, item.data_type()),
+        DataType::Map(entries, sorted) => {
+            below(0, entries.data_type());
+            if *sorted {
+                schema.flags |= MAP_KEYS_SORTED;
+            }
+        }
+        DataType::Struct(fields) => {
+            fields.iter().enumerate().for_each(|(at, field)| below(at, field.data_type()));
+        }
+        DataType::Union(fields, _) => {
+            fields.iter().enumerate().for_each(|(at, (_, field))| below(at, field.data_type()));
+        }
+        DataType::RunEndEncoded(_, values) => below(1, values.data_type()),
+        // SAFETY: as above.
+        DataType::Dictionary(_, values) => unsafe { flag_sorted_maps(&mut *schema.dictionary, values) },
+        _ => {}
+    }
 }

@@ -206,6 +206,20 @@ fn schemas_pass_both_ways() {
             Field::new(*name, array.data_type().clone(), at % 2 == 0).with_metadata(metadata)
         })
         .collect();
+    let map = |sorted| {
+        let pair = [Field::new("k", DataType::Int8, false), Field::new("v", DataType::Int8, true)];
+        let entries = Field::new("entries", DataType::Struct(pair.into_iter().collect()), false);
+        DataType::Map(Arc::new(entries), sorted)
+    };
+    let values = DataType::Struct([Field::new("m", map(true), true)].into_iter().collect());
+    let keyed = DataType::Dictionary(Box::new(DataType::Int8), Box::new(values));
+    let maps = [
+        Field::new("sorted", map(true), true),
+        Field::new("unsorted", map(false), true),
+        Field::new_list("list of sorted", Field::new("item", map(true), true), false),
+        Field::new("dictionary of sorted", keyed, true),
+    ];
+    let fields: Vec<Field> = fields.into_iter().chain(maps).collect();
     let schema =
         Schema::new(fields).with_metadata([("who".to_owned(), "we".to_owned())].into_iter().collect());
     let mut given = ffi::export_schema(&schema).expect("a schema that C can say");
