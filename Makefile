@@ -1,10 +1,16 @@
 # QADataSwap: everything a person or CI runs. `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo tests tests-rust test-rust test-integration test-model test-kills rust benchmark format lint layout clean
+.PHONY: help demo tests tests-rust test-rust test-integration test-model test-kills test-cpp test-cpp-sanitizers \
+	test-package dev-setup core core-install rust benchmark format lint layout clean
+# One thing at a time: cargo and Ninja use all cores by themselves, and share their folders.
+.NOTPARALLEL:
 
-export PATH := $(HOME)/.cargo/bin:$(PATH)
+export PATH := $(CURDIR)/.venv/bin:$(HOME)/.cargo/bin:$(PATH)
 CARGO ?= cargo
 DATA ?=
+PREFIX ?= /usr/local
+# $(call build,PRESETS,ARGUMENTS) configures and builds presets of CMakePresets.json.
+build = for p in $(1); do cmake --preset $$p && cmake --build --preset $$p $(2) || exit; done
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,7 +18,7 @@ help: ## List the targets
 demo: ## Publish a market-data feed from one process, read and check it in others (DATA=FILE for a file of yours)
 	$(CARGO) run --locked -q -p qads -- demo $(if $(DATA),--data $(DATA))
 
-tests: tests-rust ## Run every test of every language
+tests: tests-rust test-cpp test-cpp-sanitizers test-package ## Run every test of every language
 
 tests-rust: ## Run the Rust tests: units, documentation, processes, model checking
 	$(CARGO) test --locked --workspace
@@ -27,6 +33,28 @@ test-model: ## Model-check the ring protocol with one preemption more than `make
 
 test-kills: ## Kill writers and readers at random, KILLS=20000 times (long)
 	QADATASWAP_KILLS=$(or $(KILLS),20000) $(CARGO) test --locked -p qadataswap-tests --test kill
+
+test-cpp: dev-setup ## Run the C and C++ tests
+	$(call build,dev) && ctest --preset dev
+
+test-cpp-sanitizers: dev-setup ## Run the C and C++ tests under the address, undefined-behaviour and thread sanitizers
+	$(call build,asan tsan) && ctest --preset asan && ctest --preset tsan
+
+test-package: dev-setup ## Install the C++ package, move it, and use it from projects of their own
+	$(call build,dev static,--target qadataswap)
+	cmake -DSHARED=$(CURDIR)/target/cmake/dev -DSTATIC=$(CURDIR)/target/cmake/static -DWORK=$(CURDIR)/target/package \
+	  -DARROW_23=$(CURDIR)/target/arrow23/pyarrow -P cpp/tests/package_test.cmake
+
+dev-setup: ## Get what the C++ side is built and tested with (other targets call it)
+	@cpp/dev-setup.sh tests
+
+core: ## Build the C++ library, optimised
+	@cpp/dev-setup.sh
+	cmake --preset release -DQADATASWAP_BUILD_TESTS=OFF -DQADATASWAP_BUILD_EXAMPLES=OFF -DQADATASWAP_ARROW=OFF
+	cmake --build --preset release
+
+core-install: core ## Install it, without debug information (PREFIX=DIR, /usr/local if not given)
+	cmake --install target/cmake/release --strip --prefix "$(PREFIX)"
 
 rust: ## Build the Rust library and the command `qads`, optimised
 	$(CARGO) build --locked --release -p qadataswap -p qads

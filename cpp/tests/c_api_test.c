@@ -1,0 +1,112 @@
+/* The C interface, as a C program uses it: bytes through an arena, and what failures say. */
+#define _POSIX_C_SOURCE 200809L
+
+#include <qadataswap.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int failures = 0;
+
+#define EXPECT(condition)                                                                           \
+  do {                                                                                              \
+    if (!(condition)) {                                                                             \
+      failures++;                                                                                   \
+      fprintf(stderr, "%s:%d: %s does not hold; %s\n", __FILE__, __LINE__, #condition, qads_last_error()); \
+    }                                                                                               \
+  } while (0)
+
+/* A ring of this process and this test. */
+static const char* ring(const char* test) {
+  static char name[64];
+  snprintf(name, sizeof name, "c_api_%s_%ld", test, (long)getpid());
+  return name;
+}
+
+static void version_and_kinds_have_names(void) {
+  EXPECT(strcmp(qads_version(), QADS_EXPECTED_VERSION) == 0);
+  EXPECT(strcmp(qads_error_kind_name(QADS_KIND_WRITER_DIED), "WriterDied") == 0);
+  EXPECT(strcmp(qads_error_kind_name((qads_error_kind)9999), "Unknown") == 0);
+}
+
+static void bytes_written_are_bytes_read(void) {
+  const char* name = ring("round_trip");
+  void* writer = qads_create_arena(name, 1 << 20, 3);
+  void* reader = qads_create_arena(name, 1 << 20, 3);
+  const char sent[] = "a tick, and a zero \0 in it";
+  char got[sizeof sent];
+  size_t size = 0;
+
+  EXPECT(writer != NULL && reader != NULL);
+  EXPECT(qads_create_writer(writer) == QADS_OK);
+  EXPECT(qads_attach_reader(reader) == QADS_OK);
+  EXPECT(qads_write_data(writer, sent, sizeof sent) == QADS_OK);
+  EXPECT(qads_read_data(reader, got, sizeof got, &size, 1000) == QADS_OK);
+  EXPECT(size == sizeof sent);
+  EXPECT(memcmp(got, sent, sizeof sent) == 0);
+  qads_destroy_arena(writer);
+  qads_destroy_arena(reader);
+}
+
+static void too_small_a_buffer_keeps_the_frame(void) {
+  const char* name = ring("too_small");
+  void* writer = qads_create_arena(name, 1 << 20, 3);
+  void* reader = qads_create_arena(name, 1 << 20, 3);
+  char got[8] = "unread";
+  size_t size = 0;
+
+  EXPECT(qads_create_writer(writer) == QADS_OK);
+  EXPECT(qads_attach_reader(reader) == QADS_OK);
+  EXPECT(qads_write_data(writer, "eight by", 8) == QADS_OK);
+  EXPECT(qads_read_data(reader, got, 7, &size, 1000) == QADS_NO_MEMORY);
+  EXPECT(size == 8);
+  EXPECT(memcmp(got, "unread", 6) == 0);
+  EXPECT(qads_read_data(reader, got, 8, NULL, 1000) == QADS_OK);
+  EXPECT(memcmp(got, "eight by", 8) == 0);
+  qads_destroy_arena(writer);
+  qads_destroy_arena(reader);
+}
+
+static void nothing_to_read_is_a_timeout(void) {
+  const char* name = ring("timeout");
+  void* writer = qads_create_arena(name, 1 << 20, 3);
+  void* reader = qads_create_arena(name, 1 << 20, 3);
+  char got[8];
+  size_t size = 0;
+
+  EXPECT(qads_create_writer(writer) == QADS_OK);
+  EXPECT(qads_attach_reader(reader) == QADS_OK);
+  EXPECT(qads_read_data(reader, got, sizeof got, &size, 0) == QADS_TIMEOUT);
+  EXPECT(qads_read_data(reader, got, sizeof got, &size, 5) == QADS_TIMEOUT);
+  qads_destroy_arena(writer);
+  qads_destroy_arena(reader);
+}
+
+static void an_unknown_ring_is_named(void) {
+  const char* name = ring("unknown");
+  void* reader = qads_create_arena(name, 1 << 20, 3);
+
+  EXPECT(qads_attach_reader(reader) == QADS_ERROR);
+  EXPECT(qads_last_error_kind() == QADS_KIND_NOT_FOUND);
+  EXPECT(strstr(qads_last_error(), name) != NULL);
+  qads_destroy_arena(reader);
+}
+
+static void a_name_that_is_none_makes_no_ring(void) {
+  void* writer = qads_create_arena("../outside", 1 << 20, 3);
+
+  EXPECT(writer == NULL || qads_create_writer(writer) == QADS_ERROR);
+  EXPECT(qads_last_error_kind() == QADS_KIND_INVALID_NAME);
+  qads_destroy_arena(writer);
+}
+
+int main(void) {
+  version_and_kinds_have_names();
+  bytes_written_are_bytes_read();
+  too_small_a_buffer_keeps_the_frame();
+  nothing_to_read_is_a_timeout();
+  an_unknown_ring_is_named();
+  a_name_that_is_none_makes_no_ring();
+  return failures != 0;
+}
