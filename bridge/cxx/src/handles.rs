@@ -101,9 +101,9 @@ unsafe fn with_table<T>(
     count: usize,
     call: impl FnOnce(&ffi::Table<'_>) -> Result<T>,
 ) -> Result<T> {
-    // SAFETY: by the caller's word these are references to arrays, and a `Batch` is one.
     let batches = match count {
         0 => &[],
+        // SAFETY: by the caller's word these are references to arrays, and a `Batch` is one.
         _ => unsafe { std::slice::from_raw_parts(batches.cast::<ffi::Batch<'_>>(), count) },
     };
     // SAFETY: by the caller's word.

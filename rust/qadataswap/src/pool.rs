@@ -90,15 +90,18 @@ impl Pool {
         state.open = Some(Open { slot: slot.index(), first, end, reserved: reserved as usize });
     }
 
-    /// Builds in no slot any more; returns how many bytes of it have memory, and whether it is kept.
-    pub(crate) fn close_slot(&self) -> (u64, bool) {
-        let mut state = self.lock();
-        let Some(open) = state.open.take() else { return (0, false) };
-        let kept = state.allocated(self.span(open.slot)).next().is_some();
-        if kept {
+    /// Builds in no slot any more; returns how many bytes of it have memory. From here on the slot is kept for as long
+    /// as anything is allocated in it.
+    pub(crate) fn close_slot(&self) -> u64 {
+        self.close(&mut self.lock())
+    }
+
+    fn close(&self, state: &mut State) -> u64 {
+        let Some(open) = state.open.take() else { return 0 };
+        if state.allocated(self.span(open.slot)).next().is_some() {
             self.kept.keep(open.slot);
         }
-        (open.reserved as u64, kept)
+        open.reserved as u64
     }
 
     /// Whether nothing is allocated in the slot that is built in.
@@ -247,14 +250,15 @@ impl Pool {
     }
 
     /// Writes a frame into the slot that is built in, by `write`, which is given the parts of it that are free: the
-    /// room at the head, and `rest` bytes behind all allocations. Then zeroes the gaps of its body. `None` if there is
-    /// not as much room, or `write` finds too little of it.
+    /// room at the head, and `rest` bytes behind all allocations. Then zeroes the gaps of its body, and builds in the slot
+    /// no more: the frame is whole, and says how many bytes of the slot have memory. `None`, and nothing has changed, if
+    /// there is not as much room, or `write` finds too little of it.
     pub(crate) fn write_around(
         &self,
         slot: &FreeSlot,
         rest: usize,
         write: impl FnOnce(Body<'_>) -> Result<Option<Around>, FrameError>,
-    ) -> Result<Option<Around>, FrameError> {
+    ) -> Result<Option<(Around, u64)>, FrameError> {
         let mut state = self.lock();
         let Some(open) = state.open.filter(|open| open.slot == slot.index()) else { return Ok(None) };
         let span = self.span(open.slot);
@@ -285,7 +289,9 @@ impl Pool {
             at = start - span.start + length;
         }
         zero(at..tail.start.min(body.end));
-        Ok(Some(around))
+        // Under the same lock: whoever allocates from here on does not get what has just been written.
+        let reserved = self.close(&mut state);
+        Ok(Some((around, reserved)))
     }
 
     /// How much room the next slot is to leave at its head.

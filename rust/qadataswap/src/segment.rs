@@ -211,6 +211,7 @@ impl Segment {
     /// # Safety
     /// Nobody else has a reference to any of them, nor writes to them, while the result lives.
     #[inline]
+    #[allow(clippy::mut_from_ref, reason = "several disjoint parts at a time, as the caller sees to")]
     pub(crate) unsafe fn slot_part_mut<'a>(&'a self, slot: &'a FreeSlot, part: Range<usize>) -> &'a mut [u8] {
         assert!(self.access == Access::Writer && part.start <= part.end);
         let address = self.slot(slot.index(), part.end as u64).expect("a part of a slot of this ring");

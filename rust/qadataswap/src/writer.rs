@@ -284,6 +284,7 @@ impl Inner {
     }
 
     fn write<C: Chunk>(&mut self, schema: &SchemaRef, batches: &[C], wait: bool) -> Result<u64> {
+        self.open()?;
         let measured = self
             .encoder
             .measure(schema, batches)
@@ -350,26 +351,22 @@ impl Inner {
                         encoder.write_around(measured, schema, batch, body)
                     })?;
                     pool.leave_head(measured.ahead);
-                    Ok(around.map(|around| (around.length, claims.claimed)))
+                    Ok(around.map(|(around, reserved)| (around.length, reserved, claims.claimed)))
                 };
                 around(encoder).map_err(|error| QADataSwapError::frame(&config.name, error))?
             }
             _ => None,
         };
-        let Some((length, claimed)) = written else {
+        let Some((length, reserved, claimed)) = written else {
             // A slot in which nothing is built is of more use to the frame that is about to be copied.
             if pool.is_idle() {
                 self.give_back_pool_slot();
             }
             return Ok(None);
         };
-        let region = self.region()?;
-        debug_assert!(region.is_ours());
         let open = self.open.as_mut().expect("a pool comes from an open writer");
         let building = open.building.as_mut().expect("it was just written to");
         let slot = building.slot.take().expect("it was just written to");
-        // Whoever looks for a free slot from here on finds this one kept.
-        let (reserved, _) = building.pool.close_slot();
         let state = &mut open.slots[slot.index() as usize];
         state.reserved = state.reserved.max(reserved);
         self.stats.bytes_in_place += claimed as u64;
@@ -382,7 +379,7 @@ impl Inner {
         let Some(open) = &mut self.open else { return };
         let Some(Building { pool, slot }) = &mut open.building else { return };
         let Some(slot) = slot.take() else { return };
-        let (reserved, _) = pool.close_slot();
+        let reserved = pool.close_slot();
         let state = &mut open.slots[slot.index() as usize];
         state.reserved = state.reserved.max(reserved);
         open.publisher.abandon(slot);
@@ -528,7 +525,9 @@ impl Inner {
     }
 
     fn close(&mut self) {
-        self.give_back_pool_slot();
+        if self.open.as_ref().is_some_and(|open| open.region.is_ours()) {
+            self.give_back_pool_slot();
+        }
         let Some(open) = self.open.take() else { return };
         if !open.region.is_ours() {
             return;

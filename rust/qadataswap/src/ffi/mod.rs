@@ -112,7 +112,7 @@ pub unsafe fn import_schema(schema: &ArrowSchema) -> Result<SchemaRef> {
 pub fn export_schema(schema: &Schema) -> Result<ArrowSchema> {
     let made = ManuallyDrop::new(FFI_ArrowSchema::try_from(schema)?);
     // SAFETY: the same struct (see `import_schema`), moved: the original is not dropped.
-    let mut made = unsafe { std::mem::transmute_copy::<FFI_ArrowSchema, ArrowSchema>(&made) };
+    let made = unsafe { std::mem::transmute_copy::<FFI_ArrowSchema, ArrowSchema>(&made) };
     for (at, field) in schema.fields().iter().enumerate() {
         // SAFETY: just made of this schema.
         unsafe { flag_sorted_maps(&mut **made.children.add(at), field.data_type()) };
@@ -127,7 +127,7 @@ pub fn export_schema(schema: &Schema) -> Result<ArrowSchema> {
 unsafe fn flag_sorted_maps(schema: &mut ArrowSchema, data_type: &DataType) {
     const MAP_KEYS_SORTED: i64 = 4;
     // SAFETY: by the caller's word there is a child for each child of the type, and a dictionary for its values.
-    let mut below = |at: usize, data_type: &DataType| unsafe {
+    let below = |at: usize, data_type: &DataType| unsafe {
         flag_sorted_maps(&mut **schema.children.add(at), data_type);
     };
     match data_type {

@@ -154,8 +154,7 @@ pub(super) fn dictionaries<'a>(
         dictionaries(values, plan, visit)?;
         return visit(number, values);
     }
-    let mut children = array.children(0, 0);
-    while let Some(child) = children.next() {
+    for child in array.children(0, 0) {
         dictionaries(child?, plan, visit)?;
     }
     Ok(())

@@ -71,7 +71,7 @@ fn every_type_leaves_as_c_structs_and_arrives() {
             let batch = column(array);
             let frame = frame_of(&batch);
             let same = imported(exported(&frame), batch.schema_ref());
-            assert_same(&same, &batch, &name);
+            assert_same(&same, &batch, name);
         }
     }
 }
@@ -84,7 +84,7 @@ fn every_type_is_written_from_c_structs_as_from_arrays() {
             let frame =
                 frame_of_given(std::slice::from_ref(&batch)).unwrap_or_else(|e| panic!("{name}: {e}"));
             let same = only_batch(decode(Validation::Full, &frame).expect("a valid frame"));
-            assert_same(&same, &batch, &name);
+            assert_same(&same, &batch, name);
         }
     }
 }
