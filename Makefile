@@ -1,7 +1,7 @@
 # QADataSwap: everything a person or CI runs. `make` lists the targets.
 .DEFAULT_GOAL := help
 .PHONY: help demo tests tests-rust test-rust test-integration test-model test-kills test-cpp test-cpp-sanitizers \
-	test-package dev-setup core core-install rust benchmark format lint layout clean
+	test-package dev-setup core core-install rust benchmark benchmark-cpp format lint layout clean
 # One thing at a time: cargo and Ninja use all cores by themselves, and share their folders.
 .NOTPARALLEL:
 
@@ -16,7 +16,10 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Publish a market-data feed from one process, read and check it in others (DATA=FILE for a file of yours)
-	$(CARGO) run --locked -q -p qads -- demo $(if $(DATA),--data $(DATA))
+	@cpp/dev-setup.sh
+	$(CARGO) build --locked -p qads -p qadataswap-cxx
+	$(call build,examples,--target example_relay)
+	target/debug/qads demo --relay "C++=target/cmake/examples/cpp/examples/relay" $(if $(DATA),--data $(DATA))
 
 tests: tests-rust test-cpp test-cpp-sanitizers test-package ## Run every test of every language
 
@@ -60,7 +63,12 @@ rust: ## Build the Rust library and the command `qads`, optimised
 	$(CARGO) build --locked --release -p qadataswap -p qads
 
 benchmark: ## Measure what frames cost, beside the physical floor
-	$(CARGO) bench --locked -p qadataswap-benches
+	$(CARGO) bench --locked -p qadataswap-benches --bench frames
+
+benchmark-cpp: ## Measure what frames cost in C++, against Rust in the same run
+	@cpp/dev-setup.sh
+	$(call build,benches,--target bench_frames)
+	$(CARGO) bench --locked -p qadataswap-benches --bench languages -- $(CURDIR)/target/cmake/benches/cpp/benches/frames
 
 format: ## Format the code
 	$(CARGO) fmt --all
