@@ -100,6 +100,7 @@ pub(crate) struct Array<'a> {
 impl<'a> Array<'a> {
     /// Rows `from..from + rows` of an array of step `at` of `shape`; it must be one by the promise that made a
     /// [`Table`].
+    #[inline]
     fn of(
         array: *const ArrowArray,
         shape: &'a Shape,
@@ -112,20 +113,13 @@ impl<'a> Array<'a> {
         };
         let whole = length(array.length, "rows")?;
         if from.checked_add(rows).is_none_or(|end| end > whole) {
-            return Err(FrameError::Invalid(format!(
-                "{} array of {whole} rows where rows {from} to {} are referred to",
-                shape.steps[at].data_type,
-                from.saturating_add(rows)
-            )));
+            return Err(too_short(shape, at, whole, from, rows));
         }
         let kind = shape.steps[at].kind;
         let needed = kind.least_buffers() + usize::from(kind == Kind::Views);
         let there = length(array.n_buffers, "buffers")?;
         if there < needed || (there > needed && kind != Kind::Views) {
-            return Err(FrameError::Invalid(format!(
-                "{} array of {there} buffers, which has {needed}",
-                shape.steps[at].data_type
-            )));
+            return Err(other_buffers(shape, at, there, needed));
         }
         let from = length(array.offset, "offset")?
             .checked_add(from)
@@ -141,28 +135,40 @@ impl<'a> Array<'a> {
         Array::of(array, shape, 0, (0, rows))
     }
 
+    #[inline]
     pub(crate) fn kind(self) -> Kind {
         self.shape.steps[self.at].kind
     }
 
+    #[inline]
     pub(crate) fn data_type(self) -> &'a arrow_schema::DataType {
         &self.shape.steps[self.at].data_type
     }
 
     /// Rows of the window.
+    #[inline]
     pub(crate) fn rows(self) -> usize {
         self.rows
     }
 
     /// Where the window begins, counted from the start of the buffers.
+    #[inline]
     pub(crate) fn offset(self) -> usize {
         self.from
     }
 
     /// The nulls in the window, if there are any.
+    #[inline]
     pub(crate) fn nulls(self) -> Result<Option<Nulls<'a>>, FrameError> {
+        if self.array.null_count == 0 || self.rows == 0 || !self.kind().has_validity() {
+            return Ok(None);
+        }
+        self.nulls_by_bitmap()
+    }
+
+    fn nulls_by_bitmap(self) -> Result<Option<Nulls<'a>>, FrameError> {
         let address = self.address(0);
-        if !self.kind().has_validity() || self.array.null_count == 0 || address.is_null() || self.rows == 0 {
+        if address.is_null() {
             return Ok(None);
         }
         // SAFETY: the bitmap of a valid array covers its rows, and it is there.
@@ -178,6 +184,7 @@ impl<'a> Array<'a> {
     }
 
     /// The bits of an array of booleans, and where the window begins in them.
+    #[inline]
     pub(crate) fn bits(self) -> Result<(&'a [u8], usize), FrameError> {
         debug_assert!(self.kind() == Kind::Bits);
         let bits = self.bytes_of(1, self.from / 8, bytes_of_bits(self.from % 8 + self.rows))?;
@@ -185,6 +192,7 @@ impl<'a> Array<'a> {
     }
 
     /// The values (numbers, keys, ids) of an array whose buffer `which` holds `width` bytes a row.
+    #[inline]
     pub(crate) fn values(self, which: usize, width: usize) -> Result<&'a [u8], FrameError> {
         let (from, length) = (self.from.checked_mul(width), self.rows.checked_mul(width));
         match (from, length) {
@@ -214,11 +222,13 @@ impl<'a> Array<'a> {
     }
 
     /// The views of the window.
+    #[inline]
     pub(crate) fn views(self) -> Result<&'a [[u8; VIEW]], FrameError> {
         Ok(self.values(1, VIEW)?.as_chunks().0)
     }
 
     /// Number of data buffers of an array of views.
+    #[inline]
     pub(crate) fn data_buffers(self) -> usize {
         debug_assert!(self.kind() == Kind::Views);
         self.array.n_buffers as usize - 3
@@ -266,6 +276,7 @@ impl<'a> Array<'a> {
     }
 
     /// Address of a buffer; null if there is none.
+    #[inline]
     fn address(self, which: usize) -> *const u8 {
         if which as i64 >= self.array.n_buffers {
             return std::ptr::null();
@@ -275,21 +286,24 @@ impl<'a> Array<'a> {
     }
 
     /// Bytes of a buffer; only asked for those that an array of this kind has.
+    #[inline]
     fn bytes_of(self, which: usize, from: usize, length: usize) -> Result<&'a [u8], FrameError> {
         if length == 0 {
             return Ok(&[]);
         }
         let address = self.address(which);
         if address.is_null() {
-            return Err(FrameError::Invalid(format!(
-                "{} array of {} rows without its buffer {which}",
-                self.data_type(),
-                self.rows
-            )));
+            return Err(self.bufferless(which));
         }
         // SAFETY: a valid array's buffers are as long as its type, offset and length say, which is what the callers
         // ask for; the memory lives and rests for `'a`.
         Ok(unsafe { bytes(address, from, length) })
+    }
+
+    #[cold]
+    fn bufferless(self, which: usize) -> FrameError {
+        let (data_type, rows) = (self.data_type(), self.rows);
+        FrameError::Invalid(format!("{data_type} array of {rows} rows without its buffer {which}"))
     }
 
     fn aligned<T: Position>(self, bytes: &'a [u8]) -> Result<&'a [T], FrameError> {
@@ -315,11 +329,13 @@ pub(crate) struct Children<'a> {
 }
 
 impl<'a> Children<'a> {
+    #[inline]
     fn pass_over(&mut self) {
         self.at = self.shape.steps[self.at].end;
         self.position += 1;
     }
 
+    #[inline]
     fn address(&self) -> *const ArrowArray {
         if self.position as i64 >= self.array.n_children {
             return std::ptr::null();
@@ -345,6 +361,7 @@ impl<'a> Children<'a> {
 impl<'a> Iterator for Children<'a> {
     type Item = Result<Array<'a>, FrameError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.at >= self.end {
             return None;
@@ -355,16 +372,33 @@ impl<'a> Iterator for Children<'a> {
     }
 }
 
+#[cold]
+fn too_short(shape: &Shape, at: usize, whole: usize, from: usize, rows: usize) -> FrameError {
+    FrameError::Invalid(format!(
+        "{} array of {whole} rows where rows {from} to {} are referred to",
+        shape.steps[at].data_type,
+        from.saturating_add(rows)
+    ))
+}
+
+#[cold]
+fn other_buffers(shape: &Shape, at: usize, there: usize, needed: usize) -> FrameError {
+    FrameError::Invalid(format!("{} array of {there} buffers, which has {needed}", shape.steps[at].data_type))
+}
+
+#[cold]
 fn childless() -> FrameError {
     FrameError::Invalid("an array without one of its children".into())
 }
 
+#[inline]
 fn length(value: i64, what: &str) -> Result<usize, FrameError> {
     usize::try_from(value).map_err(|_| FrameError::Invalid(format!("{what}: {value} is not a length")))
 }
 
 /// # Safety
 /// `length` bytes from `from` bytes behind `address` can be read, and are not written, for `'a`.
+#[inline]
 unsafe fn bytes<'a>(address: *const u8, from: usize, length: usize) -> &'a [u8] {
     // SAFETY: the caller's word.
     unsafe { std::slice::from_raw_parts(address.add(from), length) }

@@ -18,8 +18,8 @@ pub(crate) trait Chunk {
 
     /// Number of rows.
     fn rows(&self) -> Result<usize, FrameError>;
-    /// Whether it is of `schema`.
-    fn fits(&self, schema: &SchemaRef) -> Result<(), FrameError>;
+    /// Whether it is of `schema`, as far as it does not show when it is told.
+    fn fits(&self, plan: &Plan, schema: &SchemaRef) -> Result<(), FrameError>;
     /// Tells `sink` about its columns.
     fn tell<S: Sink>(&self, plan: &Plan, schema: &Schema, sink: &mut S) -> Result<(), FrameError>;
     /// Visits its dictionaries, inner before outer, with the number each has in the plan.
@@ -44,7 +44,7 @@ impl Chunk for RecordBatch {
         Ok(self.num_rows())
     }
 
-    fn fits(&self, schema: &SchemaRef) -> Result<(), FrameError> {
+    fn fits(&self, _: &Plan, schema: &SchemaRef) -> Result<(), FrameError> {
         if Arc::ptr_eq(self.schema_ref(), schema) {
             return Ok(());
         }
@@ -110,21 +110,20 @@ impl Chunk for ffi::Batch<'_> {
         ffi::Batch::rows(*self)
     }
 
-    fn fits(&self, _: &SchemaRef) -> Result<(), FrameError> {
+    fn fits(&self, plan: &Plan, schema: &SchemaRef) -> Result<(), FrameError> {
         // Its form is checked as it is walked.
+        let columns = self.columns(&plan.columns, schema.fields().len())?;
+        for (column, field) in columns.zip(schema.fields()).filter(|(_, field)| !field.is_nullable()) {
+            if column?.nulls()?.is_some() {
+                return Err(has_nulls(field.name()));
+            }
+        }
         Ok(())
     }
 
     fn tell<S: Sink>(&self, plan: &Plan, schema: &Schema, sink: &mut S) -> Result<(), FrameError> {
-        let columns = self.columns(&plan.columns, schema.fields().len())?;
-        for (column, field) in columns.zip(schema.fields()) {
-            let column = column?;
-            if !field.is_nullable() && column.nulls()?.is_some() {
-                return Err(has_nulls(field.name()));
-            }
-            foreign::array(sink, column)?;
-        }
-        Ok(())
+        let mut columns = self.columns(&plan.columns, schema.fields().len())?;
+        columns.try_for_each(|column| foreign::array(sink, column?))
     }
 
     fn dictionaries<'a>(

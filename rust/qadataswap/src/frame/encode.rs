@@ -113,7 +113,7 @@ impl Encoder {
         let mut total = prefix.len() + END_OF_STREAM.len();
         let (mut rows, mut ahead) = (0, None);
         for batch in batches {
-            batch.fits(schema)?;
+            batch.fits(plan, schema)?;
             rows += batch.rows()? as u64;
         }
         parts(plan, schema, batches, |part| {

@@ -12,7 +12,19 @@ use crate::ffi::Array;
 use arrow_schema::DataType;
 
 /// Tells `sink` about `array` and all below it.
+#[inline]
 pub(super) fn array<S: Sink>(sink: &mut S, array: Array<'_>) -> Result<(), FrameError> {
+    match array.kind() {
+        Kind::Fixed { width, .. } | Kind::Dictionary { width, .. } => {
+            node(sink, array)?;
+            sink.bytes(array.values(1, width)?);
+            Ok(())
+        }
+        _ => other(sink, array),
+    }
+}
+
+fn other<S: Sink>(sink: &mut S, array: Array<'_>) -> Result<(), FrameError> {
     match array.kind() {
         Kind::Null => {
             sink.node(array.rows(), array.rows());

@@ -76,6 +76,9 @@ impl View {
     ) -> Result<(), FrameError> {
         self.release();
         self.rows = length(raw.rows, "rows")?;
+        // At once, for a view that is to be kept. No more than the message has numbers, whatever it claims.
+        self.nodes.reserve(shape.steps.len());
+        self.spans.reserve(raw.buffers.len() / size_of::<[i64; 2]>());
         let mut door = Door {
             view: self,
             frame,
