@@ -55,6 +55,7 @@ mod stats;
 mod subscriber;
 mod sync;
 mod wait;
+mod waiter;
 mod writer;
 
 pub use config::{ReaderPolicy, SharedMemoryConfig, StartAt, Timeout, WhenFull};
@@ -66,4 +67,5 @@ pub use loan::{Loan, LoanColumns};
 pub use reader::{Frame, Frames, Reader};
 pub use stats::Stats;
 pub use wait::WaitStrategy;
+pub use waiter::Waiter;
 pub use writer::Writer;

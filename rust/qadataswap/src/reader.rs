@@ -14,6 +14,7 @@ use crate::stats::Stats;
 use crate::subscriber::{Next, Subscriber};
 use crate::sync::Ordering;
 use crate::wait::{self, Pulse, WaitStrategy, wait_until};
+use crate::waiter::Waiter;
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 use arrow_schema::SchemaRef;
@@ -251,6 +252,15 @@ impl Reader {
         let (batch, copied) = frame.whole()?;
         self.inner.borrow_mut().stats.bytes_copied += copied;
         Ok(Some(batch))
+    }
+
+    /// Waits for the next frame without taking it; see [`Waiter`]. For this one frame: get another for the next.
+    ///
+    /// # Errors
+    /// [`Closed`](QADataSwapError::Closed), [`Forked`](QADataSwapError::Forked).
+    pub fn waiter(&self) -> Result<Waiter> {
+        let inner = self.inner.borrow();
+        Ok(Waiter::new(inner.attachment()?.clone(), inner.subscriber.next(), inner.wait))
     }
 
     /// Frames as they come, waiting for each, until the stream ends or an error has been yielded.
