@@ -1,0 +1,281 @@
+/// \file
+/// The two ends of a ring without Arrow C++: Writer and Reader, with the frames and loans that they hand out.
+///
+/// \code
+/// auto reader = qadataswap::Reader::Open("ticks");
+/// if (!reader) return Complain(reader.error());
+/// qadataswap::ColumnRef<double> price("price");
+/// while (true) {
+///   auto frame = reader->ReadFrame(std::chrono::seconds(1));
+///   if (!frame) return Complain(frame.error());         // EndOfStream, WriterDied, ...
+///   if (!frame->has_value()) continue;                  // nothing yet
+///   auto prices = price.In(**frame);
+///   if (prices && !prices->empty()) Use(prices->back());
+/// }
+/// \endcode
+///
+/// A handle is used by one thread at a time. A handle that was moved from answers Closed.
+#ifndef QADATASWAP_RING_H
+#define QADATASWAP_RING_H
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "qadataswap/column.h"
+#include "qadataswap/error.h"
+#include "qadataswap/frame.h"
+#include "qadataswap/loan.h"
+#include "qadataswap/options.h"
+#include "qadataswap/schema.h"
+#include "qadataswap/stats.h"
+
+namespace qadataswap {
+
+/// The library's version, "0.1.0".
+inline const char* GetVersion() { return qads_version(); }
+
+namespace internal {
+
+inline Error HandleGone(const std::string& ring) {
+  return RingError(ErrorKind::kClosed, ring, "this handle has been moved from; make a new one");
+}
+
+}  // namespace internal
+
+/// The writing end of a ring: there is one at a time. Its destructor closes it.
+class Writer {
+ public:
+  /// Creates a ring, or takes over one whose writer is gone: with the same geometry its frames and its sequence go on,
+  /// with another its region is replaced.
+  ///
+  /// Errors: InvalidName, InvalidConfig, WriterExists, NoSpace, PermissionDenied; Incompatible or Corrupt for what
+  /// stands under that name.
+  static Expected<Writer> Open(const std::string& name, const WriterOptions& options = {}) {
+    const qads_writer_options c = options.ToC();
+    qads_writer* writer = nullptr;
+    if (qads_writer_open(name.c_str(), &c, &writer) != QADS_OK) return Error::Last();
+    return Writer(writer, name);
+  }
+
+  /// Writes a table of `count` batches, struct arrays of `schema` which stay the caller's, as one frame, and returns
+  /// its sequence number.
+  ///
+  /// Errors: FrameTooLarge, NoSpace, LoanOut if every slot is lent, Closed, Forked; when the ring is full,
+  /// WriteTimeout or RingFull by the writer's WhenFull. Nothing is published then.
+  Expected<uint64_t> Write(const Schema& schema, const ArrowArray* const* batches, size_t count) {
+    Expected<const qads_schema*> handle = schema.handle();
+    if (!handle) return std::move(handle).error();
+    return Write(*handle, batches, count);
+  }
+
+  /// Writes a table of one batch; see above.
+  Expected<uint64_t> Write(const Schema& schema, const ArrowArray& batch) {
+    const ArrowArray* batches[] = {&batch};
+    return Write(schema, batches, 1);
+  }
+
+  /// As Write(), by the schema's handle.
+  Expected<uint64_t> Write(const qads_schema* schema, const ArrowArray* const* batches, size_t count) {
+    if (writer_ == nullptr) return internal::HandleGone(name());
+    uint64_t sequence = 0;
+    if (qads_write(writer_.get(), schema, batches, count, &sequence) != QADS_OK) return Error::Last();
+    return sequence;
+  }
+
+  /// As Write(), but never waits: nothing if the ring is full.
+  Expected<std::optional<uint64_t>> TryWrite(const Schema& schema, const ArrowArray* const* batches, size_t count) {
+    Expected<const qads_schema*> handle = schema.handle();
+    if (!handle) return std::move(handle).error();
+    return TryWrite(*handle, batches, count);
+  }
+
+  /// Tries to write a table of one batch; see above.
+  Expected<std::optional<uint64_t>> TryWrite(const Schema& schema, const ArrowArray& batch) {
+    const ArrowArray* batches[] = {&batch};
+    return TryWrite(schema, batches, 1);
+  }
+
+  /// As TryWrite(), by the schema's handle.
+  Expected<std::optional<uint64_t>> TryWrite(const qads_schema* schema, const ArrowArray* const* batches,
+                                             size_t count) {
+    if (writer_ == nullptr) return internal::HandleGone(name());
+    uint64_t sequence = 0;
+    switch (qads_try_write(writer_.get(), schema, batches, count, &sequence)) {
+      case QADS_OK:
+        return sequence;
+      case QADS_TIMEOUT:
+        return std::nullopt;
+      default:
+        return Error::Last();
+    }
+  }
+
+  /// Lends a frame of `rows` rows, to be filled in place. Strings and binaries must be of the view types; their values
+  /// of up to 12 bytes need nothing else, longer ones take theirs of `var_bytes` bytes in each such column.
+  ///
+  /// Errors: as of Write(); Unsupported for a type that cannot be lent.
+  Expected<qadataswap::Loan> Loan(const Schema& schema, size_t rows, size_t var_bytes = 0) {
+    if (writer_ == nullptr) return internal::HandleGone(name());
+    Expected<const qads_schema*> handle = schema.handle();
+    if (!handle) return std::move(handle).error();
+    qads_loan* loan = nullptr;
+    if (qads_loan_open(writer_.get(), *handle, rows, var_bytes, &loan) != QADS_OK) return Error::Last();
+    return qadataswap::Loan(loan, schema, rows, name_);
+  }
+
+  /// Most bytes a frame may take.
+  uint64_t slot_bytes() const { return writer_ == nullptr ? 0 : qads_writer_slot_bytes(writer_.get()); }
+
+  /// Number of readers that are attached, those that have died and not yet been noticed among them.
+  size_t num_readers() const { return writer_ == nullptr ? 0 : qads_writer_reader_count(writer_.get()); }
+
+  /// What this writer has done so far.
+  Stats GetStats() const {
+    qads_stats stats{};
+    stats.struct_size = sizeof(stats);
+    if (writer_ != nullptr && qads_writer_stats(writer_.get(), &stats) != QADS_OK) return {};
+    return Stats::FromC(stats);
+  }
+
+  /// Ends the stream: readers read what is there and then see its end. Closing twice is no error.
+  ///
+  /// Errors: LoanOut while a loan is out.
+  Expected<void> Close() {
+    if (writer_ == nullptr) return {};
+    return internal::Check(qads_writer_close(writer_.get()));
+  }
+
+  /// The ring's name.
+  const std::string& name() const { return *name_; }
+  /// What the C interface takes for it; null if it was moved from.
+  qads_writer* handle() const { return writer_.get(); }
+
+ private:
+  struct Free {
+    void operator()(qads_writer* writer) const { qads_writer_free(writer); }
+  };
+
+  Writer(qads_writer* writer, const std::string& name) : writer_(writer), name_(name) {}
+
+  std::unique_ptr<qads_writer, Free> writer_;
+  /// Shared with the loans, which may outlive this.
+  internal::SharedName name_;
+};
+
+/// The reading end of a ring. Its destructor closes it; frames stay valid.
+class Reader {
+ public:
+  /// Attaches to a ring.
+  ///
+  /// Errors: NotFound, PermissionDenied, TooManyReaders, InvalidConfig for a lossless reader of an overwriting writer,
+  /// Incompatible or Corrupt for a file that is not a region of this version.
+  static Expected<Reader> Open(const std::string& name, const ReaderOptions& options = {}) {
+    const qads_reader_options c = options.ToC();
+    qads_reader* reader = nullptr;
+    if (qads_reader_open(name.c_str(), &c, &reader) != QADS_OK) return Error::Last();
+    return Reader(reader, name);
+  }
+
+  /// Reads the next frame, waiting for at most `timeout`; nothing if there is none yet.
+  ///
+  /// Errors: when every frame has been read, EndOfStream after the writer closed, WriterDied after it died (the reader
+  /// may go on reading: a writer that takes over goes on where the dead one stopped), Replaced. At any time: Corrupt,
+  /// Unsupported for a frame that cannot be decoded (the next read goes on after it), Forked, Closed, Evicted.
+  Expected<std::optional<Frame>> ReadFrame(std::chrono::nanoseconds timeout = kForever) {
+    if (reader_ == nullptr) return internal::HandleGone(name());
+    qads_frame* frame = nullptr;
+    switch (qads_read_within(reader_.get(), internal::TimeoutNanoseconds(timeout), &frame)) {
+      case QADS_OK:
+        return Make(frame);
+      case QADS_TIMEOUT:
+        return std::nullopt;
+      default:
+        return Error::Last();
+    }
+  }
+
+  /// Reads the next frame if it is there. Never waits and makes no system call.
+  ///
+  /// Errors: as of ReadFrame(), except that the writer's death is not looked for.
+  Expected<std::optional<Frame>> TryReadFrame() { return ReadFrame(std::chrono::nanoseconds(0)); }
+
+  /// Whether the ring has a living writer. Costs a system call: for those who only ever try.
+  ///
+  /// Errors: Forked, Closed.
+  Expected<bool> HasWriter() const {
+    if (reader_ == nullptr) return internal::HandleGone(name());
+    int has_writer = 0;
+    if (qads_reader_has_writer(reader_.get(), &has_writer) != QADS_OK) return Error::Last();
+    return has_writer != 0;
+  }
+
+  /// What this reader has done so far.
+  Stats GetStats() const {
+    qads_stats stats{};
+    stats.struct_size = sizeof(stats);
+    if (reader_ != nullptr && qads_reader_stats(reader_.get(), &stats) != QADS_OK) return {};
+    return Stats::FromC(stats);
+  }
+
+  /// Takes no more frames and no longer holds up the writer. Frames already read stay valid. Closing twice is no error.
+  Expected<void> Close() {
+    if (reader_ == nullptr) return {};
+    return internal::Check(qads_reader_close(reader_.get()));
+  }
+
+  /// The ring's name.
+  const std::string& name() const { return *name_; }
+  /// What the C interface takes for it; null if it was moved from.
+  qads_reader* handle() const { return reader_.get(); }
+
+ private:
+  struct Free {
+    void operator()(qads_reader* reader) const { qads_reader_free(reader); }
+  };
+
+  /// A ring rarely has more than one schema; past this many the oldest is looked up again when it comes back.
+  static constexpr size_t kSchemas = 16;
+
+  struct Known {
+    uint64_t id;
+    Schema schema;
+  };
+
+  Reader(qads_reader* reader, const std::string& name) : reader_(reader), name_(name) {}
+
+  Expected<std::optional<Frame>> Make(qads_frame* frame) {
+    const uint64_t id = qads_frame_schema_id(frame);
+    if (last_ < known_.size() && known_[last_].id == id) return Frame(frame, known_[last_].schema);
+    return MakeOfOther(frame, id);
+  }
+
+  /// A frame of another schema than the one before.
+  Expected<std::optional<Frame>> MakeOfOther(qads_frame* frame, uint64_t id) {
+    for (last_ = 0; last_ < known_.size(); ++last_) {
+      if (known_[last_].id == id) return Frame(frame, known_[last_].schema);
+    }
+    std::unique_ptr<qads_frame, Frame::Free> owner(frame);
+    ArrowSchema schema;
+    if (qads_frame_schema(frame, &schema) != QADS_OK) return Error::Last();
+    if (known_.size() == kSchemas) known_.erase(known_.begin());
+    known_.push_back(Known{id, Schema::OfFrame(&schema, *name_)});
+    last_ = known_.size() - 1;
+    return Frame(owner.release(), known_[last_].schema);
+  }
+
+  std::unique_ptr<qads_reader, Free> reader_;
+  internal::SharedName name_;
+  std::vector<Known> known_;
+  /// Where the last frame's schema stands.
+  size_t last_ = 0;
+};
+
+}  // namespace qadataswap
+
+#endif  // QADATASWAP_RING_H
