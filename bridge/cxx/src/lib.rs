@@ -2,7 +2,7 @@
 //!
 //! Tables cross as the structs of the Arrow C data interface, durations as nanoseconds (negative: for ever),
 //! strings as bytes. A call that can fail returns the number of its error's kind (0: none) and leaves the message for
-//! [`bridge::last_error`], per thread; no panic crosses. There is no logic here that a Rust user would lack.
+//! `last_error`, per thread; no panic crosses. There is no logic here that a Rust user would lack.
 
 #![allow(unsafe_code, reason = "pointers of C++ are followed here")]
 
