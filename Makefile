@@ -1,7 +1,7 @@
 # QADataSwap: everything a person or CI runs. `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo tests tests-rust test-rust test-integration test-model test-kills test-cpp test-cpp-sanitizers \
-	test-package dev-setup core core-install rust benchmark benchmark-cpp format lint layout clean
+.PHONY: help demo tests tests-rust test-rust test-integration test-cross test-model test-kills test-cpp \
+	test-cpp-sanitizers test-package dev-setup core core-install rust benchmark benchmark-cpp format lint layout clean
 # One thing at a time: cargo and Ninja use all cores by themselves, and share their folders.
 .NOTPARALLEL:
 
@@ -21,7 +21,9 @@ demo: ## Publish a market-data feed from one process, read and check it in other
 	$(call build,examples,--target example_relay)
 	target/debug/qads demo --relay "C++=target/cmake/examples/cpp/examples/relay" $(if $(DATA),--data $(DATA))
 
-tests: tests-rust test-cpp test-cpp-sanitizers test-package ## Run every test of every language
+# Where everything is set up, tests of Rust against C++ may not be skipped.
+tests test-cross: export QADATASWAP_REQUIRE_CPP := 1
+tests: dev-setup tests-rust test-cpp test-cpp-sanitizers test-package ## Run every test of every language
 
 tests-rust: ## Run the Rust tests: units, documentation, processes, model checking
 	$(CARGO) test --locked --workspace
@@ -31,11 +33,14 @@ test-rust: tests-rust ## The same
 test-integration: ## Run only the tests that cross processes
 	$(CARGO) test --locked -p qadataswap-tests
 
+test-cross: dev-setup ## Run only the tests of Rust against C++
+	$(CARGO) test --locked -p qadataswap-tests --test cpp --test cpp_kill
+
 test-model: ## Model-check the ring protocol with one preemption more than `make tests` does (long)
 	LOOM_MAX_PREEMPTIONS=3 $(CARGO) test --locked -p qadataswap-loom models
 
-test-kills: ## Kill writers and readers at random, KILLS=20000 times (long)
-	QADATASWAP_KILLS=$(or $(KILLS),20000) $(CARGO) test --locked -p qadataswap-tests --test kill
+test-kills: dev-setup ## Kill writers and readers at random, KILLS=20000 times (long)
+	QADATASWAP_KILLS=$(or $(KILLS),20000) $(CARGO) test --locked -p qadataswap-tests --test kill --test cpp_kill
 
 test-cpp: dev-setup ## Run the C and C++ tests
 	$(call build,dev) && ctest --preset dev

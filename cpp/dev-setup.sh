@@ -3,7 +3,7 @@
 # packages. What is there already is left alone, and then nothing asks the network.
 #
 #   cpp/dev-setup.sh          to build: a C++ compiler, CMake, Ninja, Arrow C++
-#   cpp/dev-setup.sh tests    to test: also GoogleTest, pkg-config, and an Arrow that compiles as C++17
+#   cpp/dev-setup.sh tests    to test: also GoogleTest, nlohmann-json, pkg-config, and an Arrow that compiles as C++17
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -34,6 +34,7 @@ fi
 
 if [ "${1-}" = tests ]; then
   if ! c++ -E -x c++ -include gtest/gtest.h /dev/null > /dev/null 2>&1; then system libgtest-dev; fi
+  if ! c++ -E -x c++ -include nlohmann/json.hpp /dev/null > /dev/null 2>&1; then system nlohmann-json3-dev; fi
   command -v pkg-config > /dev/null || system pkg-config
   if ! fetched cpp/requirements-arrow23.txt target/arrow23; then
     rm -rf target/arrow23

@@ -7,7 +7,7 @@ use crate::deadline::PATIENCE;
 use crate::role::{Line, Role, Tally};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ pub struct Actor {
 #[must_use]
 pub fn program() -> PathBuf {
     let test = std::env::current_exe().expect("a test is a file");
-    let folder = test.parent().and_then(std::path::Path::parent).expect("target/<profile>/deps/<test>");
+    let folder = test.parent().and_then(Path::parent).expect("target/<profile>/deps/<test>");
     folder.join("qadataswap-actor")
 }
 
@@ -40,7 +40,13 @@ impl Actor {
     /// If it cannot be started.
     #[must_use]
     pub fn start(role: &Role) -> Actor {
-        Actor::start_by(Command::new(program()), role).expect("the actors' program is built beside the tests")
+        Actor::start_program(&program(), role)
+    }
+
+    /// Starts an actor that another program plays.
+    pub(crate) fn start_program(program: &Path, role: &Role) -> Actor {
+        Actor::start_by(Command::new(program), role)
+            .unwrap_or_else(|error| panic!("{} cannot be started: {error}", program.display()))
     }
 
     /// Starts an actor as another user. Only root may.
@@ -57,7 +63,7 @@ impl Actor {
     ///
     /// # Errors
     /// If it cannot be started; whether the kernel let it mount shows in the first line.
-    pub fn start_on_tmpfs(folder: &std::path::Path, bytes: u64, role: &Role) -> std::io::Result<Actor> {
+    pub fn start_on_tmpfs(folder: &Path, bytes: u64, role: &Role) -> std::io::Result<Actor> {
         let mut command = Command::new("unshare");
         command.args(if nix::unistd::geteuid().is_root() { &["-m"][..] } else { &["-r", "-m"] });
         command.args([

@@ -3,13 +3,15 @@
 //! Law: no two tables of a stream are equal, and every value depends on the sequence; so a frame that is torn,
 //! stale, or another's never passes for the one expected.
 
+use arrow::buffer::NullBuffer;
 use arrow_array::builder::{
     BooleanBuilder, FixedSizeBinaryBuilder, Int32Builder, ListBuilder, StringDictionaryBuilder,
     StringViewBuilder,
 };
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    ArrayRef, Float64Array, Int64Array, LargeStringArray, RecordBatch, TimestampNanosecondArray, UInt64Array,
+    Array, ArrayRef, Float64Array, Int64Array, LargeStringArray, RecordBatch, TimestampNanosecondArray,
+    UInt64Array,
 };
 use arrow_schema::SchemaRef;
 use qadataswap::Frame;
@@ -112,6 +114,33 @@ pub fn table_of(seed: u64, sequence: u64, rows: usize) -> RecordBatch {
     });
     let columns = columns.into_iter().map(|(_, column)| column).collect();
     RecordBatch::try_new(Arc::clone(schema), columns).expect("columns of one length")
+}
+
+/// Whether every buffer of a frame's columns, and of what is below them, lies in the frame's own bytes.
+///
+/// # Errors
+/// A sentence on what was copied.
+pub fn in_place(frame: &Frame) -> Result<(), String> {
+    let slot = frame.bytes().as_ptr_range();
+    let slot = slot.start as usize..slot.end as usize;
+    let lies = |buffer: &[u8]| {
+        let at = buffer.as_ptr() as usize;
+        buffer.is_empty() || (slot.contains(&at) && at + buffer.len() <= slot.end)
+    };
+    for column in frame.batches().iter().flat_map(RecordBatch::columns) {
+        let mut pieces = vec![column.to_data()];
+        while let Some(piece) = pieces.pop() {
+            let nulls = piece.nulls().map(NullBuffer::buffer);
+            if !piece.buffers().iter().chain(nulls).all(|buffer| lies(buffer)) {
+                return Err(format!("a buffer of {} lies outside the slot", piece.data_type()));
+            }
+            pieces.extend(piece.child_data().iter().cloned());
+        }
+    }
+    match frame.bytes_copied() {
+        0 => Ok(()),
+        bytes => Err(format!("{bytes} bytes were copied")),
+    }
 }
 
 /// Whether `frame` is, value by value, the table that its sequence number says.

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! test ── Scene            a private folder of rings, empty again at the end or the test fails
-//!   ├──── Actor ── stdin ──▶ qadataswap-actor   a process that plays a Role; killed and waited for on drop
+//!   ├──── Actor ── stdin ──▶ qadataswap-actor   (or qadataswap-cpp-actor) a process that plays a Role; killed and waited for on drop
 //!   │       ◀──── stdout ── Line per event
 //!   └──── table(seed, n)   frame n of a stream: equal in every process, different for every n
 //! ```
@@ -12,13 +12,17 @@
 //! fails its test.
 
 pub mod actor;
+pub mod cpp;
 pub mod deadline;
+pub mod echo;
 pub mod frames;
+pub mod kills;
 pub mod role;
 pub mod scene;
 
 pub use actor::Actor;
+pub use cpp::Cpp;
 pub use deadline::{PATIENCE, PROMPT, eventually};
-pub use frames::{check, table};
+pub use frames::{check, in_place, table};
 pub use role::{Line, Role, Tally};
 pub use scene::{Ring, Scene, note, skip};

@@ -2,6 +2,7 @@
 
 use crate::scene::Ring;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// A part for a process of its own.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,6 +43,31 @@ pub enum Role {
         from: Ring,
         /// Where to.
         to: Ring,
+    },
+    /// Writes the stream `seed` up to frame `until`, built where it is published, once it is told a line; then says
+    /// how many bytes were written and how many of them in place. Played in C++ only, as the two below.
+    Build {
+        /// The ring.
+        ring: Ring,
+        /// Seed of its frames.
+        seed: u64,
+        /// One more than the last frame's sequence.
+        until: u64,
+    },
+    /// Reads the ring to its end and demands that its tables equal those of a file, in place; then lets go of the
+    /// ring, says so, and at the end of its input demands it again of the last table, which it has kept.
+    Compare {
+        /// The ring.
+        ring: Ring,
+        /// Arrow IPC streams, one after the other, each of them a table.
+        file: PathBuf,
+    },
+    /// Writes the tables of a file, as of [`Role::Compare`], once it is told a line; then closes.
+    Emit {
+        /// The ring.
+        ring: Ring,
+        /// The file.
+        file: PathBuf,
     },
     /// Attaches `count` readers, each of which reads and checks one frame.
     Crowd {

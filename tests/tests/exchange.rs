@@ -1,47 +1,19 @@
 //! Tables of every type through a second process and back, real ones too, and frames as plain Arrow files.
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::RecordBatch;
 use qadataswap::Frame;
-use qadataswap_tests::{Actor, PATIENCE, Ring, Role, Scene, note, skip};
+use qadataswap_tests::{Actor, PATIENCE, Ring, Scene, echo, in_place, note, skip};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::path::PathBuf;
 
-/// Sends every table to an echoing process and returns what comes back, table by table.
+/// Sends every table to an echoing process and looks at what comes back, table by table.
 fn echoed(scene: &Scene, slot_bytes: u64, tables: &[Vec<RecordBatch>], each: impl Fn(usize, &Frame)) {
-    let there = scene.ring("there").slot_bytes(slot_bytes);
-    let back = scene.ring("back").slot_bytes(slot_bytes).attach_within(PATIENCE);
-    let writer = there.writer().expect("created");
-    let actor = Actor::start(&Role::Echo { from: there.clone(), to: back.clone() });
-    actor.opens();
-    let reader = back.reader().expect("attached");
-    for (number, table) in tables.iter().enumerate() {
-        writer.write_batches(table[0].schema_ref(), table).expect("written");
-        let frame = reader.read_frame(PATIENCE).expect("no error").expect("an echo");
-        assert_eq!(frame.schema(), table[0].schema_ref(), "table {number}");
-        assert_eq!(frame.batches(), table.as_slice(), "table {number}");
-        each(number, &frame);
-    }
-    drop(writer);
-    assert!(reader.iter().next().is_none());
-    actor.finish();
+    echo::tables(&mut Actor::start, scene, slot_bytes, tables, each);
 }
 
-/// Every buffer of a frame's columns lies in the frame's own bytes.
 fn lies_in_place(number: usize, frame: &Frame) {
-    let slot = frame.bytes().as_ptr_range();
-    let slot = slot.start as usize..slot.end as usize;
-    for column in frame.batches().iter().flat_map(RecordBatch::columns) {
-        let mut pieces = vec![column.to_data()];
-        while let Some(piece) = pieces.pop() {
-            for buffer in piece.buffers().iter().filter(|buffer| !buffer.is_empty()) {
-                let at = buffer.as_ptr() as usize;
-                assert!(slot.contains(&at), "table {number}: a buffer of {} was copied", piece.data_type());
-            }
-            pieces.extend(piece.child_data().iter().cloned());
-        }
-    }
-    assert_eq!(frame.bytes_copied(), 0, "table {number}");
+    in_place(frame).unwrap_or_else(|what| panic!("table {number}: {what}"));
 }
 
 #[test]

@@ -7,226 +7,38 @@ use nix::unistd::Pid;
 use qadataswap::ErrorKind;
 use qadataswap::inspect::RingState;
 use qadataswap_tests::frames::Words;
+use qadataswap_tests::kills::{self, SEED, nap};
 use qadataswap_tests::scene::{Full, Owed};
-use qadataswap_tests::{
-    Actor, Line, PATIENCE, PROMPT, Ring, Role, Scene, check, eventually, note, skip, table,
-};
+use qadataswap_tests::{Actor, Line, PATIENCE, PROMPT, Ring, Role, Scene, check, eventually, skip, table};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-const SEED: u64 = 11;
-
-fn kills() -> u64 {
-    std::env::var("QADATASWAP_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(250)
+fn how_many() -> u64 {
+    kills::asked_for().unwrap_or(250)
 }
 
 fn writer(ring: &Ring, until: Option<u64>, stay: bool, wait: bool) -> Actor {
-    Actor::start(&Role::Write { ring: ring.clone(), seed: SEED, until, stay, wait })
+    kills::writer(&mut Actor::start, ring, until, stay, wait)
 }
 
 fn follower(ring: &Ring, hold: usize) -> Actor {
-    let ring = ring.clone().attach_within(PATIENCE);
-    Actor::start(&Role::Follow { ring, seed: SEED, hold, survive: true })
-}
-
-fn nap(words: &mut Words, most: Duration) {
-    std::thread::sleep(Duration::from_micros(words.below(most.as_micros() as u64 + 1)));
-}
-
-/// Starts writers until one is let in, for at most [`PROMPT`] after a death; returns it, the sequence it goes
-/// on from, and how many were refused.
-fn heir(ring: &Ring) -> (Actor, u64, u64) {
-    let (died, mut refusals) = (Instant::now(), 0);
-    loop {
-        let actor = writer(ring, None, true, false);
-        match actor.line() {
-            Line::Open { next, millis } => {
-                assert!(u128::from(millis) < PROMPT.as_millis(), "taking over took {millis} ms");
-                return (actor, next, refusals);
-            }
-            Line::Refused { kind, message } => {
-                assert!(kind == "WriterExists" && died.elapsed() < PROMPT, "{message}");
-                refusals += 1;
-            }
-            line => panic!("{line:?}"),
-        }
-    }
+    kills::follower(&mut Actor::start, ring, hold)
 }
 
 #[test]
 fn killed_writers_leave_whole_frames_and_their_heirs_go_on() {
-    let scene = Scene::new();
-    let ring = scene.ring("feed");
-    let mut writing = writer(&ring, None, true, true);
-    let readers: Vec<_> = [(Owed::Lossless, 0), (Owed::Lossless, 2), (Owed::Lossy, 1)]
-        .into_iter()
-        .map(|(policy, hold)| follower(&ring.clone().policy(policy), hold))
-        .collect();
-    readers.iter().for_each(|reader| {
-        reader.opens();
-    });
-    writing.opens();
-    writing.tell("go");
-    let mut words = Words::new(1);
-    let mut told = [0; 3];
-    let (mut frames, mut refusals) = (0, 0);
-    for _ in 0..kills() {
-        nap(&mut words, Duration::from_millis(15));
-        writing.kill();
-        let deadline = Instant::now() + PROMPT;
-        let published = scene.info("feed").expect("the ring is there").frames;
-        assert!(published >= frames, "{published} frames after {frames}");
-        frames = published;
-        for (reader, told) in readers.iter().zip(&mut told) {
-            // Whoever has read a frame since it last heard of a death hears of this one.
-            while *told < published {
-                let left = deadline.saturating_duration_since(Instant::now());
-                match reader.line_within(left) {
-                    Some(Line::Orphaned { next }) => *told = next,
-                    line => {
-                        panic!("{line:?}: not told within {PROMPT:?} that the writer died at {published}")
-                    }
-                }
-            }
-        }
-        // Some writers die before they have the ring.
-        if words.below(4) == 0 {
-            let mut hasty = writer(&ring, None, true, false);
-            nap(&mut words, Duration::from_millis(12));
-            hasty.kill();
-        }
-        let (heir, next, refused) = heir(&ring);
-        // What the dead writer had published but not yet counted is counted now.
-        assert!(next >= published, "the heir goes on from {next} after {published}");
-        writing = heir;
-        refusals += refused;
-    }
-    writing.kill();
-    let published = heir_closes(&ring);
-    for (reader, policy) in readers.iter().zip([Owed::Lossless, Owed::Lossless, Owed::Lossy]) {
-        let tally = loop {
-            match reader.line() {
-                Line::Orphaned { .. } => {}
-                Line::Ended(tally) => break tally,
-                line => panic!("{line:?}"),
-            }
-        };
-        assert_eq!(tally.last, Some(published - 1));
-        let first = tally.first.expect("it has read");
-        assert_eq!(tally.read + tally.missed, published - first);
-        assert!(policy == Owed::Lossy || (tally.missed == 0 && first == 0), "{tally:?}");
-    }
-    readers.into_iter().for_each(Actor::finish);
-    note(&format!("{} writers killed over {published} frames", kills() + 1));
-    assert_eq!(refusals, 0, "heirs were refused although no writer lived");
-}
-
-/// A last writer adds some frames and closes; returns how many there were.
-fn heir_closes(ring: &Ring) -> u64 {
-    let deadline = Instant::now() + PROMPT;
-    let writer = loop {
-        match ring.writer() {
-            Ok(writer) => break writer,
-            Err(error) => assert!(Instant::now() < deadline, "{error}"),
-        }
-    };
-    let next = writer.stats().frames_published;
-    for sequence in next..next + 10 {
-        writer.write_arrow(&table(SEED, sequence)).expect("written");
-    }
-    writer.close().expect("no loan is out");
-    next + 10
+    kills::of_writers(how_many(), &mut Actor::start);
 }
 
 #[test]
 fn killed_readers_neither_stall_the_writer_nor_leave_a_pin() {
-    let scene = Scene::new();
-    // A write that waits for longer than a second is an error, and the writer's end.
-    let ring = scene.ring("feed").full(Full::Block(Some(PROMPT.as_millis() as u64)));
-    let mut writing = writer(&ring, None, false, true);
-    let survivor = follower(&ring, 0);
-    survivor.opens();
-    writing.opens();
-    writing.tell("go");
-    let mut words = Words::new(2);
-    let mut pinned = 0;
-    for _ in 0..kills() {
-        let policy = [Owed::Lossless, Owed::Lossless, Owed::Lossy, Owed::Latest][words.below(4) as usize];
-        let mut victim = follower(&ring.clone().policy(policy), words.below(4) as usize);
-        if words.below(4) != 0 {
-            victim.opens();
-        }
-        nap(&mut words, Duration::from_millis(8));
-        victim.kill();
-        let info = scene.info("feed").expect("the ring is there");
-        pinned += u64::from(info.readers.iter().any(|reader| reader.pid == victim.pid() && reader.pins > 0));
-        let deadline = Instant::now() + PROMPT;
-        while scene.info("feed").expect("the ring is there").frames <= info.frames {
-            assert!(Instant::now() < deadline, "the writer stands still at {}", info.frames);
-            std::thread::yield_now();
-        }
-    }
-    writing.close();
-    let Line::Wrote { next } = writing.line() else { panic!("the writer has no end") };
-    let tally = survivor.ends();
-    assert_eq!((tally.read, tally.first, tally.last), (next, Some(0), Some(next - 1)));
-    writing.finish();
-    survivor.finish();
-    note(&format!("{} readers killed, {pinned} of them holding frames, over {next} frames", kills()));
-    assert!(pinned > 0, "no reader was killed while it held a frame");
+    kills::of_readers(how_many(), &mut Actor::start);
 }
 
 #[test]
 fn kills_on_all_sides_tear_no_frame() {
-    let scene = Scene::new();
-    let ring = scene.ring("feed").slots(8);
-    let mut words = Words::new(3);
-    let mut writing = writer(&ring, None, true, false);
-    writing.opens();
-    let mut readers: Vec<Actor> = (0..3).map(|hold| follower(&ring, hold)).collect();
-    let mut last = 0;
-    for _ in 0..kills() {
-        nap(&mut words, Duration::from_millis(10));
-        let who = words.below(4) as usize;
-        if who == 3 {
-            writing.kill();
-            let (heir, next, _) = heir(&ring);
-            assert!(next >= last, "frame {next} after {last}");
-            last = next;
-            writing = heir;
-        } else {
-            readers[who].kill();
-            // A reader says nothing but that it has opened and that writers died: a fault would be in between.
-            while let Some(line) = readers[who].line_within(Duration::ZERO) {
-                assert!(matches!(line, Line::Open { .. } | Line::Orphaned { .. }), "{line:?}");
-            }
-            readers[who] = follower(&ring, who);
-        }
-    }
-    writing.kill();
-    for reader in &mut readers {
-        reader.kill();
-        while let Some(line) = reader.line_within(Duration::ZERO) {
-            assert!(matches!(line, Line::Open { .. } | Line::Orphaned { .. }), "{line:?}");
-        }
-    }
-    let left = scene.info("feed").expect("unread frames keep the ring");
-    assert_eq!(left.state, RingState::Orphaned);
-    assert!(left.readers.iter().all(|reader| !reader.alive), "{:?}", left.readers);
-    let late = ring.reader().expect("an orphaned ring can be read");
-    loop {
-        match late.read_frame(PATIENCE) {
-            Ok(Some(frame)) => check(SEED, &frame).expect("whole"),
-            Ok(None) => panic!("neither a frame nor the end"),
-            Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::WriterDied);
-                break;
-            }
-        }
-    }
-    drop(late);
-    assert_eq!(scene.files(), [""; 0], "the last one out removes a drained ring");
+    kills::of_anybody(how_many(), &mut Actor::start);
 }
 
 #[test]

@@ -170,6 +170,11 @@ pub fn random_array(rng: &mut impl Rng, data_type: &DataType, rows: usize, nulla
             Arc::new(random_primitive::<$type>(rng, rows, nulls).with_data_type(data_type.clone()))
         };
     }
+    if *data_type == DataType::Date64 {
+        // Whole days.
+        let days = (0..rows).map(|_| rng.random_range(0..20_000) * 86_400_000).collect();
+        return Arc::new(PrimitiveArray::<types::Date64Type>::new(days, nulls));
+    }
     downcast_primitive! {
         data_type => (primitive),
         DataType::Null => Arc::new(NullArray::new(rows)),
@@ -316,18 +321,28 @@ fn random_list_view<O: OffsetSizeTrait>(
 
 fn random_union(rng: &mut impl Rng, fields: &UnionFields, mode: UnionMode, rows: usize) -> UnionArray {
     let ids: Vec<i8> = fields.iter().map(|(id, _)| id).collect();
-    let chosen: Vec<i8> = (0..rows).map(|_| ids[rng.random_range(0..ids.len())]).collect();
-    let (offsets, length) = match mode {
-        UnionMode::Sparse => (None, rows),
+    let chosen: Vec<usize> = (0..rows).map(|_| rng.random_range(0..ids.len())).collect();
+    let mut lengths = vec![rows; ids.len()];
+    let offsets = match mode {
+        UnionMode::Sparse => None,
         UnionMode::Dense => {
-            let offsets: Vec<i32> = (0..rows).map(|_| rng.random_range(0..rows.max(1)) as i32).collect();
-            (Some(offsets.into()), rows)
+            // Values are in the order of the rows, as Arrow's columnar format demands; some belong to no row.
+            lengths.fill(0);
+            let place = |child: &usize| {
+                let offset = lengths[*child] + usize::from(rng.random_bool(0.2));
+                lengths[*child] = offset + 1;
+                offset as i32
+            };
+            Some(chosen.iter().map(place).collect())
         }
     };
-    let children =
-        fields.iter().map(|(_, field)| random_array(rng, field.data_type(), length, field.is_nullable()));
-    let children = children.collect();
-    UnionArray::try_new(fields.clone(), chosen.into(), offsets, children)
+    let children = fields
+        .iter()
+        .zip(lengths)
+        .map(|((_, field), length)| random_array(rng, field.data_type(), length, field.is_nullable()))
+        .collect();
+    let chosen = chosen.into_iter().map(|child| ids[child]).collect();
+    UnionArray::try_new(fields.clone(), chosen, offsets, children)
         .unwrap_or_else(|error| panic!("union: {error}"))
 }
 

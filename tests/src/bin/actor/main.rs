@@ -62,6 +62,9 @@ fn main() -> ExitCode {
         Role::Follow { ring, seed, hold, survive } => stream::follow(&ring, seed, hold, survive),
         Role::Hover { ring } => stream::hover(&ring),
         Role::Echo { from, to } => stream::echo(&from, &to),
+        Role::Build { .. } | Role::Compare { .. } | Role::Emit { .. } => {
+            Err("this role is played in C++ only".to_owned())
+        }
         Role::Crowd { ring, seed, count } => crowd::crowd(&ring, seed, count),
         Role::Visit { ring, seed } => crowd::visit(&ring, seed),
         Role::Umask { ring, umask } => crowd::umask(&ring, umask),

@@ -1,0 +1,249 @@
+//! Deaths by SIGKILL at random moments, played by whatever cast: which program plays a role is the caller's say.
+//!
+//! Law: whoever survives sees whole frames, in order, and is held up by nobody's death for longer than [`PROMPT`].
+
+use crate::frames::Words;
+use crate::scene::{Full, Owed};
+use crate::{Actor, Line, PATIENCE, PROMPT, Ring, Role, Scene, check, note, table};
+use qadataswap::ErrorKind;
+use qadataswap::inspect::RingState;
+use std::time::{Duration, Instant};
+
+/// Seed of all frames here.
+pub const SEED: u64 = 11;
+
+/// Starts an actor for a role.
+pub type Cast<'a> = dyn FnMut(&Role) -> Actor + 'a;
+
+/// How many kills `QADATASWAP_KILLS` asks for.
+#[must_use]
+pub fn asked_for() -> Option<u64> {
+    std::env::var("QADATASWAP_KILLS").ok().and_then(|kills| kills.parse().ok())
+}
+
+/// A writer; see [`Role::Write`].
+pub fn writer(cast: &mut Cast<'_>, ring: &Ring, until: Option<u64>, stay: bool, wait: bool) -> Actor {
+    cast(&Role::Write { ring: ring.clone(), seed: SEED, until, stay, wait })
+}
+
+/// A reader that outlives its writers and holds the last `hold` frames; see [`Role::Follow`].
+pub fn follower(cast: &mut Cast<'_>, ring: &Ring, hold: usize) -> Actor {
+    let ring = ring.clone().attach_within(PATIENCE);
+    cast(&Role::Follow { ring, seed: SEED, hold, survive: true })
+}
+
+/// Sleeps for a random time.
+pub fn nap(words: &mut Words, most: Duration) {
+    std::thread::sleep(Duration::from_micros(words.below(most.as_micros() as u64 + 1)));
+}
+
+/// Starts writers until one is let in, for at most [`PROMPT`] after a death; returns it, the sequence it goes
+/// on from, and how many were refused.
+fn heir(cast: &mut Cast<'_>, ring: &Ring) -> (Actor, u64, u64) {
+    let (died, mut refusals) = (Instant::now(), 0);
+    loop {
+        let actor = writer(cast, ring, None, true, false);
+        match actor.line() {
+            Line::Open { next, millis } => {
+                assert!(u128::from(millis) < PROMPT.as_millis(), "taking over took {millis} ms");
+                return (actor, next, refusals);
+            }
+            Line::Refused { kind, message } => {
+                assert!(kind == "WriterExists" && died.elapsed() < PROMPT, "{message}");
+                refusals += 1;
+            }
+            line => panic!("{line:?}"),
+        }
+    }
+}
+
+/// A last writer adds some frames and closes; returns how many there were.
+fn heir_closes(ring: &Ring) -> u64 {
+    let deadline = Instant::now() + PROMPT;
+    let writer = loop {
+        match ring.writer() {
+            Ok(writer) => break writer,
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+        }
+    };
+    let next = writer.stats().frames_published;
+    for sequence in next..next + 10 {
+        writer.write_arrow(&table(SEED, sequence)).expect("written");
+    }
+    writer.close().expect("no loan is out");
+    next + 10
+}
+
+/// Killed writers leave whole frames, and their heirs go on.
+///
+/// # Panics
+/// If they do not.
+pub fn of_writers(kills: u64, cast: &mut Cast<'_>) {
+    let scene = Scene::new();
+    let ring = scene.ring("feed");
+    let mut writing = writer(cast, &ring, None, true, true);
+    let policies = [Owed::Lossless, Owed::Lossless, Owed::Lossy];
+    let readers: Vec<_> = std::iter::zip(policies, [0, 2, 1])
+        .map(|(policy, hold)| follower(cast, &ring.clone().policy(policy), hold))
+        .collect();
+    readers.iter().for_each(|reader| {
+        reader.opens();
+    });
+    writing.opens();
+    writing.tell("go");
+    let mut words = Words::new(1);
+    let mut told = [0; 3];
+    let (mut frames, mut refusals) = (0, 0);
+    for _ in 0..kills {
+        nap(&mut words, Duration::from_millis(15));
+        writing.kill();
+        let deadline = Instant::now() + PROMPT;
+        let published = scene.info("feed").expect("the ring is there").frames;
+        assert!(published >= frames, "{published} frames after {frames}");
+        frames = published;
+        for (reader, told) in readers.iter().zip(&mut told) {
+            // Whoever has read a frame since it last heard of a death hears of this one.
+            while *told < published {
+                let left = deadline.saturating_duration_since(Instant::now());
+                match reader.line_within(left) {
+                    Some(Line::Orphaned { next }) => *told = next,
+                    line => {
+                        panic!("{line:?}: not told within {PROMPT:?} that the writer died at {published}")
+                    }
+                }
+            }
+        }
+        // Some writers die before they have the ring.
+        if words.below(4) == 0 {
+            let mut hasty = writer(cast, &ring, None, true, false);
+            nap(&mut words, Duration::from_millis(12));
+            hasty.kill();
+        }
+        let (heir, next, refused) = heir(cast, &ring);
+        // What the dead writer had published but not yet counted is counted now.
+        assert!(next >= published, "the heir goes on from {next} after {published}");
+        writing = heir;
+        refusals += refused;
+    }
+    writing.kill();
+    let published = heir_closes(&ring);
+    for (reader, policy) in readers.iter().zip(policies) {
+        let tally = loop {
+            match reader.line() {
+                Line::Orphaned { .. } => {}
+                Line::Ended(tally) => break tally,
+                line => panic!("{line:?}"),
+            }
+        };
+        assert_eq!(tally.last, Some(published - 1));
+        let first = tally.first.expect("it has read");
+        assert_eq!(tally.read + tally.missed, published - first);
+        assert!(policy == Owed::Lossy || (tally.missed == 0 && first == 0), "{tally:?}");
+    }
+    readers.into_iter().for_each(Actor::finish);
+    note(&format!("{} writers killed over {published} frames", kills + 1));
+    assert_eq!(refusals, 0, "heirs were refused although no writer lived");
+}
+
+/// Killed readers neither stall the writer nor leave a pin.
+///
+/// # Panics
+/// If they do.
+pub fn of_readers(kills: u64, cast: &mut Cast<'_>) {
+    let scene = Scene::new();
+    // A write that waits for longer than a second is an error, and the writer's end.
+    let ring = scene.ring("feed").full(Full::Block(Some(PROMPT.as_millis() as u64)));
+    let mut writing = writer(cast, &ring, None, false, true);
+    let survivor = follower(cast, &ring, 0);
+    survivor.opens();
+    writing.opens();
+    writing.tell("go");
+    let mut words = Words::new(2);
+    let mut pinned = 0;
+    for _ in 0..kills {
+        let policy = [Owed::Lossless, Owed::Lossless, Owed::Lossy, Owed::Latest][words.below(4) as usize];
+        let mut victim = follower(cast, &ring.clone().policy(policy), words.below(4) as usize);
+        if words.below(4) != 0 {
+            victim.opens();
+        }
+        nap(&mut words, Duration::from_millis(8));
+        victim.kill();
+        let info = scene.info("feed").expect("the ring is there");
+        pinned += u64::from(info.readers.iter().any(|reader| reader.pid == victim.pid() && reader.pins > 0));
+        let deadline = Instant::now() + PROMPT;
+        while scene.info("feed").expect("the ring is there").frames <= info.frames {
+            assert!(Instant::now() < deadline, "the writer stands still at {}", info.frames);
+            std::thread::yield_now();
+        }
+    }
+    writing.close();
+    let Line::Wrote { next } = writing.line() else { panic!("the writer has no end") };
+    let tally = survivor.ends();
+    assert_eq!((tally.read, tally.first, tally.last), (next, Some(0), Some(next - 1)));
+    writing.finish();
+    survivor.finish();
+    note(&format!("{kills} readers killed, {pinned} of them holding frames, over {next} frames"));
+    assert!(pinned > 0, "no reader was killed while it held a frame");
+}
+
+/// Kills on all sides tear no frame.
+///
+/// # Panics
+/// If they do.
+pub fn of_anybody(kills: u64, cast: &mut Cast<'_>) {
+    let scene = Scene::new();
+    let ring = scene.ring("feed").slots(8);
+    let mut words = Words::new(3);
+    let mut writing = writer(cast, &ring, None, true, false);
+    writing.opens();
+    let mut readers: Vec<Actor> = (0..3).map(|hold| follower(cast, &ring, hold)).collect();
+    let mut last = 0;
+    for _ in 0..kills {
+        nap(&mut words, Duration::from_millis(10));
+        let who = words.below(4) as usize;
+        if who == 3 {
+            writing.kill();
+            let (heir, next, _) = heir(cast, &ring);
+            assert!(next >= last, "frame {next} after {last}");
+            last = next;
+            writing = heir;
+        } else {
+            // Some die before they are in.
+            if words.below(4) != 0 {
+                readers[who].opens();
+                nap(&mut words, Duration::from_millis(5));
+            }
+            readers[who].kill();
+            has_no_fault(&readers[who]);
+            readers[who] = follower(cast, &ring, who);
+        }
+    }
+    writing.kill();
+    for reader in &mut readers {
+        reader.kill();
+        has_no_fault(reader);
+    }
+    let left = scene.info("feed").expect("unread frames keep the ring");
+    assert_eq!(left.state, RingState::Orphaned);
+    assert!(left.readers.iter().all(|reader| !reader.alive), "{:?}", left.readers);
+    let late = ring.reader().expect("an orphaned ring can be read");
+    loop {
+        match late.read_frame(PATIENCE) {
+            Ok(Some(frame)) => check(SEED, &frame).expect("whole"),
+            Ok(None) => panic!("neither a frame nor the end"),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::WriterDied);
+                break;
+            }
+        }
+    }
+    drop(late);
+    assert_eq!(scene.files(), [""; 0], "the last one out removes a drained ring");
+}
+
+/// A reader says nothing but that it has opened and that writers died: a fault would be in between.
+fn has_no_fault(reader: &Actor) {
+    while let Some(line) = reader.line_within(Duration::ZERO) {
+        assert!(matches!(line, Line::Open { .. } | Line::Orphaned { .. }), "{line:?}");
+    }
+}
