@@ -10,6 +10,7 @@
 use crate::layout::row;
 use crate::peers::Byte;
 use crate::region::Region;
+use crate::wait;
 use arrow_array::types::{ByteArrayType, ByteViewType};
 use arrow_array::{GenericByteArray, GenericByteViewArray};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
@@ -35,6 +36,8 @@ impl Attachment {
             self.region.count_as_drained(self.row);
         }
         ring.set_phase(self.row, self.joined, row::LINGERING);
+        // Somebody may wait for this reader's next frame in another thread.
+        wait::ring_always(ring.frames);
     }
 }
 

@@ -19,6 +19,7 @@
 use crate::frame::{ALIGNMENT, Around, Body, FrameError};
 use crate::publisher::{FreeSlot, Kept};
 use crate::region::Region;
+use crate::wait;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::ptr::NonNull;
@@ -86,7 +87,7 @@ impl Pool {
         let mut state = self.lock();
         let start = slot.index() as usize * self.slot_bytes;
         // The end of the stream comes behind everything.
-        let (first, end) = (start + state.head.min(self.slot_bytes), start + self.slot_bytes - ALIGNMENT);
+        let (first, end) = (start + state.head.min(self.slot_bytes / 4), start + self.slot_bytes - ALIGNMENT);
         state.open = Some(Open { slot: slot.index(), first, end, reserved: reserved as usize });
     }
 
@@ -110,6 +111,11 @@ impl Pool {
         state.open.is_none_or(|open| state.allocated(self.span(open.slot)).next().is_none())
     }
 
+    /// Bytes that are allocated, in all slots.
+    pub(crate) fn allocated_bytes(&self) -> u64 {
+        self.lock().live.values().map(|length| *length as u64).sum()
+    }
+
     /// The bytes of a slot, from the first slot on.
     fn span(&self, slot: u32) -> Range<usize> {
         let start = slot as usize * self.slot_bytes;
@@ -131,7 +137,9 @@ impl Pool {
     fn place(&self, state: &mut State, size: usize, alignment: usize) -> Option<usize> {
         let open = state.open?;
         let size = size.max(1).checked_next_multiple_of(ALIGNMENT)?;
-        let align = |at: usize| at.checked_next_multiple_of(alignment.max(ALIGNMENT));
+        // It is the address that is aligned; a mapping begins at a page, which may be less.
+        let base = self.base.addr().get();
+        let align = |at: usize| Some((base + at).checked_next_multiple_of(alignment.max(ALIGNMENT))? - base);
         let mut at = align(open.first)?;
         for (start, length) in state.allocated(self.span(open.slot)) {
             if at.checked_add(size)? <= start {
@@ -227,8 +235,8 @@ impl Pool {
         state.live.remove(&at);
         let slot = (at / self.slot_bytes) as u32;
         let building = state.open.is_some_and(|open| open.slot == slot);
-        if !building && state.allocated(self.span(slot)).next().is_none() {
-            self.kept.let_go(slot);
+        if !building && state.allocated(self.span(slot)).next().is_none() && self.kept.let_go(slot) {
+            wait::ring_always(self.region.segment.ring().space);
         }
     }
 
@@ -294,26 +302,31 @@ impl Pool {
         Ok(Some((around, reserved)))
     }
 
-    /// How much room the next slot is to leave at its head.
+    /// How much room the frame just written took, or would have taken, at its head: the next slot leaves as much. Heads
+    /// that take much of a slot do not count, so that there is room behind them; smaller ones than the last are not
+    /// followed at once, since schemas may take turns.
     pub(crate) fn leave_head(&self, bytes: usize) {
-        self.lock().head = bytes.next_multiple_of(ALIGNMENT);
+        if bytes > self.slot_bytes / 4 {
+            return;
+        }
+        let head = &mut self.lock().head;
+        *head = (*head - head.saturating_sub(bytes) / 8).max(bytes).next_multiple_of(ALIGNMENT);
     }
 
     /// Moves what is allocated to private memory, at the same addresses: the ring goes to another writer.
-    pub(crate) fn make_private(&self) {
+    ///
+    /// # Errors
+    /// If there is no memory for it: then the ring must not go to another writer.
+    pub(crate) fn make_private(&self) -> std::io::Result<()> {
         let state = self.lock();
         let segment = &self.region.segment;
         for slot in 0..self.slots as u32 {
             let mut allocated = state.allocated(self.span(slot));
             let Some((first, length)) = allocated.next() else { continue };
             let end = allocated.last().map_or(first + length, |(at, length)| at + length);
-            if let Err(error) = segment.make_private(first as u64..end as u64) {
-                tracing::error!(
-                    ring = self.region.name, %error,
-                    "no memory to keep a table that was built in slot {slot}: the ring's next writer will overwrite it"
-                );
-            }
+            segment.make_private(first as u64..end as u64)?;
         }
+        Ok(())
     }
 }
 

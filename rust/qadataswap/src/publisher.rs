@@ -41,16 +41,21 @@ pub(crate) struct Publisher {
 }
 
 /// Slots whose memory the writer's own process uses, be they published or given back: as good as pinned.
-pub(crate) struct Kept(Box<[AtomicU64]>);
+pub(crate) struct Kept {
+    slots: Box<[AtomicU64]>,
+    /// Not 0 while the writer waits for one of them.
+    wanted: AtomicU64,
+}
 
 impl Kept {
     /// None of `slots` slots.
     pub(crate) fn none(slots: usize) -> Kept {
-        Kept((0..slots.div_ceil(64)).map(|_| AtomicU64::new(0)).collect())
+        let slots = (0..slots.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        Kept { slots, wanted: AtomicU64::new(0) }
     }
 
     fn place(&self, slot: u32) -> (&AtomicU64, u64) {
-        (&self.0[slot as usize / 64], 1 << (slot % 64))
+        (&self.slots[slot as usize / 64], 1 << (slot % 64))
     }
 
     /// From now on `slot` is kept; said by the writer's thread before it publishes it or gives it back.
@@ -59,22 +64,28 @@ impl Kept {
         word.fetch_or(bit, Ordering::Relaxed);
     }
 
-    /// Nobody uses `slot` any more, in whichever thread it was used.
-    pub(crate) fn let_go(&self, slot: u32) {
+    /// Nobody uses `slot` any more, in whichever thread it was used; returns whether the writer waits to hear of it.
+    pub(crate) fn let_go(&self, slot: u32) -> bool {
         let (word, bit) = self.place(slot);
-        // Pairs with the load in `has`: the last use comes before the slot is written anew.
-        word.fetch_and(!bit, Ordering::Release);
+        // The release pairs with the load in `has`: the last use comes before the slot is written anew. All of this is
+        // sequentially consistent with `want` and the look that follows it, so that one of the two sees the other.
+        word.fetch_and(!bit, Ordering::SeqCst) & bit != 0 && self.wanted.swap(0, Ordering::SeqCst) != 0
+    }
+
+    /// The writer is about to wait.
+    fn want(&self) {
+        self.wanted.store(1, Ordering::SeqCst);
     }
 
     /// Whether `slot` is kept.
     pub(crate) fn has(&self, slot: u32) -> bool {
         let (word, bit) = self.place(slot);
-        word.load(Ordering::Acquire) & bit != 0
+        word.load(Ordering::SeqCst) & bit != 0
     }
 
     /// How many slots are kept.
     pub(crate) fn count(&self) -> u32 {
-        self.0.iter().map(|word| word.load(Ordering::Relaxed).count_ones()).sum()
+        self.slots.iter().map(|word| word.load(Ordering::Relaxed).count_ones()).sum()
     }
 }
 
@@ -128,6 +139,13 @@ impl Publisher {
     /// From now on what `kept` says is respected.
     pub(crate) fn respect(&mut self, kept: Arc<Kept>) {
         self.kept = Some(kept);
+    }
+
+    /// Asks to be woken when this process itself lets go of a slot.
+    pub(crate) fn want_kept(&self) {
+        if let Some(kept) = &self.kept {
+            kept.want();
+        }
     }
 
     /// Number of slots that this process itself keeps.
@@ -279,10 +297,8 @@ impl Publisher {
         while sequence < self.passed.min(self.next) && self.asked.len() < self.batch {
             let index = self.index(sequence);
             if let Some(slot) = self.slot_in[index] {
-                let (word, bit) = pin_of(slot);
-                // Pinned at the last look and not displaced: asking would only hide the frame for a moment.
-                let pinned = self.held[word - row::PINS] & bit != 0;
-                if !pinned || displaced == Some(sequence) {
+                // Held at the last look and not displaced: asking would only hide the frame for a moment.
+                if !self.is_held(slot) || displaced == Some(sequence) {
                     ring.entries[index].stamp.store(Stamp::Marked(sequence).word(), publish());
                     self.asked.push(sequence);
                 }

@@ -13,6 +13,7 @@ use crate::wait;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long to wait for somebody who is joining or leaving.
@@ -24,12 +25,22 @@ pub(crate) struct Region {
     pub(crate) path: PathBuf,
     pub(crate) segment: Segment,
     pub(crate) lock: LockFile,
+    /// The locks of one file description exclude other processes, not the threads that share it: whoever of those takes
+    /// the gate has this first.
+    threads: Mutex<()>,
     forks: u64,
 }
 
 impl Region {
     pub(crate) fn new(name: &RingName, path: PathBuf, segment: Segment, lock: LockFile) -> Region {
-        Region { name: name.as_str().to_owned(), path, segment, lock, forks: forks() }
+        Region {
+            name: name.as_str().to_owned(),
+            path,
+            segment,
+            lock,
+            threads: Mutex::new(()),
+            forks: forks(),
+        }
     }
 
     /// Whether this process is the one that opened the region.
@@ -90,6 +101,7 @@ impl Region {
             return false;
         }
         // Whoever holds the gate is about to do the same, or to become the heir.
+        let Ok(_alone) = self.threads.try_lock() else { return false };
         let Ok(true) = self.lock.try_lock(Byte::Gate) else { return false };
         let orphaned = self.repair_under_gate();
         self.lock.unlock(Byte::Gate);
@@ -117,6 +129,7 @@ impl Region {
     /// Gives up a place by `give_up`, then its lock on `byte`, and removes the region's name if nobody is left and
     /// nothing is unread. The dead are told by locks, of which one's own count as free: hence in this order.
     pub(crate) fn leave(&self, byte: Byte, give_up: impl FnOnce(&Ring<'_>)) {
+        let _alone = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         // Not for long: this may be the drop of an Arrow buffer anywhere in a program.
         let gate = matches!(self.lock.lock(Byte::Gate, PATIENCE / 10), Ok(true));
         give_up(&self.segment.ring());

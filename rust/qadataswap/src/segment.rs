@@ -227,36 +227,36 @@ impl Segment {
         self.slot(0, 0).expect("slots are mapped")
     }
 
-    /// Puts private memory of the same contents in the place of a part of the slots, so that what the ring's next
-    /// writer does there is not seen here.
+    /// Makes a part of the slots private to this process, contents and addresses as they are: what the ring's next
+    /// writer does there is not seen here. Whoever writes to it meanwhile loses nothing: a store lands in the shared
+    /// page before that is copied, or in the copy.
     ///
     /// # Errors
-    /// If there is no memory for it.
+    /// If there is no memory for it; some of it may be private then.
     ///
     /// # Panics
     /// As [`slots_address`](Segment::slots_address), and if the part is not of the slots.
     pub(crate) fn make_private(&self, part: Range<u64>) -> std::io::Result<()> {
+        use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap};
         let slots = self.slots.as_ref().expect("slots are mapped");
         let first = part.start / PAGE * PAGE;
         let length = part.end.next_multiple_of(PAGE) - first;
-        let place = slots.at(first, length);
-        let mut copy = MmapOptions::new().len(length as usize).map_anon()?;
-        // SAFETY: inside the mapping; the slot is this writer's still, and whoever else looks at these bytes does
-        // not write to them.
-        copy.copy_from_slice(unsafe { std::slice::from_raw_parts(place.as_ptr(), length as usize) });
-        let copy = ManuallyDrop::new(copy);
-        // SAFETY: moves the copy, which nobody else has, over pages of our own mapping, in one step for whoever
-        // reads them meanwhile; the mapping's owner unmaps the whole range, whatever lies in it.
+        let place = slots.at(first, length).as_ptr().cast();
+        let length = length as usize;
+        // SAFETY: the same pages of the same file in the place of a part of our own mapping, in one step for whoever
+        // uses them meanwhile; the mapping's owner unmaps the whole range, whatever lies in it. Populating for writing
+        // changes nothing but whose pages they are.
         unsafe {
-            rustix::mm::mremap_fixed(
-                copy.as_ptr().cast_mut().cast(),
-                length as usize,
-                length as usize,
-                rustix::mm::MremapFlags::MAYMOVE,
-                place.as_ptr().cast(),
-            )?;
+            let (protection, flags) =
+                (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE | MapFlags::FIXED);
+            mmap(place, length, protection, flags, &self.file, self.geometry.control_bytes + first)?;
+            loop {
+                match madvise(place, length, Advice::LinuxPopulateWrite) {
+                    Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
+                    result => return Ok(result?),
+                }
+            }
         }
-        Ok(())
     }
 
     /// Makes sure that `length` bytes from `offset` of the file have memory behind them.

@@ -2,7 +2,7 @@
 //! wants to be able to give up a wait without losing a frame.
 
 use crate::config::Timeout;
-use crate::layout::STATE_OPEN;
+use crate::layout::{STATE_OPEN, row};
 use crate::lease::Attachment;
 use crate::wait::{self, Pulse, WaitStrategy, wait_until};
 use std::cell::Cell;
@@ -31,7 +31,7 @@ impl Waiter {
     /// died, or reading is an error. Whether that came to be.
     #[must_use]
     pub fn wait(&self, timeout: impl Into<Timeout>) -> bool {
-        let Attachment { region, row, joined } = &*self.attachment;
+        let Attachment { region, row: place, joined } = &*self.attachment;
         let deadline = timeout.into().0.and_then(|timeout| Instant::now().checked_add(timeout));
         let ring = region.segment.ring();
         let over = Cell::new(!region.is_ours());
@@ -43,7 +43,9 @@ impl Waiter {
             let ready = over.get()
                 || ring.published() > self.next
                 || ring.state() != STATE_OPEN
-                || !ring.owns(*row, *joined);
+                || !ring.owns(*place, *joined)
+                // Closed meanwhile: only what was read still counts.
+                || ring.reader(*place).0.phase != row::ACTIVE;
             Ok(ready.then_some(()))
         };
         if over.get() {

@@ -233,14 +233,15 @@ impl Writer {
     /// Ends the stream: readers read what is there and then see its end. Closing twice is no error.
     ///
     /// # Errors
-    /// [`LoanOut`](QADataSwapError::LoanOut) while a loan is out.
+    /// [`LoanOut`](QADataSwapError::LoanOut) while a loan is out;
+    /// [`MemoryMapFailed`](QADataSwapError::MemoryMapFailed) if there is no memory for the tables that were built in the
+    /// ring's slots and are still held: drop some and close again.
     pub fn close(&self) -> Result<()> {
         let mut inner = self.inner.borrow_mut();
         if inner.lent > 0 {
             return Err(QADataSwapError::LoanOut { ring: inner.config.name.clone() });
         }
-        inner.close();
-        Ok(())
+        inner.close()
     }
 
     pub(crate) fn inner(&self) -> std::cell::RefMut<'_, Inner> {
@@ -357,13 +358,7 @@ impl Inner {
             }
             _ => None,
         };
-        let Some((length, reserved, claimed)) = written else {
-            // A slot in which nothing is built is of more use to the frame that is about to be copied.
-            if pool.is_idle() {
-                self.give_back_pool_slot();
-            }
-            return Ok(None);
-        };
+        let Some((length, reserved, claimed)) = written else { return Ok(None) };
         let open = self.open.as_mut().expect("a pool comes from an open writer");
         let building = open.building.as_mut().expect("it was just written to");
         let slot = building.slot.take().expect("it was just written to");
@@ -395,6 +390,10 @@ impl Inner {
                 needed: total,
                 available: capacity,
             });
+        }
+        // A pool's slot in which nothing is built is of more use now.
+        if self.open()?.building.as_ref().is_some_and(|building| building.pool.is_idle()) {
+            self.give_back_pool_slot();
         }
         let needed = total.min(capacity);
         let slot = self.acquire_with_memory(needed, wait)?;
@@ -508,7 +507,10 @@ impl Inner {
         } else {
             stats.full_waits += 1;
             let deadline = patience.and_then(|patience| started.checked_add(patience));
-            let prepare = || Publisher::ask_for_wake(&ring);
+            let prepare = || {
+                publisher.borrow().want_kept();
+                Publisher::ask_for_wake(&ring)
+            };
             wait_until(ring.space, config.wait, deadline, pulse, look, prepare, idle)?
         };
         stats.readers_evicted += evicted.get();
@@ -524,20 +526,25 @@ impl Inner {
         })
     }
 
-    fn close(&mut self) {
+    fn close(&mut self) -> Result<()> {
         if self.open.as_ref().is_some_and(|open| open.region.is_ours()) {
             self.give_back_pool_slot();
+            if let Some(Building { pool, .. }) = self.open.as_ref().and_then(|open| open.building.as_ref()) {
+                pool.make_private().map_err(|source| QADataSwapError::MemoryMapFailed {
+                    ring: self.config.name.clone(),
+                    bytes: pool.allocated_bytes(),
+                    source,
+                })?;
+            }
         }
-        let Some(open) = self.open.take() else { return };
+        let Some(open) = self.open.take() else { return Ok(()) };
         if !open.region.is_ours() {
-            return;
-        }
-        if let Some(Building { pool, .. }) = &open.building {
-            pool.make_private();
+            return Ok(());
         }
         open.region.segment.ring().close();
         open.region.leave(Byte::Writer, |_| ());
         tracing::info!(ring = self.config.name, frames = open.publisher.next(), "closed");
+        Ok(())
     }
 }
 
@@ -582,7 +589,13 @@ fn describe(region: &Region, full: Full, blockers: &[usize], kept: u32) -> Strin
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.close();
+        let Err(error) = self.close() else { return };
+        // Tables of this program lie in the ring still. As long as this process lives, no other writer gets it.
+        tracing::error!(%error, "closing a ring failed: it ends, and stays this process's");
+        if let Some(open) = self.open.take() {
+            open.region.segment.ring().close();
+            std::mem::forget(open);
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use qadataswap::ffi::{self, Batch, Pool, Table};
 use qadataswap::{ErrorKind, Reader, SharedMemoryConfig, WhenFull, Writer};
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An allocation, freed on drop.
 struct Allocation(Arc<Pool>, NonNull<u8>);
@@ -260,4 +261,102 @@ fn a_table_too_large_for_the_pool_is_still_written_or_refused_as_any() {
     let large = table(vec![("a", numbers(&pool, &[1; 6000])), ("b", numbers(&pool, &[2; 6000]))]);
     assert_eq!(write(&writer, &large).expect_err("96 kB").kind(), ErrorKind::FrameTooLarge);
     assert_eq!(writer.close().map_err(|error| error.kind()), Ok(()));
+}
+
+#[test]
+fn what_another_thread_writes_while_the_writer_closes_is_not_lost() {
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    const SIZE: usize = 4 << 20;
+    for round in 0..10 {
+        let config = config(&format!("close{round}")).with_slot_bytes(SIZE as u64 + (64 << 10));
+        let writer = Writer::new(&config).expect("created");
+        let pool = writer.pool().expect("a pool");
+        let memory = pool.allocate(SIZE, 64).expect("room");
+        // SAFETY: eight bytes at the end of what was just allocated, which the threads share as an atomic.
+        let cell: &AtomicU64 = unsafe { memory.add(SIZE - 64).cast().as_ref() };
+        let closed = AtomicBool::new(false);
+        let lost = std::thread::scope(|threads| {
+            let counting = threads.spawn(|| {
+                (1..u64::MAX).find(|count| {
+                    let last = closed.load(Ordering::Relaxed);
+                    cell.store(*count, Ordering::SeqCst);
+                    last || cell.load(Ordering::SeqCst) != *count
+                })
+            });
+            std::thread::sleep(Duration::from_millis(2));
+            writer.close().expect("closed");
+            let count = cell.load(Ordering::SeqCst);
+            closed.store(true, Ordering::Relaxed);
+            let last = counting.join().expect("no panic").expect("it ends");
+            last < count || cell.load(Ordering::SeqCst) != last
+        });
+        assert!(!lost, "round {round}");
+        // SAFETY: allocated above.
+        unsafe { pool.free(memory) };
+    }
+}
+
+#[test]
+fn alignments_are_those_of_addresses() {
+    let writer = Writer::new(config("align").with_slot_bytes(8 << 20)).expect("created");
+    let pool = writer.pool().expect("a pool");
+    for shift in 0..21 {
+        let memory = pool.allocate(100, 1 << shift).expect("room");
+        assert!(memory.addr().get().is_multiple_of(1 << shift), "at {}", 1 << shift);
+        // SAFETY: just allocated.
+        unsafe { pool.free(memory) };
+    }
+}
+
+#[test]
+fn a_table_with_a_large_head_does_not_take_the_pools_room() {
+    let writer = Writer::new(config("head")).expect("created");
+    let long = "x".repeat(100 << 10);
+    let large: DictionaryArray<Int32Type> = vec![long.as_str()].into_iter().collect();
+    let pool = writer.pool().expect("a pool");
+    let batch = table(vec![("a", numbers(&pool, &[1])), ("d", Arc::new(large))]);
+    assert_eq!(write(&writer, &batch).expect_err("100 kB").kind(), ErrorKind::FrameTooLarge);
+    drop(batch);
+    let elsewhere = table(vec![("a", Arc::new(Int64Array::from(vec![9])) as ArrayRef)]);
+    write(&writer, &elsewhere).expect("written");
+    for _ in 0..10 {
+        let pool = writer.pool().expect("a pool");
+        write(&writer, &table(vec![("a", numbers(&pool, &[1, 2, 3]))])).expect("written");
+    }
+    assert_eq!(writer.stats().bytes_in_place, 240);
+    // Nobody reads it, so nobody removes it.
+    std::fs::remove_file(format!("/dev/shm/qads_{}", writer.name())).expect("it is there");
+}
+
+#[test]
+fn a_loan_has_the_slot_of_a_pool_in_which_nothing_is_built() {
+    let writer = Writer::new(config("loan").with_buffer_count(1)).expect("created");
+    let pool = writer.pool().expect("a pool");
+    let elsewhere = table(vec![("a", Arc::new(Int64Array::from(vec![9])) as ArrayRef)]);
+    let loan = writer.loan(elsewhere.schema_ref(), 1).expect("the only slot");
+    assert!(pool.allocate(8, 64).is_none());
+    drop(loan);
+    let memory = writer.pool().expect("a pool").allocate(8, 64).expect("the slot is back");
+    assert_eq!(
+        writer.loan(elsewhere.schema_ref(), 1).expect_err("it is built in").kind(),
+        ErrorKind::LoanOut
+    );
+    // SAFETY: just allocated.
+    unsafe { pool.free(memory) };
+}
+
+#[test]
+fn a_writer_that_waits_goes_on_when_its_own_process_lets_go_of_a_slot() {
+    let patience = Some(Duration::from_secs(20));
+    let writer = Writer::new(config("wake").with_buffer_count(1).with_when_full(WhenFull::Block(patience)));
+    let writer = writer.expect("created");
+    let elsewhere = table(vec![("a", Arc::new(Int64Array::from(vec![9])) as ArrayRef)]);
+    for _ in 0..20 {
+        let batch = table(vec![("a", numbers(&writer.pool().expect("a pool"), &[1, 2, 3]))]);
+        write(&writer, &batch).expect("in place");
+        let dropping = std::thread::spawn(move || drop(batch));
+        writer.write_arrow(&elsewhere).expect("the slot comes back");
+        dropping.join().expect("no panic");
+    }
+    std::fs::remove_file(format!("/dev/shm/qads_{}", writer.name())).expect("it is there");
 }

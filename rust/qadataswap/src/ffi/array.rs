@@ -111,6 +111,11 @@ impl<'a> Array<'a> {
         let Some(array) = (unsafe { array.as_ref() }) else {
             return Err(FrameError::Invalid("an array without one of its children".into()));
         };
+        if array.release.is_none() {
+            return Err(FrameError::Invalid(
+                "an array one of whose children has been moved away or released".into(),
+            ));
+        }
         let whole = length(array.length, "rows")?;
         if from.checked_add(rows).is_none_or(|end| end > whole) {
             return Err(too_short(shape, at, whole, from, rows));
@@ -118,7 +123,8 @@ impl<'a> Array<'a> {
         let kind = shape.steps[at].kind;
         let needed = kind.least_buffers() + usize::from(kind == Kind::Views);
         let there = length(array.n_buffers, "buffers")?;
-        if there < needed || (there > needed && kind != Kind::Views) {
+        // Some say that an array of nulls has a bitmap, and give none.
+        if there < needed || (there > needed && !matches!(kind, Kind::Views | Kind::Null)) {
             return Err(other_buffers(shape, at, there, needed));
         }
         let from = length(array.offset, "offset")?

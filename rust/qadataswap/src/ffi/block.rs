@@ -41,8 +41,10 @@ struct Header {
     layout: Layout,
 }
 
-/// An offset buffer of no rows.
-static ZEROS: [u8; 8] = [0; 8];
+/// An offset buffer of no rows, aligned as buffers are.
+#[repr(align(64))]
+struct Zeros([u8; 8]);
+static ZEROS: Zeros = Zeros([0; 8]);
 
 /// A block that is being filled, depth first.
 pub(crate) struct Builder {
@@ -132,7 +134,7 @@ impl Builder {
 
     /// The one offset, of `width` bytes, that an array of no rows has.
     pub(crate) fn zero_offset(&mut self, width: usize) {
-        self.buffer(&ZEROS[..width]);
+        self.buffer(&ZEROS.0[..width]);
     }
 
     /// The buffer that tells the lengths of the data buffers of views.

@@ -13,7 +13,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::arrays::Source;
-use super::export::{Batch, Parsed};
+use super::export::{Batch, Dictionaries, Parsed};
 use super::familiar::Familiar;
 use super::message::{self, Metadata, Place};
 use super::plan::{Kind, Plan, Shape};
@@ -282,7 +282,7 @@ impl Product for Arrays {
 
 /// A frame as views.
 struct Views {
-    dictionaries: Vec<Option<Arc<View>>>,
+    dictionaries: Dictionaries,
     batches: SmallVec<[Batch; 1]>,
     bytes_copied: u64,
     /// Some dictionary comes in parts.
@@ -290,10 +290,12 @@ struct Views {
 }
 
 impl Views {
-    /// Takes a view whose rows and nulls are as its schema says and whose dictionaries have come.
-    fn take(&mut self, described: &Described, shape: &Shape, view: &mut View) -> Result<View, FrameError> {
+    /// Takes a view whose rows and nulls are as its schema says, and the dictionaries that have come as they stand.
+    fn take(&mut self, described: &Described, shape: &Shape, view: &mut View) -> Result<Batch, FrameError> {
+        let mut has_keys = false;
         for (step, node) in shape.steps.iter().zip(&view.nodes) {
             let Kind::Dictionary { values, .. } = step.kind else { continue };
+            has_keys = true;
             // One that nothing refers to need not have been sent.
             if node.nulls < node.rows && !matches!(self.dictionaries.get(values), Some(Some(_))) {
                 let id = described.plan.dictionaries[values].id;
@@ -301,7 +303,8 @@ impl Views {
             }
         }
         self.bytes_copied += view.bytes_copied as u64;
-        Ok(std::mem::take(view))
+        let dictionaries = if has_keys { self.dictionaries.clone() } else { Vec::new() };
+        Ok(Batch { view: std::mem::take(view), dictionaries })
     }
 }
 
@@ -326,8 +329,8 @@ impl Product for Views {
             }
             at = plan.columns.steps[at].end;
         }
-        let view = self.take(described, &plan.columns, view)?;
-        self.batches.push(Batch { view, dictionaries: self.dictionaries.clone() });
+        let batch = self.take(described, &plan.columns, view)?;
+        self.batches.push(batch);
         Ok(())
     }
 
@@ -335,8 +338,8 @@ impl Product for Views {
         let Values { described, number, delta, view, .. } = part;
         self.dictionaries.resize(described.plan.dictionaries.len(), None);
         let shape = &described.plan.dictionaries[number].values;
-        let view = self.take(described, shape, view)?;
-        let known = self.dictionaries[number].replace(Arc::new(view));
+        let values = self.take(described, shape, view)?;
+        let known = self.dictionaries[number].replace(Arc::new(values));
         self.delta |= delta && known.is_some();
         Ok(())
     }

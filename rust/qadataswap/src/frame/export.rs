@@ -25,11 +25,34 @@ pub(crate) struct Parsed {
     pub(super) bytes_copied: u64,
 }
 
-/// A batch, and the values of the plan's dictionaries as they stand for it.
+/// A batch, or the values of a dictionary, and the dictionaries as they stood when it came: a later one is not the one
+/// that its keys are of.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) view: View,
-    pub(super) dictionaries: Vec<Option<Arc<View>>>,
+    /// By their number in the plan; none at all if the shape has no keys.
+    pub(super) dictionaries: Dictionaries,
+}
+
+/// Values of dictionaries, by their number in the plan.
+pub(super) type Dictionaries = Vec<Option<Arc<Batch>>>;
+
+impl Batch {
+    /// The values of dictionary `number`, if they were sent.
+    fn values(&self, number: usize) -> Option<&Arc<Batch>> {
+        self.dictionaries.get(number)?.as_ref()
+    }
+
+    /// Adds the private memory that it and its dictionaries use.
+    fn add_copies(&self, copies: &mut Vec<Buffer>) {
+        copies.extend_from_slice(&self.view.copies);
+        self.dictionaries.iter().flatten().for_each(|values| values.add_copies(copies));
+    }
+
+    /// No rows, for values that were not sent because nothing refers to them: the decoder has made sure of that.
+    fn empty(shape: &Shape) -> Batch {
+        Batch { view: View::empty(shape), dictionaries: Vec::new() }
+    }
 }
 
 impl Parsed {
@@ -65,19 +88,19 @@ impl Parsed {
     /// # Panics
     /// If there is no such batch.
     pub(crate) fn export(&self, batch: usize) -> Exported {
-        let Batch { view, dictionaries } = &self.batches[batch];
+        let batch = &self.batches[batch];
         let plan = &self.described.plan;
         let mut size = Size { nodes: 1, buffers: 1, variadic: 0 };
-        self.count(&plan.columns, view, dictionaries, &mut size);
-        let used = dictionaries.iter().flatten().flat_map(|values| &values.copies);
-        let copies = view.copies.iter().chain(used).cloned().collect();
+        self.count(&plan.columns, batch, &mut size);
+        let mut copies = Vec::new();
+        batch.add_copies(&mut copies);
         let mut builder = Builder::new(size, self.frame.clone(), copies);
-        let root = builder.node(view.rows, 0, self.schema().fields().len());
+        let root = builder.node(batch.view.rows, 0, self.schema().fields().len());
         builder.no_buffer();
-        let mut source = Source { parsed: self, dictionaries, builder: &mut builder };
+        let mut source = Source { parsed: self, builder: &mut builder };
         let (mut at, mut position) = (0, 0);
         while let Some(step) = plan.columns.steps.get(at) {
-            let column = source.node(&plan.columns, view, at);
+            let column = source.node(&plan.columns, batch, at);
             source.builder.child(root, position, column);
             (at, position) = (step.end, position + 1);
         }
@@ -85,9 +108,9 @@ impl Parsed {
     }
 
     /// Adds what `shape` takes to `size`.
-    fn count(&self, shape: &Shape, view: &View, dictionaries: &[Option<Arc<View>>], size: &mut Size) {
+    fn count(&self, shape: &Shape, batch: &Batch, size: &mut Size) {
         size.nodes += shape.steps.len();
-        for (step, node) in shape.steps.iter().zip(&view.nodes) {
+        for (step, node) in shape.steps.iter().zip(&batch.view.nodes) {
             size.buffers += node.count;
             match step.kind {
                 Kind::Views => {
@@ -96,9 +119,9 @@ impl Parsed {
                 }
                 Kind::Dictionary { values, .. } => {
                     let shape = &self.described.plan.dictionaries[values].values;
-                    match &dictionaries[values] {
-                        Some(values) => self.count(shape, values, dictionaries, size),
-                        None => self.count(shape, &View::empty(shape), dictionaries, size),
+                    match batch.values(values) {
+                        Some(values) => self.count(shape, values, size),
+                        None => self.count(shape, &Batch::empty(shape), size),
                     }
                 }
                 _ => {}
@@ -109,15 +132,14 @@ impl Parsed {
 
 struct Source<'a> {
     parsed: &'a Parsed,
-    dictionaries: &'a [Option<Arc<View>>],
     builder: &'a mut Builder,
 }
 
 impl Source<'_> {
     /// Tells the node of step `at` and all below it; returns the node's number.
-    fn node(&mut self, shape: &Shape, view: &View, at: usize) -> usize {
+    fn node(&mut self, shape: &Shape, batch: &Batch, at: usize) -> usize {
         let step = &shape.steps[at];
-        let node = view.nodes[at];
+        let node = batch.view.nodes[at];
         let mut children = 0;
         let mut child = at + 1;
         while child < step.end {
@@ -125,19 +147,18 @@ impl Source<'_> {
         }
         let nulls = if step.kind == Kind::Null { node.rows } else { node.nulls };
         let number = self.builder.node(node.rows, nulls, children);
-        self.buffers(step.kind, view, node);
+        self.buffers(step.kind, &batch.view, node);
         let (mut child, mut position) = (at + 1, 0);
         while child < step.end {
-            let below = self.node(shape, view, child);
+            let below = self.node(shape, batch, child);
             self.builder.child(number, position, below);
             (child, position) = (shape.steps[child].end, position + 1);
         }
         if let Kind::Dictionary { values, .. } = step.kind {
             let shape = &self.parsed.described.plan.dictionaries[values].values;
-            let values = match &self.dictionaries[values] {
-                Some(values) => self.node(shape, &values.clone(), 0),
-                // Not sent because nothing refers to it: the decoder has made sure of that.
-                None => self.node(shape, &View::empty(shape), 0),
+            let values = match batch.values(values) {
+                Some(values) => self.node(shape, values, 0),
+                None => self.node(shape, &Batch::empty(shape), 0),
             };
             self.builder.dictionary(number, values);
         }

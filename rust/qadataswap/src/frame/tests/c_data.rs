@@ -229,3 +229,60 @@ fn schemas_pass_both_ways() {
     unsafe { given.release.expect("not released")(&raw mut given) };
     assert_eq!(*taken, schema);
 }
+
+/// The messages of a frame, the end of its stream the last.
+fn messages(frame: &Buffer) -> Vec<&[u8]> {
+    let (mut at, mut found) = (0, Vec::new());
+    while let Some(place) = super::super::message::next(frame, at).expect("a frame of ours") {
+        let message = arrow_ipc::root_as_message(&frame[place.start..place.end]).expect("a message");
+        let end = place.end + message.bodyLength() as usize;
+        found.push(&frame[at..end]);
+        at = end;
+    }
+    found.push(&frame[at..]);
+    found
+}
+
+#[test]
+fn keys_inside_a_dictionary_are_of_the_values_that_stood_when_it_came() {
+    let nested = |count: usize| {
+        let names: Vec<String> = (0..count).map(|name| format!("value {name}")).collect();
+        let keys = Int32Array::from((0..count as i32).rev().collect::<Vec<_>>());
+        let inner = DictionaryArray::<Int32Type>::try_new(keys, Arc::new(StringArray::from(names)));
+        let inner: ArrayRef = Arc::new(inner.expect("keys in range"));
+        let values =
+            StructArray::from(vec![(Arc::new(Field::new("inner", inner.data_type().clone(), false)), inner)]);
+        let outer = DictionaryArray::<Int32Type>::try_new(Int32Array::from(vec![0, 0]), Arc::new(values));
+        column(Arc::new(outer.expect("keys in range")))
+    };
+    let (many, one) = (frame_of(&nested(100)), frame_of(&nested(1)));
+    let (many, one) = (messages(&many), messages(&one));
+    // Schema, inner values, outer values, then other inner values, which no outer value is of, then the batch.
+    let frame = Buffer::from([many[0], many[1], many[2], one[1], many[3], many[4]].concat());
+    for validation in [Validation::Form, Validation::Full, Validation::FullOnCopy] {
+        let table = Decoder::new(validation).decode_views(&frame, 1).expect("well-formed");
+        let batch = imported(table.export(0), nested(100).schema_ref());
+        assert_same(&batch, &nested(100), "the outer values keep their inner ones");
+    }
+}
+
+#[test]
+fn an_array_whose_child_was_moved_away_is_refused() {
+    let batch = column(Arc::new(StructArray::from(vec![(
+        Arc::new(Field::new("a", DataType::Int32, true)),
+        Arc::new(Int32Array::from(vec![1, 2])) as ArrayRef,
+    )])));
+    let mut given = given(&batch);
+    // SAFETY: the same struct; its first child is marked as moved, and put back for its release.
+    let root = unsafe { &mut *ptr::from_mut(&mut given).cast::<ArrowArray>() };
+    // SAFETY: as above.
+    let child = unsafe { &mut **root.children };
+    let release = child.release.take();
+    let batches = [Batch::new(root)];
+    let schema = batch.schema();
+    // SAFETY: a valid array but for that, which is found before its buffers are looked at.
+    let table = unsafe { Table::new(&schema, &batches) };
+    let error = Encoder::new(Compression::None).measure(table.schema(), table.batches());
+    assert!(matches!(error, Err(FrameError::Invalid(_))), "{error:?}");
+    child.release = release;
+}
