@@ -10,8 +10,8 @@
  * Every call that can fail returns a status: 0, or one of three negative numbers; what it was in detail,
  * qads_last_error() and qads_last_error_kind() tell, in the calling thread and until its next failure.
  *
- * A writer, a reader and a loan are used by one thread at a time. Frames, the arrays got from them, schemas and
- * pools may be used by any.
+ * A reader is used by one thread at a time, and so is a column of a loan. Writers and loans, frames, the arrays got
+ * from them, schemas and pools may be used by any; a writer that waits for room holds up what others ask of it.
  *
  * \code{.c}
  * qads_reader* reader = NULL;

@@ -65,6 +65,14 @@ rust::Slice<const uint8_t> Bytes(std::string_view text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
 
+// Whether one of the batches is null.
+bool AnyMissing(const ArrowArray* const* batches, size_t count) {
+  for (size_t each = 0; each < count; ++each) {
+    if (batches[each] == nullptr) return true;
+  }
+  return false;
+}
+
 // What the caller's struct holds, which may be of an earlier version and so shorter.
 template <typename Options>
 Options Given(const Options* options, void (*init)(Options*)) {
@@ -184,7 +192,12 @@ void* qads_create_arena(const char* name, size_t size, size_t buffer_count) {
     Missing("name");
     return nullptr;
   }
-  return new Arena{name, size, buffer_count};
+  try {
+    return new Arena{name, size, buffer_count};
+  } catch (const std::bad_alloc&) {
+    Fail(QADS_NO_MEMORY, QADS_KIND_INTERNAL, "no memory");
+    return nullptr;
+  }
 }
 
 void qads_destroy_arena(void* arena) { delete static_cast<Arena*>(arena); }
@@ -327,6 +340,7 @@ int qads_write(qads_writer* writer, const qads_schema* schema, const ArrowArray*
   QADS_REQUIRE(writer);
   QADS_REQUIRE(schema);
   if (count > 0) QADS_REQUIRE(batches);
+  if (AnyMissing(batches, count)) return Missing("one of the batches");
   uint64_t written = 0;
   const int status = Ended(Rust(writer)->write(*Rust(schema), batches, count, written));
   if (status == QADS_OK && sequence != nullptr) *sequence = written;
@@ -338,6 +352,7 @@ int qads_try_write(qads_writer* writer, const qads_schema* schema, const ArrowAr
   QADS_REQUIRE(writer);
   QADS_REQUIRE(schema);
   if (count > 0) QADS_REQUIRE(batches);
+  if (AnyMissing(batches, count)) return Missing("one of the batches");
   uint64_t written = 0;
   bool room = false;
   const int status = Ended(Rust(writer)->try_write(*Rust(schema), batches, count, written, room));
@@ -463,8 +478,9 @@ int qads_reader_open(const char* name, const qads_reader_options* options, qads_
 
 int qads_read(qads_reader* reader, int64_t timeout_ms, qads_frame** out) {
   constexpr int64_t kMost = INT64_MAX / 1'000'000;
-  // More than three hundred years are for ever.
-  return qads_read_within(reader, timeout_ms > kMost ? -1 : timeout_ms * 1'000'000, out);
+  // More than three hundred years are for ever, as what is negative is.
+  const bool is_for_ever = timeout_ms < 0 || timeout_ms > kMost;
+  return qads_read_within(reader, is_for_ever ? -1 : timeout_ms * 1'000'000, out);
 }
 
 int qads_read_within(qads_reader* reader, int64_t timeout_ns, qads_frame** out) {

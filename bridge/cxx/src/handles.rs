@@ -8,11 +8,11 @@ use crate::status::{OK, attempt, invalid, last_error_kind, status};
 use crate::{ArrowArray, ArrowSchema, LoanColumn};
 use qadataswap::arrow_schema::{DataType, Field, Schema as Columns, SchemaRef};
 use qadataswap::{QADataSwapError, Result, Timeout, ffi};
-use std::rc::Rc;
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A writer; shared with its loans.
-pub(crate) struct Writer(pub(crate) Rc<qadataswap::Writer>);
+pub(crate) struct Writer(pub(crate) Shared);
 /// A reader.
 pub(crate) struct Reader(qadataswap::Reader);
 /// A frame that was read.
@@ -21,8 +21,43 @@ pub(crate) struct Frame(ffi::Frame);
 pub(crate) struct Schema(SchemaRef);
 /// A loan, and its columns as far as they have been asked for.
 pub(crate) struct Loan {
-    loan: qadataswap::Loan<Rc<qadataswap::Writer>>,
+    writer: Shared,
+    /// There until the loan ends.
+    loan: Option<qadataswap::Loan<Shared>>,
     columns: Vec<Option<Box<LoanColumn>>>,
+}
+
+/// A writer that is shared with its loans, which may be filled and ended by other threads.
+///
+/// The law: whoever calls the writer, or a loan in a way that reaches it, [locks](Shared::lock) it first.
+#[derive(Clone)]
+pub(crate) struct Shared(Arc<Guarded>);
+
+struct Guarded {
+    lock: Mutex<()>,
+    writer: qadataswap::Writer,
+}
+
+// SAFETY: a writer may be sent, and by the law above is used by one thread at a time.
+unsafe impl Sync for Guarded {}
+
+impl Shared {
+    fn new(writer: qadataswap::Writer) -> Shared {
+        Shared(Arc::new(Guarded { lock: Mutex::new(()), writer }))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ()> {
+        // A call that panicked has been reported; what it left borrowed answers for itself.
+        self.0.lock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Deref for Shared {
+    type Target = qadataswap::Writer;
+
+    fn deref(&self) -> &qadataswap::Writer {
+        &self.0.writer
+    }
 }
 
 /// The library's version.
@@ -51,7 +86,7 @@ unsafe fn drop_boxed<T>(address: *mut T) {
 }
 
 pub(crate) fn open_writer(options: &WriterOptions<'_>) -> *mut Writer {
-    boxed(attempt(|| Ok(Writer(Rc::new(qadataswap::Writer::new(options::writer(options)?)?)))))
+    boxed(attempt(|| Ok(Writer(Shared::new(qadataswap::Writer::new(options::writer(options)?)?)))))
 }
 
 pub(crate) fn open_reader(options: &ReaderOptions<'_>) -> *mut Reader {
@@ -121,6 +156,7 @@ impl Writer {
         sequence: &mut u64,
     ) -> i32 {
         status(|| {
+            let _alone = self.0.lock();
             // SAFETY: the caller's word.
             *sequence = unsafe { with_table(schema, batches, count, |table| self.0.write_ffi(table)) }?;
             Ok(())
@@ -138,6 +174,7 @@ impl Writer {
         written: &mut bool,
     ) -> i32 {
         status(|| {
+            let _alone = self.0.lock();
             // SAFETY: the caller's word.
             let done = unsafe { with_table(schema, batches, count, |table| self.0.try_write_ffi(table)) }?;
             *written = done.is_some();
@@ -147,27 +184,47 @@ impl Writer {
     }
 
     pub(crate) fn slot_bytes(&self) -> u64 {
-        attempt(|| Ok(self.0.slot_bytes())).unwrap_or(0)
+        self.locked(qadataswap::Writer::slot_bytes).unwrap_or(0)
     }
 
     pub(crate) fn reader_count(&self) -> usize {
-        attempt(|| Ok(self.0.reader_count())).unwrap_or(0)
+        self.locked(qadataswap::Writer::reader_count).unwrap_or(0)
     }
 
     pub(crate) fn close(&self) -> i32 {
-        status(|| self.0.close())
+        status(|| {
+            let _alone = self.0.lock();
+            self.0.close()
+        })
+    }
+
+    fn locked<T>(&self, call: impl FnOnce(&qadataswap::Writer) -> T) -> Option<T> {
+        attempt(|| {
+            let _alone = self.0.lock();
+            Ok(call(&self.0))
+        })
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        attempt(|| Ok(self.0.stats())).unwrap_or_default().into()
+        self.locked(qadataswap::Writer::stats).unwrap_or_default().into()
     }
 
     pub(crate) fn loan(&self, schema: &Schema, rows: usize, var_bytes: usize) -> *mut Loan {
         boxed(attempt(|| {
+            let _alone = self.0.lock();
             let loan = qadataswap::Loan::of(self.0.clone(), &schema.0, rows, var_bytes)?;
             let columns = schema.0.fields().iter().map(|_| None).collect();
-            Ok(Loan { loan, columns })
+            Ok(Loan { writer: self.0.clone(), loan: Some(loan), columns })
         }))
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        let Some(loan) = self.loan.take() else { return };
+        let _alone = self.writer.lock();
+        // Gives its slot back.
+        drop(loan);
     }
 }
 
@@ -179,7 +236,8 @@ impl Loan {
                 return Err(invalid("", format!("column {column} of a loan of {known} columns")));
             };
             if place.is_none() {
-                *place = Some(Box::new(LoanColumn(self.loan.raw_column(column)?)));
+                let loan = self.loan.as_mut().expect("there until the loan ends");
+                *place = Some(Box::new(LoanColumn(loan.raw_column(column)?)));
             }
             Ok(place.as_mut().map_or(std::ptr::null_mut(), |column| std::ptr::from_mut(&mut **column)))
         });
@@ -192,11 +250,17 @@ impl Loan {
 pub(crate) unsafe fn commit_loan(loan: *mut Loan, rows: usize, sequence: &mut u64) -> i32 {
     status(|| {
         // SAFETY: the caller's word.
-        let Loan { mut loan, columns } = *unsafe { unboxed(loan) };
+        let mut ended = *unsafe { unboxed(loan) };
+        let mut loan = ended.loan.take().expect("there until the loan ends");
+        // Also while it is dropped because something fails: that gives its slot back.
+        let _alone = ended.writer.lock();
         for (at, LoanColumn(column)) in
-            columns.iter().enumerate().filter_map(|(at, column)| Some((at, column.as_deref()?)))
+            ended.columns.iter().enumerate().filter_map(|(at, column)| Some((at, column.as_deref()?)))
         {
-            loan.declare(at, column.has_nulls != 0, column.data_used)?;
+            if let Err(error) = loan.declare(at, column.has_nulls != 0, column.data_used) {
+                drop(loan);
+                return Err(error);
+            }
         }
         *sequence = loan.commit(rows)?;
         Ok(())

@@ -16,7 +16,10 @@ pub(crate) struct Pool(ffi::Pool);
 impl Writer {
     /// The pool, one reference to which is the caller's.
     pub(crate) fn pool(&self) -> *mut Pool {
-        let pool = attempt(|| self.0.pool());
+        let pool = attempt(|| {
+            let _alone = self.0.lock();
+            self.0.pool()
+        });
         pool.map_or(null_mut(), |pool| Arc::into_raw(pool).cast_mut().cast())
     }
 }
