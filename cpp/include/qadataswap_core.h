@@ -20,6 +20,7 @@
 #include "qadataswap/shared_dataframe.h"
 
 namespace qadataswap {
+inline namespace QADATASWAP_ABI {
 
 /// Attaches to a ring, to read it: the same as SharedDataFrame::CreateReader().
 ///
@@ -29,6 +30,7 @@ inline arrow::Result<SharedDataFrame> CreateSharedDataFrame(const std::string& n
   return SharedDataFrame::CreateReader(name, options);
 }
 
+}  // namespace QADATASWAP_ABI
 }  // namespace qadataswap
 
 #endif  // QADATASWAP_CORE_H

@@ -602,5 +602,95 @@ TEST(ExpectedDeathTest, ValueOfAnErrorEndsTheProgramWithItsMessage) {
   EXPECT_DEATH({ (void)*expected; }, "NotFound: ring 'x' does not exist");
 }
 
+// A key of a null row may be anything; here it leads out of the dictionary.
+TEST_F(Ring, ANullRowOfADictionaryHasNoValue) {
+  const auto forget_schema = [](ArrowSchema* schema) { schema->release = nullptr; };
+  ArrowSchema values{"u", "", nullptr, 2, 0, nullptr, nullptr, forget_schema, nullptr};
+  ArrowSchema keys{"i", "d", nullptr, 2, 0, nullptr, &values, forget_schema, nullptr};
+  ArrowSchema* columns[] = {&keys};
+  ArrowSchema root{"+s", "", nullptr, 0, 1, columns, nullptr, forget_schema, nullptr};
+  ASSERT_VALUE(const Schema schema, Schema::Import(&root));
+
+  const auto forget = [](ArrowArray* array) { array->release = nullptr; };
+  const int32_t offsets[] = {0, 1}, key[] = {0, -1};
+  const uint8_t valid[] = {1};
+  const void* none[] = {nullptr};
+  const void* value_buffers[] = {nullptr, offsets, "x"};
+  const void* key_buffers[] = {valid, key};
+  ArrowArray value_array{1, 0, 0, 3, 0, value_buffers, nullptr, nullptr, forget, nullptr};
+  ArrowArray key_array{2, 1, 0, 2, 0, key_buffers, nullptr, &value_array, forget, nullptr};
+  ArrowArray* arrays[] = {&key_array};
+  const ArrowArray batch{2, 0, 0, 1, 1, none, arrays, nullptr, forget, nullptr};
+  ASSERT_VALUE(const uint64_t sequence, writer_->Write(schema, batch));
+  EXPECT_EQ(sequence, 0u);
+
+  ASSERT_VALUE(auto frame, reader_->ReadFrame(kSoon));
+  ASSERT_VALUE(const auto column, frame->Column<std::string_view>("d"));
+  EXPECT_EQ(column[0], "x");
+  ASSERT_TRUE(column.IsNull(1));
+  EXPECT_EQ(column[1], "");
+}
+
+TEST_F(Ring, AFrameThatIsMovedIntoLetsGoOfItsSlot) {
+  WriterOptions options = Small();
+  options.buffer_count = 2;
+  options.when_full = WhenFull::kFail;
+  ReaderOptions reading;
+  reading.policy = ReaderPolicy::kLossy;
+  Open(options, reading);
+  const Schema schema = *Schema::Make({{"n", kInt64, false}});
+  const auto write = [&] {
+    auto loan = writer_->Loan(schema, 1);
+    return loan && loan->Commit(1);
+  };
+  ASSERT_TRUE(write());
+  ASSERT_VALUE(auto first, reader_->ReadFrame(kSoon));
+  ASSERT_TRUE(first->Column<int64_t>("n"));
+  Frame held = *std::move(first);
+  ASSERT_TRUE(write());
+  ASSERT_VALUE(auto second, reader_->ReadFrame(kSoon));
+  ASSERT_TRUE(second->Column<int64_t>("n"));
+  held = *std::move(second);
+  EXPECT_TRUE(write()) << "one frame is held, in a ring of two";
+  Forget(name_);
+}
+
+// What ThreadSanitizer is to look at.
+TEST_F(Ring, LoansMayEndInOtherThreadsThanTheirWriters) {
+  WriterOptions options = Small();
+  options.buffer_count = 8;
+  options.when_full = WhenFull::kOverwrite;
+  ReaderOptions reading;
+  reading.policy = ReaderPolicy::kLatest;
+  Open(options, reading);
+  const Schema schema = *Schema::Make({{"n", kInt64, false}});
+  int faults = 0;
+  for (int round = 0; round < 300; ++round) {
+    ASSERT_VALUE(auto lent, writer_->Loan(schema, 1));
+    std::thread ending([loan = std::move(lent), &faults]() mutable { faults += loan.Commit(1) ? 0 : 1; });
+    int failed = 0;
+    for (int more = 0; more < 5; ++more) {
+      auto another = writer_->Loan(schema, 1);
+      if (!another) ++failed;
+    }
+    ending.join();
+    faults += failed;
+  }
+  EXPECT_EQ(faults, 0);
+  Forget(name_);
+}
+
+TEST_F(Ring, AnyNegativeTimeoutOfTheCInterfaceIsForEver) {
+  std::thread writing([&] {
+    std::this_thread::sleep_for(milliseconds(30));
+    auto loan = writer_->Loan(*Schema::Make({{"n", kInt64, false}}), 1);
+    EXPECT_TRUE(loan && loan->Commit(1));
+  });
+  qads_frame* frame = nullptr;
+  EXPECT_EQ(qads_read(reader_->handle(), INT64_MIN, &frame), QADS_OK);
+  writing.join();
+  qads_frame_free(frame);
+}
+
 }  // namespace
 }  // namespace qadataswap

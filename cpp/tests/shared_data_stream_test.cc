@@ -155,5 +155,22 @@ TEST_F(Streams, CallsOfTheOtherEndAreOfTheWrongRole) {
   EXPECT_EQ(KindOf(writer_->ReadChunk()), "WrongRole");
 }
 
+// An extension type that is registered and finds fault with its parameters.
+TEST_F(Streams, AChunkThatArrowDoesNotTakeIsPassedOver) {
+  const std::string name = NewName();
+  ASSERT_RESULT(auto writer, SharedDataFrame::CreateWriter(name));
+  ASSERT_RESULT(auto reader, SharedDataStream::CreateReader(name));
+  const auto tensor = arrow::key_value_metadata({"ARROW:extension:name", "ARROW:extension:metadata"},
+                                                {"arrow.fixed_shape_tensor", "{nonsense"});
+  const auto numbers = NumberedTable(2)->column(0);
+  const auto bad = arrow::schema({arrow::field("n", arrow::int64(), true, tensor)});
+  ASSERT_OK(writer.Write(arrow::Table::Make(bad, {numbers})));
+  ASSERT_OK(writer.Write(NumberedTable(2)));
+  ASSERT_FALSE(reader.ReadChunk(kSoon).ok()) << "Arrow takes it: this test needs another type";
+  ASSERT_RESULT(const auto chunk, reader.ReadChunk(kSoon));
+  ASSERT_NE(chunk, nullptr);
+  EXPECT_EQ(chunk->num_rows(), 2);
+}
+
 }  // namespace
 }  // namespace qadataswap

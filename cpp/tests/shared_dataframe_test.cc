@@ -334,5 +334,22 @@ TEST_F(DataFrames, HandlesMadeWithoutArrowAreTakenOver) {
   EXPECT_EQ((*reader.Read(kSoon))->num_rows(), 3);
 }
 
+TEST_F(DataFrames, AWriterKeepsNothingOfATableOfSeveralChunks) {
+  WriterOptions one;
+  one.buffer_count = 1;
+  one.when_full = WhenFull::kFail;
+  Open(one);
+  ASSERT_RESULT(auto relay, SharedDataFrame::CreateWriter(NewName()));
+  const auto chunks = arrow::ConcatenateTables({NumberedTable(2), NumberedTable(3)});
+  ASSERT_OK(writer_->Write(*chunks));
+  {
+    ASSERT_RESULT(const auto read, reader_->Read(kSoon));
+    ASSERT_OK(relay.Write(read));
+  }
+  EXPECT_TRUE(writer_->Write(*chunks).ok()) << "the only slot is held by nobody";
+  ASSERT_RESULT(auto last, SharedDataFrame::CreateReader(relay.name()));
+  ASSERT_OK(last.Read(kSoon));
+}
+
 }  // namespace
 }  // namespace qadataswap

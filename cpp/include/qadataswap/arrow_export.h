@@ -31,6 +31,7 @@
 #include "qadataswap/status.h"
 
 namespace qadataswap {
+inline namespace QADATASWAP_ABI {
 
 namespace internal {
 
@@ -288,6 +289,7 @@ class SchemaExporter {
   std::vector<Known> known_;
 };
 
+}  // namespace QADATASWAP_ABI
 }  // namespace qadataswap
 
 #endif  // QADATASWAP_ARROW_EXPORT_H

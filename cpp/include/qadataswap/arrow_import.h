@@ -27,6 +27,7 @@
 #include "qadataswap/status.h"
 
 namespace qadataswap {
+inline namespace QADATASWAP_ABI {
 
 namespace internal {
 
@@ -42,13 +43,14 @@ class SlotBuffer : public arrow::Buffer {
 
 /// The owner of a batch: the array as it was exported, and all of its buffers.
 struct ImportedBatch {
-  ImportedBatch(const ArrowArray& exported, size_t buffer_count)
-      : array(exported), buffers(new SlotBuffer[buffer_count]) {}
+  ImportedBatch() = default;
   ImportedBatch(const ImportedBatch&) = delete;
   ImportedBatch& operator=(const ImportedBatch&) = delete;
-  ~ImportedBatch() { array.release(&array); }
+  ~ImportedBatch() {
+    if (array.release != nullptr) array.release(&array);
+  }
 
-  ArrowArray array;
+  ArrowArray array{};
   std::unique_ptr<SlotBuffer[]> buffers;
 };
 
@@ -194,11 +196,13 @@ class BatchImporter {
   /// The columns of a batch; returns its number of rows.
   static arrow::Result<int64_t> ImportColumns(const Frame& frame, size_t batch, const arrow::Schema& schema,
                                               Columns* out) {
+    // The owner comes first, so that what is exported is never without one.
+    auto owner = std::make_shared<internal::ImportedBatch>();
     const int64_t* lengths = nullptr;
-    ARROW_ASSIGN_OR_RAISE(ArrowArray array, ToResult(frame.ExportBatch(batch, &lengths)));
-    const int64_t rows = array.length;
-    internal::BatchWalk walk(
-        std::make_shared<internal::ImportedBatch>(array, internal::BatchWalk::CountBuffers(array)), lengths);
+    ARROW_ASSIGN_OR_RAISE(owner->array, ToResult(frame.ExportBatch(batch, &lengths)));
+    owner->buffers.reset(new internal::SlotBuffer[internal::BatchWalk::CountBuffers(owner->array)]);
+    const int64_t rows = owner->array.length;
+    internal::BatchWalk walk(std::move(owner), lengths);
     ARROW_RETURN_NOT_OK(walk.Columns(schema, out));
     return rows;
   }
@@ -218,6 +222,7 @@ class BatchImporter {
   std::vector<Known> known_;
 };
 
+}  // namespace QADATASWAP_ABI
 }  // namespace qadataswap
 
 #endif  // QADATASWAP_ARROW_IMPORT_H

@@ -16,8 +16,10 @@
 #include <type_traits>
 
 #include "qadataswap/arrow_c.h"
+#include "qadataswap/export.h"
 
 namespace qadataswap {
+inline namespace QADATASWAP_ABI {
 
 /// A 128-bit integer: the values of a decimal of 128 bits.
 __extension__ typedef __int128 Int128;
@@ -300,9 +302,11 @@ class ColumnView<std::string_view> : public ColumnNulls {
     layout_ = LayoutOf(of_values->format);
   }
 
-  /// The value of a row, which must exist.
+  /// The value of a row, which must exist; empty for a null one.
   std::string_view operator[](size_t row) const {
     assert(row < size_);
+    // What keys and views say of a null row may lead anywhere.
+    if (IsNull(row)) return {};
     const auto at = static_cast<int64_t>(row);
     return Value(values_offset_ + (key_bytes_ == 0 ? at : Key(offset_ + at)));
   }
@@ -377,6 +381,7 @@ class ColumnView<std::string_view> : public ColumnNulls {
   uint8_t key_bytes_ = 0;
 };
 
+}  // namespace QADATASWAP_ABI
 }  // namespace qadataswap
 
 #endif  // QADATASWAP_COLUMN_H

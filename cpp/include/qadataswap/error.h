@@ -23,6 +23,7 @@
 #include "qadataswap.h"
 
 namespace qadataswap {
+inline namespace QADATASWAP_ABI {
 
 /// What went wrong; the same kinds, by the same names, in every language. Numbers beyond these may come from a
 /// newer library.
@@ -180,6 +181,7 @@ inline Error RingError(ErrorKind kind, const std::string& ring, const std::strin
 
 }  // namespace internal
 
+}  // namespace QADATASWAP_ABI
 }  // namespace qadataswap
 
 #endif  // QADATASWAP_ERROR_H

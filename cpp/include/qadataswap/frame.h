@@ -29,6 +29,7 @@
 #include "qadataswap/schema.h"
 
 namespace qadataswap {
+inline namespace QADATASWAP_ABI {
 
 /// A frame.
 ///
@@ -118,16 +119,22 @@ class Frame {
     OwnedArray() { array_.release = nullptr; }
     OwnedArray(OwnedArray&& other) noexcept : array_(other.array_) { other.array_.release = nullptr; }
     OwnedArray& operator=(OwnedArray&& other) noexcept {
-      std::swap(array_, other.array_);
+      if (this != &other) {
+        Release();
+        array_ = other.array_;
+        other.array_.release = nullptr;
+      }
       return *this;
     }
-    ~OwnedArray() {
-      if (array_.release != nullptr) array_.release(&array_);
-    }
+    ~OwnedArray() { Release(); }
     bool is_there() const { return array_.release != nullptr; }
     ArrowArray* get() { return &array_; }
 
    private:
+    void Release() {
+      if (array_.release != nullptr) array_.release(&array_);
+    }
+
     ArrowArray array_;
   };
 
@@ -136,6 +143,7 @@ class Frame {
   /// The batch, exported when it is first asked for. The first one, which is mostly the only one, needs no memory of
   /// its own.
   Expected<const ArrowArray*> Look(size_t batch) {
+    if (frame_ == nullptr) return Fault("the frame has been moved away");
     if (batch >= num_batches_) {
       return Fault("frame " + std::to_string(sequence()) + " has no batch " + std::to_string(batch) + ", only " +
                    std::to_string(num_batches_));
@@ -189,7 +197,7 @@ class Frame {
 
   std::unique_ptr<qads_frame, Free> frame_;
   Schema schema_;
-  size_t num_batches_;
+  size_t num_batches_ = 0;
   /// What has been exported for looking at.
   OwnedArray first_;
   std::vector<OwnedArray> more_;
@@ -243,6 +251,7 @@ class ColumnRef {
   size_t position_ = 0;
 };
 
+}  // namespace QADATASWAP_ABI
 }  // namespace qadataswap
 
 #endif  // QADATASWAP_FRAME_H

@@ -24,6 +24,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include "qadataswap/column.h"
@@ -31,6 +32,7 @@
 #include "qadataswap/schema.h"
 
 namespace qadataswap {
+inline namespace QADATASWAP_ABI {
 
 /// A column of booleans in a slot, all false until set.
 class BoolColumn {
@@ -116,8 +118,8 @@ class Validity {
   qads_loan_column* column_;
 };
 
-/// A frame on loan. Its columns belong to it: they must not be used once it has been committed or is gone. Any number
-/// of them can be held at a time, and different columns may be filled by different threads.
+/// A frame on loan. Its columns belong to it: they must not be used once Commit() was called, whatever came of it, or the
+/// loan is gone. Any number of them can be held at a time, and different columns may be filled by different threads.
 ///
 /// Columns of numbers hold whatever the slot held before until they are filled.
 class Loan {
@@ -132,7 +134,12 @@ class Loan {
   /// Errors: InvalidConfig if there is no such column or it holds another type (see Native); Closed after Commit().
   template <typename T>
   Expected<Span<T>> Column(ColumnIndex which) {
-    auto column = Find(which, ColumnView<T>::TypeName(), &ColumnView<T>::Fits);
+    // Booleans are bits there and strings are views: they have columns of their own, Bools() and Texts().
+    static_assert(std::is_trivially_copyable_v<T> && !std::is_same_v<T, bool> && sizeof(Native<T>) > 0,
+                  "not the type of a column of numbers, see Native");
+    auto column = Find(which, Native<T>::kName, [](const ArrowSchema& schema) {
+      return schema.dictionary == nullptr && Native<T>::Fits(schema.format);
+    });
     if (!column) return std::move(column).error();
     return Span<T>(static_cast<T*>((*column)->values), (*column)->rows);
   }
@@ -227,6 +234,7 @@ class Loan {
   internal::SharedName ring_;
 };
 
+}  // namespace QADATASWAP_ABI
 }  // namespace qadataswap
 
 #endif  // QADATASWAP_LOAN_H

@@ -28,12 +28,14 @@
 #include "qadataswap.h"
 
 namespace qadataswap {
+inline namespace QADATASWAP_ABI {
 
 /// The pool of a writer; got from SharedDataFrame::memory_pool(). May be used by several threads at a time.
 ///
 /// What does not fit into the slot comes from `arrow::default_memory_pool()`, and is copied when it is written.
 ///
-/// The pool lives until its writer has given it up and its last allocation has been freed.
+/// The pool lives until its writer has given it up and its last allocation has been freed. A builder that holds nothing
+/// allocated does not count: it must not outlive its writer.
 class SlotMemoryPool : public arrow::MemoryPool {
  public:
   /// For the owner of a pool: gives it up.
@@ -154,6 +156,7 @@ class SlotMemoryPool : public arrow::MemoryPool {
   std::atomic<int64_t> num_allocations_{0};
 };
 
+}  // namespace QADATASWAP_ABI
 }  // namespace qadataswap
 
 #endif  // QADATASWAP_MEMORY_POOL_H

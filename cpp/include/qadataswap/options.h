@@ -20,6 +20,7 @@
 #include "qadataswap.h"
 
 namespace qadataswap {
+inline namespace QADATASWAP_ABI {
 
 /// A timeout that never comes. Timeouts below zero are over already, so that `deadline - now` may be passed.
 inline constexpr std::chrono::nanoseconds kForever = std::chrono::nanoseconds::max();
@@ -182,6 +183,7 @@ struct ReaderOptions {
   }
 };
 
+}  // namespace QADATASWAP_ABI
 }  // namespace qadataswap
 
 #endif  // QADATASWAP_OPTIONS_H

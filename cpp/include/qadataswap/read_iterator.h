@@ -13,6 +13,7 @@
 #include "qadataswap/status.h"
 
 namespace qadataswap {
+inline namespace QADATASWAP_ABI {
 
 /// Reads one after the other, waiting for each, until the stream ends or an error has been yielded.
 ///
@@ -58,6 +59,7 @@ class ReadIterator {
   std::optional<value_type> item_;
 };
 
+}  // namespace QADATASWAP_ABI
 }  // namespace qadataswap
 
 #endif  // QADATASWAP_READ_ITERATOR_H

@@ -36,6 +36,7 @@
 #include "qadataswap/stats.h"
 
 namespace qadataswap {
+inline namespace QADATASWAP_ABI {
 
 /// The library's version, "0.1.0".
 inline const char* GetVersion() { return qads_version(); }
@@ -276,6 +277,7 @@ class Reader {
   size_t last_ = 0;
 };
 
+}  // namespace QADATASWAP_ABI
 }  // namespace qadataswap
 
 #endif  // QADATASWAP_RING_H

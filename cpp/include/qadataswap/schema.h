@@ -23,6 +23,7 @@
 #include "qadataswap/error.h"
 
 namespace qadataswap {
+inline namespace QADATASWAP_ABI {
 
 /// \name Types
 /// Types by the format strings of the Arrow C data interface, for Field::format.
@@ -208,6 +209,7 @@ class Schema {
   std::shared_ptr<const State> state_;
 };
 
+}  // namespace QADATASWAP_ABI
 }  // namespace qadataswap
 
 #endif  // QADATASWAP_SCHEMA_H

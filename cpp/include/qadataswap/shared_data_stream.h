@@ -39,6 +39,7 @@
 #include "qadataswap/shared_dataframe.h"
 
 namespace qadataswap {
+inline namespace QADATASWAP_ABI {
 
 /// The writing or the reading end of a stream. A value that can be moved, and is used by one thread at a time.
 class SharedDataStream {
@@ -92,9 +93,10 @@ class SharedDataStream {
       if (!frame_) return nullptr;
       next_batch_ = 0;
     }
-    ARROW_ASSIGN_OR_RAISE(auto chunk, importer_.ImportBatch(*frame_, next_batch_));
+    auto chunk = importer_.ImportBatch(*frame_, next_batch_);
     // The last chunk alone holds the slot, so that whoever drops it gives the slot back.
     if (++next_batch_ == frame_->num_batches()) frame_.reset();
+    // One that Arrow does not take is passed over: the next read goes on after it.
     return chunk;
   }
 
@@ -154,6 +156,7 @@ class SharedDataStream {
   int64_t most_rows_ = std::numeric_limits<int64_t>::max();
 };
 
+}  // namespace QADATASWAP_ABI
 }  // namespace qadataswap
 
 #endif  // QADATASWAP_SHARED_DATA_STREAM_H

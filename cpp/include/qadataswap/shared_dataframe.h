@@ -42,6 +42,7 @@
 #include "qadataswap/status.h"
 
 namespace qadataswap {
+inline namespace QADATASWAP_ABI {
 
 /// A named table stream in shared memory: its writing or its reading end.
 ///
@@ -324,6 +325,8 @@ class SharedDataFrame {
     ARROW_ASSIGN_OR_RAISE(const qads_schema* handle, Prepare(end, table, schema));
     Expected<uint64_t> sequence =
         end->writer.Write(handle, end->exporter.batches(), end->exporter.num_batches());
+    // Nothing of the table is kept: its slot, if it has one, is its owner's to give back.
+    end->exporter.Clear();
     if (sequence && end->pool != nullptr) RenewPool(end);
     return ToResult(std::move(sequence));
   }
@@ -335,6 +338,7 @@ class SharedDataFrame {
     ARROW_ASSIGN_OR_RAISE(const qads_schema* handle, Prepare(end, table, schema));
     Expected<std::optional<uint64_t>> sequence =
         end->writer.TryWrite(handle, end->exporter.batches(), end->exporter.num_batches());
+    end->exporter.Clear();
     if (sequence && end->pool != nullptr) RenewPool(end);
     return ToResult(std::move(sequence));
   }
@@ -345,7 +349,9 @@ class SharedDataFrame {
                                                    const std::shared_ptr<arrow::Schema>& schema) {
     ARROW_ASSIGN_OR_RAISE(const Schema* exported, end->schemas.Get(schema));
     end->exporter.Clear();
-    ARROW_RETURN_NOT_OK(end->exporter.Add(table));
+    const arrow::Status added = end->exporter.Add(table);
+    if (!added.ok()) end->exporter.Clear();
+    ARROW_RETURN_NOT_OK(added);
     return ToResult(exported->handle());
   }
 
@@ -364,6 +370,7 @@ class SharedDataFrame {
   std::variant<WritingEnd, ReadingEnd> end_;
 };
 
+}  // namespace QADATASWAP_ABI
 }  // namespace qadataswap
 
 #endif  // QADATASWAP_SHARED_DATAFRAME_H

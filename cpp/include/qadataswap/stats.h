@@ -8,6 +8,7 @@
 #include "qadataswap.h"
 
 namespace qadataswap {
+inline namespace QADATASWAP_ABI {
 
 /// What a handle has done so far.
 struct Stats {
@@ -48,6 +49,7 @@ struct Stats {
   }
 };
 
+}  // namespace QADATASWAP_ABI
 }  // namespace qadataswap
 
 #endif  // QADATASWAP_STATS_H

@@ -20,6 +20,7 @@
 #include "qadataswap/error.h"
 
 namespace qadataswap {
+inline namespace QADATASWAP_ABI {
 
 /// The kind of error that a status carries.
 class ErrorDetail : public arrow::StatusDetail {
@@ -120,6 +121,7 @@ arrow::Result<T> ToResult(Expected<T>&& expected) {
   return *std::move(expected);
 }
 
+}  // namespace QADATASWAP_ABI
 }  // namespace qadataswap
 
 #endif  // QADATASWAP_STATUS_H
