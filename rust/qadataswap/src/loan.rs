@@ -116,6 +116,12 @@ impl<W: Deref<Target = Writer>> Loan<W> {
         Ok(ffi::LoanColumn::of(parts, rows))
     }
 
+    /// Keeps what [`raw_column`](Loan::raw_column) points to mapped, also when the loan and its writer are gone.
+    #[must_use]
+    pub fn mapping(&self) -> ffi::Mapping {
+        ffi::Mapping(self.region.clone())
+    }
+
     /// Says what was done to a column got by [`raw_column`](Loan::raw_column): whether its bitmap is in use, and how
     /// many bytes of its data area.
     ///

@@ -130,3 +130,19 @@ fn what_cannot_be_lent_is_said_before_anything_is() {
     assert_eq!(writer.stats().writes_count, 0);
     writer.close().unwrap();
 }
+
+#[test]
+#[allow(unsafe_code)]
+fn what_a_loan_pointed_to_can_be_looked_at_for_as_long_as_its_mapping_is_kept() {
+    let writer = Writer::new(config("mapping")).unwrap();
+    let schema = Arc::new(Schema::new(vec![Field::new("price", DataType::Float64, false)]));
+    let mut loan = writer.loan(&schema, 64).unwrap();
+    loan.column::<f64>("price").unwrap().fill(1.5);
+    let (mapping, values) = (loan.mapping(), loan.raw_column(0).unwrap().values);
+    drop(loan);
+    writer.close().unwrap();
+    drop(writer);
+    // SAFETY: the mapping is kept, and the ring, whose only writer is gone, is written to by nobody.
+    assert_eq!(unsafe { values.cast::<f64>().read() }, 1.5);
+    drop(mapping);
+}

@@ -1,7 +1,20 @@
 //! A loan's column by its addresses.
 
 use crate::frame::{OutOfRoom, Parts, Validity, ViewColumn};
+use crate::region::Region;
 use std::ptr::null_mut;
+use std::sync::Arc;
+
+/// Keeps the memory of a ring mapped: for languages in which the address of a lent column may outlive its loan. What
+/// stands there belongs to the ring again then.
+#[derive(Clone)]
+pub struct Mapping(pub(crate) Arc<Region>);
+
+impl std::fmt::Debug for Mapping {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mapping").field("ring", &self.0.name).finish()
+    }
+}
 
 /// One column of a loan, lying in the slot.
 ///

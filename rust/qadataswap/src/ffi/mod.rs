@@ -32,7 +32,7 @@ pub use array::{Batch, Table};
 pub use block::Exported;
 pub(crate) use block::{Builder, Size};
 pub use frame::Frame;
-pub use loan::LoanColumn;
+pub use loan::{LoanColumn, Mapping};
 
 /// A type, a column or a schema, as the format gives it. Plain data: nothing is released on drop.
 #[repr(C)]

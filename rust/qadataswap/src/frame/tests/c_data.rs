@@ -9,7 +9,8 @@ use std::sync::Arc;
 use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, DictionaryArray, Int32Array, RecordBatch, StringArray, StructArray,
+    Array, ArrayRef, BooleanArray, DictionaryArray, Int32Array, NullArray, RecordBatch, StringArray,
+    StructArray,
 };
 use arrow_buffer::Buffer;
 use arrow_data::ArrayData;
@@ -194,6 +195,26 @@ fn nulls_where_the_schema_has_none_are_refused() {
     let table = unsafe { Table::new(&schema, &batches) };
     let error = Encoder::new(Compression::None).measure(table.schema(), table.batches());
     assert!(matches!(error, Err(FrameError::Invalid(_))), "{error:?}");
+}
+
+#[test]
+fn arrays_of_nulls_may_come_with_a_bitmap() {
+    let batch = column(Arc::new(NullArray::new(3)));
+    let given = given(&batch);
+    let mut bitmap = ptr::null();
+    // SAFETY: the same struct; the child is put back as it was before it is released.
+    let (array, child) = unsafe {
+        let array = &*ptr::from_ref(&given).cast::<ArrowArray>();
+        (array, &mut **array.children)
+    };
+    let (buffers, n_buffers) = (child.buffers, child.n_buffers);
+    (child.buffers, child.n_buffers) = (&raw mut bitmap, 1);
+    let (schema, batches) = (batch.schema(), [Batch::new(array)]);
+    // SAFETY: a valid array of that type, as Polars gives it.
+    let table = unsafe { Table::new(&schema, &batches) };
+    let measured = Encoder::new(Compression::None).measure(table.schema(), table.batches());
+    assert!(measured.is_ok(), "{:?}", measured.err());
+    (child.buffers, child.n_buffers) = (buffers, n_buffers);
 }
 
 #[test]
