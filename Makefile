@@ -1,7 +1,8 @@
 # QADataSwap: everything a person or CI runs. `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo tests tests-rust test-rust test-integration test-cross test-model test-kills test-cpp \
-	test-cpp-sanitizers test-package dev-setup core core-install rust benchmark benchmark-cpp format lint layout clean
+.PHONY: help demo all tests tests-rust test-rust test-integration test-cross test-model test-kills test-cpp \
+	test-cpp-sanitizers test-package test-python dev-setup core core-install rust python python-dev python-install \
+	benchmark benchmark-cpp benchmark-python format lint layout clean
 # One thing at a time: cargo and Ninja use all cores by themselves, and share their folders.
 .NOTPARALLEL:
 
@@ -16,14 +17,19 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Publish a market-data feed from one process, read and check it in others (DATA=FILE for a file of yours)
-	@cpp/dev-setup.sh
-	$(CARGO) build --locked -p qads -p qadataswap-cxx
+	@cpp/dev-setup.sh && bridge/python/dev-setup.sh
+	ln -sf $(CURDIR)/target/debug/lib_qadataswap.so bridge/python/python/qadataswap/_qadataswap.abi3.so
+	$(CARGO) build --locked -p qads -p qadataswap-cxx -p qadataswap-python
 	$(call build,examples,--target example_relay)
-	target/debug/qads demo --relay "C++=target/cmake/examples/cpp/examples/relay" $(if $(DATA),--data $(DATA))
+	PYTHONPATH=$(CURDIR)/bridge/python/python target/debug/qads demo $(if $(DATA),--data $(DATA)) \
+	  --relay "C++=target/cmake/examples/cpp/examples/relay" --relay "Python=.venv/bin/python bridge/python/examples/relay.py"
 
-# Where everything is set up, tests of Rust against C++ may not be skipped.
+# Where everything is set up, tests of one language against another may not be skipped.
 tests test-cross: export QADATASWAP_REQUIRE_CPP := 1
-tests: dev-setup tests-rust test-cpp test-cpp-sanitizers test-package ## Run every test of every language
+tests test-cross: export QADATASWAP_REQUIRE_PYTHON := 1
+tests: dev-setup python-dev tests-rust test-cpp test-cpp-sanitizers test-package test-python ## Run every test of every language
+
+all: core python rust ## Build all packages, optimised
 
 tests-rust: ## Run the Rust tests: units, documentation, processes, model checking
 	$(CARGO) test --locked --workspace
@@ -33,8 +39,8 @@ test-rust: tests-rust ## The same
 test-integration: ## Run only the tests that cross processes
 	$(CARGO) test --locked -p qadataswap-tests
 
-test-cross: dev-setup ## Run only the tests of Rust against C++
-	$(CARGO) test --locked -p qadataswap-tests --test cpp --test cpp_kill
+test-cross: dev-setup python-dev ## Run only the tests of one language against another
+	$(CARGO) test --locked -p qadataswap-tests --test cpp --test cpp_kill --test python
 
 test-model: ## Model-check the ring protocol with one preemption more than `make tests` does (long)
 	LOOM_MAX_PREEMPTIONS=3 $(CARGO) test --locked -p qadataswap-loom models
@@ -53,6 +59,15 @@ test-package: dev-setup ## Install the C++ package, move it, and use it from pro
 	cmake -DSHARED=$(CURDIR)/target/cmake/dev -DSTATIC=$(CURDIR)/target/cmake/static -DWORK=$(CURDIR)/target/package \
 	  -DARROW_23=$(CURDIR)/target/arrow23/pyarrow -P cpp/tests/package_test.cmake
 
+python-dev: ## Build the Python module for working on it: bridge/python/python in PYTHONPATH is the package then
+	@bridge/python/dev-setup.sh
+	$(CARGO) build --locked -p qadataswap-python
+	ln -sf $(CURDIR)/target/debug/lib_qadataswap.so bridge/python/python/qadataswap/_qadataswap.abi3.so
+
+test-python: python-dev ## Run the Python tests: the suite, the types, the wheel
+	$(CARGO) build --locked -p qads
+	bridge/python/test.sh
+
 dev-setup: ## Get what the C++ side is built and tested with (other targets call it)
 	@cpp/dev-setup.sh tests
 
@@ -67,8 +82,22 @@ core-install: core ## Install it, without debug information (PREFIX=DIR, /usr/lo
 rust: ## Build the Rust library and the command `qads`, optimised
 	$(CARGO) build --locked --release -p qadataswap -p qads
 
+python: ## Build the Python package, optimised, as a wheel in target/wheels
+	@bridge/python/dev-setup.sh
+	maturin build --locked --release --manifest-path bridge/python/Cargo.toml --out target/wheels
+
+python-install: python ## Install it into .venv
+	.venv/bin/pip install --force-reinstall --no-deps --no-index --find-links target/wheels qadataswap
+
 benchmark: ## Measure what frames cost, beside the physical floor
 	$(CARGO) bench --locked -p qadataswap-benches --bench frames
+
+benchmark-python: python ## Measure a Polars frame from one process to another, by QADataSwap and by what else there is
+	cmp -s benches/python/requirements.txt target/rivals/requirements.txt || \
+	  { .venv/bin/pip install -q --upgrade --target target/rivals -r benches/python/requirements.txt && \
+	    cp benches/python/requirements.txt target/rivals/; }
+	.venv/bin/pip install -q --upgrade --no-deps --no-index --find-links target/wheels --target target/rivals qadataswap
+	.venv/bin/python benches/python/dataframes.py
 
 benchmark-cpp: ## Measure what frames cost in C++, against Rust in the same run
 	@cpp/dev-setup.sh

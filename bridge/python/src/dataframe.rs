@@ -1,0 +1,566 @@
+//! One handle for either end of a ring: the noun that every language has.
+
+use crate::error::raise;
+use crate::frame::Frame;
+use crate::loan::Loan;
+use crate::log;
+use crate::options::{Common, Milliseconds, ReaderOptions, Wait, WriterOptions};
+use crate::schema::schema_of;
+use crate::shared::{SLICE, WriterCell, deadline, slice};
+use crate::table::Source;
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use qadataswap::{QADataSwapError, Reader, SharedMemoryConfig, Stats, ffi};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A named stream of tables in shared memory: its writing or its reading end.
+///
+/// Made by `create_writer` and `create_reader`. May be used by several threads.
+///
+/// >>> import polars as pl
+/// >>> with qadataswap.SharedDataFrame.create_writer("doc", size_mb=1) as writer:
+/// ...     writer.write(pl.DataFrame({"a": [1, 2, 3]}))
+/// ...     with qadataswap.SharedDataFrame.create_reader("doc") as reader:
+/// ...         reader.read()["a"].to_list()
+/// 0
+/// [1, 2, 3]
+#[pyclass(frozen, module = "qadataswap", weakref)]
+pub(crate) struct SharedDataFrame {
+    end: End,
+}
+
+enum End {
+    Writer(Arc<WriterCell>),
+    Reader(Arc<ReaderCell>),
+}
+
+struct ReaderCell {
+    reader: Mutex<Reader>,
+    name: String,
+}
+
+/// A timeout for ever, as a default.
+const FOREVER: Milliseconds = Milliseconds(None);
+const FIVE_SECONDS: Milliseconds = Milliseconds(Some(Duration::from_secs(5)));
+const NOT_AT_ALL: Milliseconds = Milliseconds(Some(Duration::ZERO));
+
+impl SharedDataFrame {
+    fn name(&self) -> &str {
+        match &self.end {
+            End::Writer(writer) => writer.name(),
+            End::Reader(reader) => &reader.name,
+        }
+    }
+
+    fn writer(&self) -> PyResult<&Arc<WriterCell>> {
+        match &self.end {
+            End::Writer(writer) => Ok(writer),
+            End::Reader(reader) => Err(wrong_role(&reader.name, "reader", "writer")),
+        }
+    }
+
+    fn reader(&self) -> PyResult<&Arc<ReaderCell>> {
+        match &self.end {
+            End::Reader(reader) => Ok(reader),
+            End::Writer(writer) => Err(wrong_role(writer.name(), "writer", "reader")),
+        }
+    }
+}
+
+#[cold]
+fn wrong_role(ring: &str, is: &'static str, needs: &'static str) -> PyErr {
+    raise(QADataSwapError::WrongRole { ring: ring.to_owned(), is, needs })
+}
+
+impl ReaderCell {
+    /// The next frame, waiting until `deadline` at most, in slices, after each of which signals are answered. A frame
+    /// is taken only when it is handed out.
+    fn read(&self, py: Python<'_>, timeout: Option<Duration>) -> PyResult<Option<ffi::Frame>> {
+        if timeout == Some(Duration::ZERO) {
+            return py.detach(|| self.reader.lock().read_ffi(Duration::ZERO)).map_err(raise);
+        }
+        if let Some(frame) = self.try_read(py)? {
+            return Ok(Some(frame));
+        }
+        let deadline = deadline(timeout);
+        loop {
+            // Waiting takes no lock, so that another thread may close the reader meanwhile.
+            let waited = py.detach(|| {
+                let waiter = self.reader.lock().waiter()?;
+                Ok(waiter.wait(slice(deadline)))
+            });
+            let ready = waited.map_err(raise)?;
+            // Before a frame is taken, which a handler that raises would lose.
+            py.check_signals()?;
+            let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            let read = py.detach(|| {
+                let reader = self.reader.lock();
+                match (late, ready) {
+                    // Also counts the timeout, and looks whether the writer is alive.
+                    (true, _) => reader.read_ffi(Duration::ZERO),
+                    // At once, unless another thread was faster, or the writer is dead, of which the reader makes sure.
+                    (false, true) => reader.read_ffi(slice(deadline)),
+                    (false, false) => reader.try_read_ffi(),
+                }
+            });
+            let read = read.map_err(raise)?;
+            if read.is_some() || late {
+                return Ok(read);
+            }
+        }
+    }
+
+    fn try_read(&self, py: Python<'_>) -> PyResult<Option<ffi::Frame>> {
+        py.detach(|| self.reader.lock().try_read_ffi()).map_err(raise)
+    }
+}
+
+/// What frames are handed out as.
+#[derive(Clone, Copy)]
+enum Form {
+    Polars,
+    Frame,
+}
+
+impl Form {
+    fn make<'py>(self, py: Python<'py>, frame: ffi::Frame) -> PyResult<Bound<'py, PyAny>> {
+        let frame = Bound::new(py, Frame::new(frame))?;
+        match self {
+            Form::Polars => Frame::to_polars(&frame),
+            Form::Frame => Ok(frame.into_any()),
+        }
+    }
+}
+
+#[pymethods]
+impl SharedDataFrame {
+    /// Creates a ring, or takes over one whose writer is gone.
+    #[staticmethod]
+    #[pyo3(signature = (name, size_mb=100.0, buffer_count=3, *, slot_bytes=None, max_readers=64, when_full="block",
+        write_timeout_ms=FIVE_SECONDS, compression=None, compression_level=3, prefault=false, mode=0o600, owner=None,
+        group=None, trusted_owners=vec![], directory=None, wait=None),
+        text_signature = "(name, size_mb=100, buffer_count=3, *, slot_bytes=None, max_readers=64, when_full='block', write_timeout_ms=5000, compression=None, compression_level=3, prefault=False, mode=0o600, owner=None, group=None, trusted_owners=(), directory=None, wait='balanced')")]
+    #[expect(clippy::too_many_arguments, reason = "the keywords of the call")]
+    fn create_writer(
+        py: Python<'_>,
+        name: String,
+        size_mb: f64,
+        buffer_count: usize,
+        slot_bytes: Option<u64>,
+        max_readers: usize,
+        when_full: &str,
+        write_timeout_ms: Milliseconds,
+        compression: Option<String>,
+        compression_level: i32,
+        prefault: bool,
+        mode: u32,
+        owner: Option<u32>,
+        group: Option<u32>,
+        trusted_owners: Vec<u32>,
+        directory: Option<PathBuf>,
+        wait: Option<Wait>,
+    ) -> PyResult<SharedDataFrame> {
+        let options = WriterOptions {
+            common: Common { name, directory, trusted_owners, wait },
+            buffer_count,
+            size_mb,
+            slot_bytes,
+            max_readers,
+            when_full: when_full.to_owned(),
+            write_timeout: write_timeout_ms,
+            compression,
+            compression_level,
+            prefault,
+            mode,
+            owner,
+            group,
+        };
+        let (config, when_full) = options.config().map_err(raise)?;
+        let cell = py.detach(|| WriterCell::new(config, when_full)).map_err(raise)?;
+        log::flush(py);
+        Ok(SharedDataFrame { end: End::Writer(cell) })
+    }
+
+    /// Attaches to a ring.
+    #[staticmethod]
+    #[pyo3(signature = (name, *, policy="lossless", start="oldest", validation="form", attach_timeout_ms=NOT_AT_ALL,
+        trusted_owners=vec![], directory=None, wait=None),
+        text_signature = "(name, *, policy='lossless', start='oldest', validation='form', attach_timeout_ms=0, trusted_owners=(), directory=None, wait='balanced')")]
+    #[expect(clippy::too_many_arguments, reason = "the keywords of the call")]
+    fn create_reader(
+        py: Python<'_>,
+        name: String,
+        policy: &str,
+        start: &str,
+        validation: &str,
+        attach_timeout_ms: Milliseconds,
+        trusted_owners: Vec<u32>,
+        directory: Option<PathBuf>,
+        wait: Option<Wait>,
+    ) -> PyResult<SharedDataFrame> {
+        let options = ReaderOptions {
+            common: Common { name: name.clone(), directory, trusted_owners, wait },
+            policy: policy.to_owned(),
+            start: start.to_owned(),
+            validation: validation.to_owned(),
+        };
+        let config = options.config().map_err(raise)?;
+        let reader = attach(py, &config, attach_timeout_ms.0)?;
+        log::flush(py);
+        Ok(SharedDataFrame { end: End::Reader(Arc::new(ReaderCell { reader: Mutex::new(reader), name })) })
+    }
+
+    /// Writes a table as one frame and returns its sequence number.
+    ///
+    /// Takes anything that speaks the Arrow PyCapsule interface: a Polars DataFrame (a LazyFrame is collected), a
+    /// pyarrow Table, RecordBatch or RecordBatchReader, a pandas DataFrame, a DuckDB relation, a frame of another
+    /// ring. Every buffer is copied once, into shared memory.
+    fn write(&self, py: Python<'_>, frame: &Bound<'_, PyAny>) -> PyResult<u64> {
+        let cell = self.writer()?;
+        let source = Source::of(frame)?;
+        let written = py.detach(|| {
+            let table = source.drain(&cell.schemas).map_err(raise)?;
+            table.whole(|table| cell.with_room(|writer| writer.write_ffi(table)))
+        });
+        log::flush(py);
+        written
+    }
+
+    /// The same as `write`.
+    fn write_arrow(&self, py: Python<'_>, table: &Bound<'_, PyAny>) -> PyResult<u64> {
+        self.write(py, table)
+    }
+
+    /// Writes a table if there is room for it; `None` if the ring is full. Never waits.
+    fn try_write(&self, py: Python<'_>, frame: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
+        let cell = self.writer()?;
+        let source = Source::of(frame)?;
+        py.detach(|| {
+            let table = source.drain(&cell.schemas)?;
+            table.whole(|table| cell.lock().try_write_ffi(table))
+        })
+        .map_err(raise)
+    }
+
+    /// Writes a table as several frames of at most `most_rows` rows, and of half as many where these do not fit;
+    /// returns how many rows have turned out to be too many by one, or `most_rows`.
+    #[pyo3(signature = (frame, most_rows))]
+    fn _write_split(
+        &self,
+        py: Python<'_>,
+        frame: &Bound<'_, PyAny>,
+        mut most_rows: usize,
+    ) -> PyResult<usize> {
+        let cell = self.writer()?;
+        let source = Source::of(frame)?;
+        py.detach(|| {
+            let table = source.drain(&cell.schemas).map_err(raise)?;
+            let (rows, mut done) = (table.rows(), 0);
+            loop {
+                let part = (rows - done).min(most_rows);
+                let mut too_large = false;
+                let written = table.part(done, part, |table| {
+                    cell.with_room(|writer| match writer.write_ffi(table) {
+                        Err(QADataSwapError::FrameTooLarge { .. }) if part > 1 => {
+                            too_large = true;
+                            Ok(0)
+                        }
+                        written => written,
+                    })
+                });
+                written?;
+                match too_large {
+                    true => most_rows = part / 2,
+                    false => done += part,
+                }
+                if done >= rows {
+                    return Ok(most_rows);
+                }
+            }
+        })
+    }
+
+    /// Lends a frame of `rows` rows whose columns lie in the slot, to be filled in place and committed without a copy.
+    ///
+    /// `schema` is a `qadataswap.Schema` or what one can be made of. Strings and binaries are of view types; values of
+    /// more than 12 bytes need `var_bytes` bytes of room in each such column.
+    ///
+    /// >>> with qadataswap.create_writer("doc", size_mb=1) as writer:
+    /// ...     with writer.loan({"symbol": str, "price": float}, 2) as loan:
+    /// ...         loan["price"][:] = [5000.25, 17500.5]
+    /// ...         loan.set_text("symbol", 0, "ESZ6")
+    /// ...         loan.set_text("symbol", 1, "NQZ6")
+    /// ...         loan.commit()
+    /// 0
+    #[pyo3(signature = (schema, rows, var_bytes=0))]
+    fn loan(
+        &self,
+        py: Python<'_>,
+        schema: &Bound<'_, PyAny>,
+        rows: usize,
+        var_bytes: usize,
+    ) -> PyResult<Loan> {
+        let cell = self.writer()?;
+        let schema = schema_of(schema)?;
+        let lent = py.detach(|| {
+            cell.with_room(|writer| qadataswap::Loan::of(writer.lender(), &schema, rows, var_bytes))
+        })?;
+        Ok(Loan::new(cell.clone(), lent))
+    }
+
+    /// Reads the next table as a Polars DataFrame; `None` if there is none within `timeout_ms` milliseconds. Waits for
+    /// as long as it takes if that is negative; Ctrl-C interrupts it.
+    #[pyo3(signature = (timeout_ms=FOREVER), text_signature = "($self, timeout_ms=-1)")]
+    fn read<'py>(&self, py: Python<'py>, timeout_ms: Milliseconds) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let frame = self.reader()?.read(py, timeout_ms.0)?;
+        frame.map(|frame| Form::Polars.make(py, frame)).transpose()
+    }
+
+    /// Reads the next table as a pyarrow Table; as `read`.
+    #[pyo3(signature = (timeout_ms=FOREVER), text_signature = "($self, timeout_ms=-1)")]
+    fn read_arrow<'py>(
+        &self,
+        py: Python<'py>,
+        timeout_ms: Milliseconds,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let frame = self.reader()?.read(py, timeout_ms.0)?;
+        frame.map(|frame| Frame::to_arrow(&Bound::new(py, Frame::new(frame))?)).transpose()
+    }
+
+    /// Reads the next table as a Frame, which any library that speaks the Arrow PyCapsule interface takes; as `read`.
+    #[pyo3(signature = (timeout_ms=FOREVER), text_signature = "($self, timeout_ms=-1)")]
+    fn read_frame(&self, py: Python<'_>, timeout_ms: Milliseconds) -> PyResult<Option<Frame>> {
+        Ok(self.reader()?.read(py, timeout_ms.0)?.map(Frame::new))
+    }
+
+    /// Reads the next table as a Polars DataFrame if it is there. Never waits, nor looks whether the writer lives.
+    fn try_read<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let frame = self.reader()?.try_read(py)?;
+        frame.map(|frame| Form::Polars.make(py, frame)).transpose()
+    }
+
+    /// Reads the next table as a pyarrow Table if it is there; as `try_read`.
+    fn try_read_arrow<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let frame = self.reader()?.try_read(py)?;
+        frame.map(|frame| Frame::to_arrow(&Bound::new(py, Frame::new(frame))?)).transpose()
+    }
+
+    /// Reads the next table as a Frame if it is there; as `try_read`.
+    fn try_read_frame(&self, py: Python<'_>) -> PyResult<Option<Frame>> {
+        Ok(self.reader()?.try_read(py)?.map(Frame::new))
+    }
+
+    /// Reads tables until `predicate` is true of one, and returns that one as a Polars DataFrame; `None` if there was
+    /// none within `timeout_ms` milliseconds.
+    #[pyo3(signature = (predicate, timeout_ms=FOREVER), text_signature = "($self, predicate, timeout_ms=-1)")]
+    fn wait_for_condition<'py>(
+        &self,
+        py: Python<'py>,
+        predicate: &Bound<'py, PyAny>,
+        timeout_ms: Milliseconds,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let reader = self.reader()?;
+        let deadline = deadline(timeout_ms.0);
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let Some(frame) = reader.read(py, left)? else { return Ok(None) };
+            let table = Form::Polars.make(py, frame)?;
+            if predicate.call1((&table,))?.is_truthy()? {
+                return Ok(Some(table));
+            }
+        }
+    }
+
+    /// As `read`, for asyncio: waits without blocking the event loop. Cancelling it loses no frame.
+    #[pyo3(signature = (timeout_ms=-1.0), text_signature = "($self, timeout_ms=-1)")]
+    fn read_async<'py>(slf: &Bound<'py, Self>, timeout_ms: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        slf.get().reader()?;
+        slf.py().import("qadataswap.aio")?.getattr("read")?.call1((slf, timeout_ms))
+    }
+
+    /// Frames as they come, waiting for each, until the stream ends.
+    fn frames(slf: &Bound<'_, Self>) -> PyResult<Frames> {
+        slf.get().reader()?;
+        Ok(Frames { handle: slf.clone().unbind(), form: Form::Frame })
+    }
+
+    /// Tables as Polars DataFrames as they come, waiting for each, until the stream ends.
+    fn __iter__(slf: &Bound<'_, Self>) -> PyResult<Frames> {
+        slf.get().reader()?;
+        Ok(Frames { handle: slf.clone().unbind(), form: Form::Polars })
+    }
+
+    fn __aiter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.get().reader()?;
+        slf.py().import("qadataswap.aio")?.getattr("tables")?.call1((slf,))
+    }
+
+    fn _waiter(&self, py: Python<'_>) -> PyResult<Waiter> {
+        let reader = self.reader()?;
+        let waiter = py.detach(|| reader.reader.lock().waiter()).map_err(raise)?;
+        Ok(Waiter(Mutex::new(waiter)))
+    }
+
+    /// Whether the ring has a living writer. Costs a system call: for those who only ever `try_*`.
+    fn has_writer(&self, py: Python<'_>) -> PyResult<bool> {
+        let reader = self.reader()?;
+        py.detach(|| reader.reader.lock().has_writer()).map_err(raise)
+    }
+
+    /// Number of readers that are attached, those that have died and not yet been noticed among them.
+    fn reader_count(&self, py: Python<'_>) -> PyResult<usize> {
+        let writer = self.writer()?;
+        Ok(py.detach(|| writer.lock().reader_count()))
+    }
+
+    /// Most bytes that a frame may take.
+    #[getter]
+    fn slot_bytes(&self, py: Python<'_>) -> PyResult<u64> {
+        let writer = self.writer()?;
+        Ok(py.detach(|| writer.lock().slot_bytes()))
+    }
+
+    /// What this handle has done so far.
+    fn get_stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        stats_dict(py, &self.stats(py))
+    }
+
+    /// Of a writer: ends the stream; readers read what is there and then see its end. Of a reader: stops reading;
+    /// frames already read stay valid. Closing twice is no error.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let closed = py.detach(|| match &self.end {
+            End::Writer(writer) => writer.lock().close(),
+            End::Reader(reader) => {
+                reader.reader.lock().close();
+                Ok(())
+            }
+        });
+        log::flush(py);
+        closed.map_err(raise)
+    }
+
+    /// The ring's name.
+    #[getter(name)]
+    fn ring_name(&self) -> &str {
+        self.name()
+    }
+
+    /// Whether this is the writing end.
+    #[getter]
+    fn is_writer(&self) -> bool {
+        matches!(self.end, End::Writer(_))
+    }
+
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_raised))]
+    fn __exit__(&self, py: Python<'_>, _raised: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.close(py)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let stats = self.stats(py);
+        match &self.end {
+            End::Writer(writer) => format!(
+                "<qadataswap.SharedDataFrame writer of '{}': {} frames, {} bytes written>",
+                writer.name(),
+                stats.writes_count,
+                stats.bytes_written
+            ),
+            End::Reader(reader) => format!(
+                "<qadataswap.SharedDataFrame reader of '{}': {} frames read, {} missed, {} to come>",
+                reader.name, stats.reads_count, stats.frames_missed, stats.lag
+            ),
+        }
+    }
+}
+
+impl SharedDataFrame {
+    fn stats(&self, py: Python<'_>) -> Stats {
+        py.detach(|| match &self.end {
+            End::Writer(writer) => writer.stats(),
+            End::Reader(reader) => reader.reader.lock().stats(),
+        })
+    }
+}
+
+/// Attaches, waiting for the ring to come into being, in slices.
+fn attach(py: Python<'_>, config: &SharedMemoryConfig, timeout: Option<Duration>) -> PyResult<Reader> {
+    let deadline = deadline(timeout);
+    loop {
+        let left = slice(deadline);
+        let config = config.clone().with_attach_timeout(left);
+        match py.detach(|| Reader::new(config)) {
+            Err(QADataSwapError::NotFound { .. }) if left == SLICE => py.check_signals()?,
+            attached => return attached.map_err(raise),
+        }
+    }
+}
+
+fn stats_dict<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    for (name, value) in [
+        ("writes_count", stats.writes_count),
+        ("bytes_written", stats.bytes_written),
+        ("rows_written", stats.rows_written),
+        ("bytes_in_place", stats.bytes_in_place),
+        ("reads_count", stats.reads_count),
+        ("bytes_read", stats.bytes_read),
+        ("rows_read", stats.rows_read),
+        ("bytes_copied", stats.bytes_copied),
+        ("frames_missed", stats.frames_missed),
+        ("wait_timeouts", stats.wait_timeouts),
+        ("full_waits", stats.full_waits),
+        ("readers_evicted", stats.readers_evicted),
+        ("frames_published", stats.frames_published),
+        ("lag", stats.lag),
+    ] {
+        dict.set_item(name, value)?;
+    }
+    Ok(dict)
+}
+
+/// The frames of a reader as they come.
+#[pyclass(frozen, module = "qadataswap._qadataswap")]
+pub(crate) struct Frames {
+    handle: Py<SharedDataFrame>,
+    form: Form,
+}
+
+#[pymethods]
+impl Frames {
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match self.handle.get().reader()?.read(py, None) {
+            Ok(frame) => frame.map(|frame| self.form.make(py, frame)).transpose(),
+            Err(error) if is_end(py, &error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether an exception says that the stream has ended as it should.
+fn is_end(py: Python<'_>, error: &PyErr) -> bool {
+    let kind = error.value(py).getattr("kind");
+    kind.is_ok_and(|kind| kind.extract::<String>().is_ok_and(|kind| kind == "EndOfStream"))
+}
+
+/// Waits for a reader's next frame without taking it.
+#[pyclass(frozen, module = "qadataswap._qadataswap")]
+pub(crate) struct Waiter(Mutex<qadataswap::Waiter>);
+
+#[pymethods]
+impl Waiter {
+    /// Whether a read would not wait, within `timeout_ms` milliseconds. Does not answer signals: for background threads.
+    fn wait(&self, py: Python<'_>, timeout_ms: Milliseconds) -> bool {
+        py.detach(|| self.0.lock().wait(timeout_ms.0))
+    }
+}

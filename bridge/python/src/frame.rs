@@ -1,0 +1,272 @@
+//! Frames on their way out: by the Arrow PyCapsule interface, straight from the slot.
+
+#![allow(unsafe_code, reason = "streams leave as C structs")]
+
+use crate::capsule::{self, ArrowArrayStream, Release};
+use crate::error::raise;
+use crate::schema::Schema;
+use pyo3::exceptions::{PyAttributeError, PyImportError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyCapsule;
+use qadataswap::ffi::{self, ArrowArray, ArrowSchema};
+use std::ffi::{CStr, c_char, c_int};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A frame: one table as it was written, lying in shared memory.
+///
+/// Any library that speaks the Arrow PyCapsule interface takes it, without a copy: `polars.DataFrame(frame)`,
+/// `pyarrow.table(frame)`, `duckdb.from_arrow(frame)`. It holds its slot until it, and every table made of it, is gone:
+/// who holds as many frames as the ring has buffers stops the writer.
+#[pyclass(frozen, module = "qadataswap", weakref)]
+pub(crate) struct Frame(Arc<ffi::Frame>);
+
+impl Frame {
+    pub(crate) fn new(frame: ffi::Frame) -> Frame {
+        Frame(Arc::new(frame))
+    }
+}
+
+#[pymethods]
+impl Frame {
+    /// The frame's number, counted from 0 over the ring's life.
+    #[getter]
+    fn sequence(&self) -> u64 {
+        self.0.sequence()
+    }
+
+    /// Number of frames that the reader missed between the previous frame and this one.
+    #[getter]
+    fn missed(&self) -> u64 {
+        self.0.missed()
+    }
+
+    /// Time since the frame was published.
+    #[getter]
+    fn age(&self) -> Duration {
+        self.0.age()
+    }
+
+    /// `time.monotonic_ns()` at publication.
+    #[getter]
+    fn published_ns(&self) -> u64 {
+        self.0.published_ns()
+    }
+
+    /// Number of rows in all batches.
+    #[getter]
+    fn num_rows(&self) -> usize {
+        self.0.num_rows()
+    }
+
+    /// Number of columns.
+    #[getter]
+    fn num_columns(&self) -> usize {
+        self.0.schema().fields().len()
+    }
+
+    /// Number of batches, as they were written.
+    #[getter]
+    fn num_batches(&self) -> usize {
+        self.0.num_batches()
+    }
+
+    /// The columns' names and types.
+    #[getter]
+    fn schema(&self) -> Schema {
+        Schema(self.0.schema().clone())
+    }
+
+    /// Address of the frame's first byte in this process.
+    #[getter]
+    fn address(&self) -> usize {
+        self.0.bytes().as_ptr() as usize
+    }
+
+    /// Number of bytes from there on that the frame takes.
+    #[getter]
+    fn nbytes(&self) -> usize {
+        self.0.bytes().len()
+    }
+
+    /// Bytes that reading this frame has copied out of the slot: 0, unless it was compressed, misaligned, or
+    /// validated on a copy.
+    #[getter]
+    fn bytes_copied(&self) -> u64 {
+        self.0.bytes_copied()
+    }
+
+    fn __len__(&self) -> usize {
+        self.0.num_rows()
+    }
+
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+        capsule::wrap_schema(py, ffi::export_schema(self.0.schema()).map_err(raise)?)
+    }
+
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        // What is requested is a wish, by the interface's rules; a frame leaves as it lies in the slot.
+        let _ = requested_schema;
+        capsule::wrap_stream(py, stream(self.0.clone()))
+    }
+
+    /// Exports a frame of one batch; a frame of several does not have this method, so that consumers that would rather
+    /// have an array take the stream.
+    #[getter]
+    fn __arrow_c_array__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let batches = slf.get().0.num_batches();
+        if batches != 1 {
+            return Err(PyAttributeError::new_err(format!(
+                "__arrow_c_array__: expected a frame of one batch, got one of {batches}; use __arrow_c_stream__"
+            )));
+        }
+        slf.getattr(intern!(slf.py(), "_export_array"))
+    }
+
+    #[pyo3(signature = (requested_schema=None))]
+    fn _export_array<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
+        let _ = requested_schema;
+        if self.0.num_batches() != 1 {
+            return Err(PyValueError::new_err("expected a frame of one batch"));
+        }
+        Ok((self.__arrow_c_schema__(py)?, capsule::wrap_array(py, self.0.export(0).array)?))
+    }
+
+    /// The table as a Polars DataFrame, its columns lying in shared memory.
+    pub(crate) fn to_polars<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        static MAKE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        make(slf, &MAKE, "polars", "DataFrame")
+    }
+
+    /// The table as a pyarrow Table, its columns lying in shared memory.
+    pub(crate) fn to_arrow<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        static MAKE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        make(slf, &MAKE, "pyarrow", "table")
+    }
+
+    /// The table as a pandas DataFrame, by way of pyarrow; pandas copies what it stores differently.
+    fn to_pandas<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Frame::to_arrow(slf)?.call_method0(intern!(slf.py(), "to_pandas"))
+    }
+
+    fn __repr__(&self) -> String {
+        let frame = &self.0;
+        let batches = match frame.num_batches() {
+            1 => String::new(),
+            many => format!(" in {many} batches"),
+        };
+        format!(
+            "<qadataswap.Frame {}: {} rows x {} columns{batches}, {} bytes>",
+            frame.sequence(),
+            frame.num_rows(),
+            frame.schema().fields().len(),
+            frame.bytes().len()
+        )
+    }
+
+    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match Frame::to_polars(slf) {
+            Ok(table) => table.call_method0("_repr_html_").map(Some),
+            Err(error) if error.is_instance_of::<PyImportError>(slf.py()) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Calls `module.function` on a frame; the module is imported when it is first asked for.
+fn make<'py>(
+    frame: &Bound<'py, Frame>,
+    cell: &PyOnceLock<Py<PyAny>>,
+    module: &str,
+    function: &str,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = frame.py();
+    let function = cell.get_or_try_init(py, || -> PyResult<Py<PyAny>> {
+        let module = py.import(module).map_err(|error| {
+            let hint = PyImportError::new_err(format!(
+                "reading tables of {module} needs {module}: pip install 'qadataswap[arrow]'; or take the frame itself with read_frame()"
+            ));
+            hint.set_cause(py, Some(error));
+            hint
+        })?;
+        Ok(module.getattr(function)?.unbind())
+    })?;
+    function.bind(py).call1((frame,))
+}
+
+/// What a stream knows.
+struct State {
+    frame: Arc<ffi::Frame>,
+    next: usize,
+}
+
+/// The batches of a frame as a stream.
+fn stream(frame: Arc<ffi::Frame>) -> ArrowArrayStream {
+    let state = Box::new(State { frame, next: 0 });
+    ArrowArrayStream {
+        get_schema: Some(get_schema),
+        get_next: Some(get_next),
+        get_last_error: Some(get_last_error),
+        release: Some(release),
+        private_data: Box::into_raw(state).cast(),
+    }
+}
+
+/// # Safety
+/// As the format has it: `stream` is one of [`stream`] that has not been released, `out` can be written.
+unsafe extern "C" fn get_schema(stream: *mut ArrowArrayStream, out: *mut ArrowSchema) -> c_int {
+    const EINVAL: c_int = 22;
+    // SAFETY: the caller's word.
+    let state = unsafe { &*(*stream).private_data.cast::<State>() };
+    match ffi::export_schema(state.frame.schema()) {
+        Ok(schema) => {
+            // SAFETY: the caller's word.
+            unsafe { out.write(schema) };
+            0
+        }
+        Err(_) => EINVAL,
+    }
+}
+
+/// # Safety
+/// As [`get_schema`].
+unsafe extern "C" fn get_next(stream: *mut ArrowArrayStream, out: *mut ArrowArray) -> c_int {
+    // SAFETY: the caller's word; a stream is used by one thread at a time.
+    let state = unsafe { &mut *(*stream).private_data.cast::<State>() };
+    let array = match state.next < state.frame.num_batches() {
+        true => state.frame.export(state.next).array,
+        false => ArrowArray::released(),
+    };
+    state.next += 1;
+    // SAFETY: the caller's word.
+    unsafe { out.write(array) };
+    0
+}
+
+/// # Safety
+/// As [`get_schema`].
+unsafe extern "C" fn get_last_error(_stream: *mut ArrowArrayStream) -> *const c_char {
+    const WHAT: &CStr = c"the frame's schema cannot be said by the C data interface";
+    WHAT.as_ptr()
+}
+
+/// # Safety
+/// As [`get_schema`]; the stream is not used any more.
+unsafe extern "C" fn release(stream: *mut ArrowArrayStream) {
+    // SAFETY: the caller's word; the state came from a box.
+    unsafe {
+        drop(Box::from_raw((*stream).private_data.cast::<State>()));
+        std::ptr::write(stream, ArrowArrayStream::released());
+    }
+}

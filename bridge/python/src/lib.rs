@@ -1,0 +1,52 @@
+//! The Python module `qadataswap._qadataswap`: what the package `qadataswap` stands on.
+//!
+//! Tables cross by the Arrow PyCapsule interface, as the structs of the Arrow C data interface. There is no logic here
+//! that a Rust user would lack; what is here is what Python needs: waits that answer Ctrl-C, and handles that threads
+//! may share.
+//!
+//! The law: no lock is taken, and nothing waits or copies tables, while this thread holds the interpreter.
+
+mod capsule;
+mod dataframe;
+mod error;
+mod frame;
+mod loan;
+mod log;
+mod options;
+mod schema;
+mod shared;
+mod table;
+
+use pyo3::prelude::*;
+
+/// The ring, as Python sees it.
+#[pymodule(gil_used = false)]
+mod _qadataswap {
+    use super::*;
+
+    #[pymodule_export]
+    use crate::dataframe::{Frames, SharedDataFrame, Waiter};
+    #[pymodule_export]
+    use crate::frame::Frame;
+    #[pymodule_export]
+    use crate::loan::{Loan, LoanColumn};
+    #[pymodule_export]
+    use crate::schema::Schema;
+
+    /// The version of the package.
+    #[pyfunction]
+    fn get_version() -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    /// Names of the kinds of errors, by their numbers.
+    #[pyfunction]
+    fn error_kinds() -> Vec<(i32, &'static str)> {
+        error::kinds()
+    }
+
+    #[pymodule_init]
+    fn init(_module: &Bound<'_, PyModule>) {
+        log::init();
+    }
+}
