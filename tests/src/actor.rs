@@ -86,7 +86,7 @@ impl Actor {
         Actor::start_by(command, role)
     }
 
-    fn start_by(mut command: Command, role: &Role) -> std::io::Result<Actor> {
+    pub(crate) fn start_by(mut command: Command, role: &Role) -> std::io::Result<Actor> {
         let role = serde_json::to_string(role).map_err(std::io::Error::other)?;
         let mut child = command
             .arg(&role)

@@ -11,6 +11,7 @@
 //! Law: where C++ is set up, a program that cannot be built fails the test; with `QADATASWAP_REQUIRE_CPP=1` also
 //! a machine where it is not.
 
+use crate::crossing::Language;
 use crate::{Actor, Role, skip};
 use nix::fcntl::{Flock, FlockArg};
 use std::ffi::{OsStr, OsString};
@@ -44,18 +45,15 @@ impl Cpp {
             }
         }
     }
+}
 
-    /// Starts an actor.
-    ///
-    /// # Panics
-    /// If it cannot be started.
-    #[must_use]
-    pub fn start(&self, role: &Role) -> Actor {
+impl Language for Cpp {
+    fn start(&self, role: &Role) -> Actor {
         Actor::start_program(self.program, role)
     }
 }
 
-fn workspace() -> &'static Path {
+pub(crate) fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package is in the workspace's folder")
 }
 

@@ -13,16 +13,20 @@
 
 pub mod actor;
 pub mod cpp;
+pub mod crossing;
 pub mod deadline;
 pub mod echo;
 pub mod frames;
 pub mod kills;
+pub mod python;
 pub mod role;
+pub mod samples;
 pub mod scene;
 
 pub use actor::Actor;
 pub use cpp::Cpp;
 pub use deadline::{PATIENCE, PROMPT, eventually};
 pub use frames::{check, in_place, table};
+pub use python::Python;
 pub use role::{Line, Role, Tally};
 pub use scene::{Ring, Scene, note, skip};

@@ -2,6 +2,7 @@
 //!
 //! `QADATASWAP_KILLS` says how many kills each test does; 60 in all unless given.
 
+use qadataswap_tests::crossing::Language as _;
 use qadataswap_tests::frames::Words;
 use qadataswap_tests::{Actor, Cpp, Role, kills, note};
 
