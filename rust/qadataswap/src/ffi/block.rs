@@ -8,6 +8,7 @@
 //! releases the children that are still its own; one that was moved away counts until it is released itself.
 
 use super::ArrowArray;
+use crate::frame::Plain;
 use arrow_buffer::Buffer;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ffi::c_void;
@@ -20,8 +21,47 @@ pub struct Exported {
     /// A struct array, to be released by whoever has it.
     pub array: ArrowArray,
     /// The length in bytes of every buffer, depth first: a node's buffers, its children, its dictionary. Valid
-    /// until the array is released.
+    /// until the array is released. Null if they are not known.
     pub lengths: *const i64,
+}
+
+impl Exported {
+    /// Releases what nobody else has yet.
+    pub(crate) fn release(mut self) {
+        if let Some(release) = self.array.release {
+            // SAFETY: a batch of ours that has not been released, and is not used any more.
+            unsafe { release(&raw mut self.array) }
+        }
+    }
+
+    /// Puts another column in the place of the one at `position`.
+    pub(crate) fn replace(&mut self, position: usize, plain: Plain) {
+        let Plain { rows, nulls, validity, offsets, data } = plain;
+        let keep = vec![validity.clone(), offsets.clone()];
+        let size = Size { nodes: 1, buffers: 3, variadic: 0 };
+        let mut builder = Builder::new(size, data.clone(), keep);
+        builder.node(rows, nulls, 0);
+        match nulls {
+            0 => builder.no_buffer(),
+            _ => builder.buffer(&validity),
+        }
+        builder.buffer(&offsets);
+        builder.buffer(&data);
+        let column = builder.finish().array;
+        assert!((position as i64) < self.array.n_children && self.array.release.is_some());
+        // SAFETY: a batch of ours that has not been released, and a column that it has, which nobody else has yet. The
+        // column is released where it lies; the one that takes its place brings its own release, which its parent
+        // calls.
+        unsafe {
+            let place = *self.array.children.add(position);
+            if let Some(release) = (*place).release {
+                release(place);
+            }
+            place.write(column);
+        }
+        // They speak of the column that was there.
+        self.lengths = null();
+    }
 }
 
 /// What a block has to hold.

@@ -1,9 +1,10 @@
 //! A frame whose batches leave as C structs.
 
 use super::block::Exported;
-use crate::frame::Parsed;
+use crate::error::{QADataSwapError, Result};
+use crate::frame::{Parsed, schema_for};
 use crate::reader::Held;
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, Schema, SchemaRef};
 use std::time::Duration;
 
 /// A frame: one table as it was written, lying in shared memory; as [`crate::Frame`], for programs that take its
@@ -48,6 +49,40 @@ impl Frame {
     #[must_use]
     pub fn export(&self, batch: usize) -> Exported {
         self.parsed.export(batch)
+    }
+
+    /// The schema that [`export_as`](Frame::export_as) serves a consumer with that asks for `wanted`: columns of string
+    /// and binary views become what it asks for, if that is the same values behind offsets; all else stays.
+    #[must_use]
+    pub fn schema_for(&self, wanted: &Schema) -> SchemaRef {
+        schema_for(self.schema(), wanted)
+    }
+
+    /// Exports a batch of `schema`, got by [`schema_for`](Frame::schema_for): what differs from the frame's own is
+    /// copied, all else lies in the slot.
+    ///
+    /// # Errors
+    /// [`Corrupt`](QADataSwapError::Corrupt) if a view leads outside its data;
+    /// [`InvalidConfig`](QADataSwapError::InvalidConfig) if there is more text than 32-bit offsets reach.
+    ///
+    /// # Panics
+    /// If there is no such batch.
+    pub fn export_as(&self, batch: usize, schema: &Schema) -> Result<Exported> {
+        let mut exported = self.parsed.export(batch);
+        for (at, (own, asked)) in self.schema().fields().iter().zip(schema.fields()).enumerate() {
+            if own.data_type() != asked.data_type() {
+                let wide = matches!(asked.data_type(), DataType::LargeUtf8 | DataType::LargeBinary);
+                match self.parsed.plain(batch, at, wide) {
+                    Ok(plain) => exported.replace(at, plain),
+                    Err(error) => {
+                        exported.release();
+                        // Not told whose frame it is: a frame outlives its reader.
+                        return Err(QADataSwapError::frame("", error));
+                    }
+                }
+            }
+        }
+        Ok(exported)
     }
 
     /// The values of the only column of the only batch, as they lie in the slot; `None` if there are more columns or

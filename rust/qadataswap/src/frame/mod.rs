@@ -18,7 +18,8 @@
 //!             tell, scan ─▶ sink  measured, then copied
 //!             template            metadata, patched                       view      nodes, buffers: the door
 //!             loan, in_place      or built in place                       arrays    the view as arrow-rs arrays,
-//!             copy, compress      every byte that moves                   export    or as C structs
+//!             copy, compress      every byte that moves                   export    or as C structs,
+//!                                                                         plain     views as plain strings
 //! ```
 //!
 //! [`Buffer`]: arrow_buffer::Buffer
@@ -37,6 +38,7 @@ mod in_place;
 mod ipc_schema;
 mod loan;
 mod message;
+mod plain;
 mod plan;
 mod scan;
 mod sink;
@@ -59,6 +61,7 @@ pub(crate) use encode::{Encoder, Measured};
 pub(crate) use export::Parsed;
 pub(crate) use in_place::{Around, Body};
 pub(crate) use loan::LoanPlan;
+pub(crate) use plain::{Plain, schema_for};
 pub(crate) use plan::{Kind, Shape};
 pub(crate) use scan::{Nulls, VIEW};
 

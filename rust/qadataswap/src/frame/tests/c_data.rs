@@ -307,3 +307,32 @@ fn an_array_whose_child_was_moved_away_is_refused() {
     assert!(matches!(error, Err(FrameError::Invalid(_))), "{error:?}");
     child.release = release;
 }
+
+#[test]
+fn views_leave_behind_offsets_for_whoever_asks() {
+    let texts = [Some("short"), None, Some("a text that is longer than a view holds"), Some("")];
+    let views: ArrayRef = Arc::new(arrow_array::StringViewArray::from(texts.to_vec()));
+    let numbers: ArrayRef = Arc::new(Int32Array::from(vec![1, 2, 3, 4]));
+    let batch = RecordBatch::try_from_iter_with_nullable([("s", views, true), ("n", numbers.clone(), true)]);
+    let frame = frame_of(&batch.expect("two columns"));
+    let parsed = Decoder::new(Validation::Form).decode_views(&frame, 1).expect("a frame of ours");
+    for asked in [DataType::Utf8, DataType::LargeUtf8] {
+        let wanted =
+            Schema::new(vec![Field::new("s", asked.clone(), true), Field::new("n", DataType::Utf8, true)]);
+        let schema = super::super::schema_for(parsed.schema(), &wanted);
+        assert_eq!(schema.field(0).data_type(), &asked);
+        assert_eq!(schema.field(1).data_type(), &DataType::Int32, "only views are written out");
+        let mut exported = parsed.export(0);
+        exported.replace(0, parsed.plain(0, 0, asked == DataType::LargeUtf8).expect("well-formed"));
+        let batch = imported(exported, &schema);
+        let expected: ArrayRef = match asked {
+            DataType::Utf8 => Arc::new(StringArray::from(texts.to_vec())),
+            _ => Arc::new(arrow_array::LargeStringArray::from(texts.to_vec())),
+        };
+        assert_eq!(batch.column(0), &expected);
+        assert_eq!(batch.column(1), &numbers);
+    }
+    assert!(parsed.plain(0, 1, false).is_err(), "no views");
+    drop(parsed);
+    assert_eq!(frame.strong_count(), 1, "everything was released");
+}
