@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code, reason = "streams leave as C structs")]
 
-use crate::capsule::{self, ArrowArrayStream, Release};
+use crate::capsule::{self, ArrowArrayStream, Owned, Release};
 use crate::error::raise;
 use crate::schema::Schema;
 use pyo3::exceptions::{PyAttributeError, PyImportError, PyValueError};
@@ -10,8 +10,10 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyCapsule;
+use qadataswap::QADataSwapError;
+use qadataswap::arrow_schema::SchemaRef;
 use qadataswap::ffi::{self, ArrowArray, ArrowSchema};
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CString, c_char, c_int};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +28,20 @@ pub(crate) struct Frame(Arc<ffi::Frame>);
 impl Frame {
     pub(crate) fn new(frame: ffi::Frame) -> Frame {
         Frame(Arc::new(frame))
+    }
+}
+
+impl Frame {
+    /// The schema by which the frame leaves. What is requested is a wish, by the interface's rules: string and binary
+    /// views are written out for consumers that ask for plain ones, all else leaves as it lies in the slot.
+    fn schema_for(&self, requested: Option<&Bound<'_, PyAny>>) -> PyResult<SchemaRef> {
+        let Some(requested) = requested.filter(|requested| !requested.is_none()) else {
+            return Ok(self.0.schema().clone());
+        };
+        let requested = capsule::unwrap_schema(requested)?;
+        // SAFETY: a capsule of this name holds a valid schema, by the interface's rules.
+        let wanted = unsafe { ffi::import_schema(&requested.0) }.map_err(raise)?;
+        Ok(self.0.schema_for(&wanted))
     }
 }
 
@@ -112,9 +128,8 @@ impl Frame {
         py: Python<'py>,
         requested_schema: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        // What is requested is a wish, by the interface's rules; a frame leaves as it lies in the slot.
-        let _ = requested_schema;
-        capsule::wrap_stream(py, stream(self.0.clone()))
+        let schema = self.schema_for(requested_schema)?;
+        capsule::wrap_stream(py, stream(self.0.clone(), schema))
     }
 
     /// Exports a frame of one batch; a frame of several does not have this method, so that consumers that would rather
@@ -136,11 +151,15 @@ impl Frame {
         py: Python<'py>,
         requested_schema: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
-        let _ = requested_schema;
         if self.0.num_batches() != 1 {
             return Err(PyValueError::new_err("expected a frame of one batch"));
         }
-        Ok((self.__arrow_c_schema__(py)?, capsule::wrap_array(py, self.0.export(0).array)?))
+        let schema = self.schema_for(requested_schema)?;
+        let array = py.detach(|| self.0.export_as(0, &schema).map(|exported| Owned(exported.array)));
+        let mut array = array.map_err(raise)?;
+        let schema = capsule::wrap_schema(py, ffi::export_schema(&schema).map_err(raise)?)?;
+        let array = std::mem::replace(&mut array.0, ArrowArray::released());
+        Ok((schema, capsule::wrap_array(py, array)?))
     }
 
     /// The table as a Polars DataFrame, its columns lying in shared memory.
@@ -208,12 +227,24 @@ fn make<'py>(
 /// What a stream knows.
 struct State {
     frame: Arc<ffi::Frame>,
+    schema: SchemaRef,
     next: usize,
+    /// Why the last call failed.
+    error: CString,
+}
+
+impl State {
+    /// Keeps an error for whoever asks; returns its number.
+    fn failed(&mut self, error: &QADataSwapError) -> c_int {
+        const EINVAL: c_int = 22;
+        self.error = CString::new(error.to_string().replace('\0', "")).unwrap_or_default();
+        EINVAL
+    }
 }
 
 /// The batches of a frame as a stream.
-fn stream(frame: Arc<ffi::Frame>) -> ArrowArrayStream {
-    let state = Box::new(State { frame, next: 0 });
+fn stream(frame: Arc<ffi::Frame>, schema: SchemaRef) -> ArrowArrayStream {
+    let state = Box::new(State { frame, schema, next: 0, error: CString::default() });
     ArrowArrayStream {
         get_schema: Some(get_schema),
         get_next: Some(get_next),
@@ -226,16 +257,15 @@ fn stream(frame: Arc<ffi::Frame>) -> ArrowArrayStream {
 /// # Safety
 /// As the format has it: `stream` is one of [`stream`] that has not been released, `out` can be written.
 unsafe extern "C" fn get_schema(stream: *mut ArrowArrayStream, out: *mut ArrowSchema) -> c_int {
-    const EINVAL: c_int = 22;
-    // SAFETY: the caller's word.
-    let state = unsafe { &*(*stream).private_data.cast::<State>() };
-    match ffi::export_schema(state.frame.schema()) {
+    // SAFETY: the caller's word; a stream is used by one thread at a time.
+    let state = unsafe { &mut *(*stream).private_data.cast::<State>() };
+    match ffi::export_schema(&state.schema) {
         Ok(schema) => {
             // SAFETY: the caller's word.
             unsafe { out.write(schema) };
             0
         }
-        Err(_) => EINVAL,
+        Err(error) => state.failed(&error),
     }
 }
 
@@ -245,7 +275,10 @@ unsafe extern "C" fn get_next(stream: *mut ArrowArrayStream, out: *mut ArrowArra
     // SAFETY: the caller's word; a stream is used by one thread at a time.
     let state = unsafe { &mut *(*stream).private_data.cast::<State>() };
     let array = match state.next < state.frame.num_batches() {
-        true => state.frame.export(state.next).array,
+        true => match state.frame.export_as(state.next, &state.schema) {
+            Ok(exported) => exported.array,
+            Err(error) => return state.failed(&error),
+        },
         false => ArrowArray::released(),
     };
     state.next += 1;
@@ -256,9 +289,10 @@ unsafe extern "C" fn get_next(stream: *mut ArrowArrayStream, out: *mut ArrowArra
 
 /// # Safety
 /// As [`get_schema`].
-unsafe extern "C" fn get_last_error(_stream: *mut ArrowArrayStream) -> *const c_char {
-    const WHAT: &CStr = c"the frame's schema cannot be said by the C data interface";
-    WHAT.as_ptr()
+unsafe extern "C" fn get_last_error(stream: *mut ArrowArrayStream) -> *const c_char {
+    // SAFETY: the caller's word.
+    let state = unsafe { &*(*stream).private_data.cast::<State>() };
+    state.error.as_ptr()
 }
 
 /// # Safety

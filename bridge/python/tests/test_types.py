@@ -150,3 +150,22 @@ def test_compressed_frames_come_back_and_say_that_they_were_copied(ring):
                 frame = reader.read_frame(0)
                 assert_frame_equal(frame.to_polars(), table)
                 assert frame.bytes_copied > 0
+
+
+def test_a_consumer_that_cannot_take_views_gets_the_strings_it_asks_for(ring):
+    texts = ["short", None, "a text that is longer than a view holds inline", ""]
+    with qadataswap.create_writer(ring, 2, size_mb=1) as writer, qadataswap.create_reader(ring) as reader:
+        writer.write(pl.DataFrame({"s": texts, "n": [1, 2, 3, 4]}))
+        frame = reader.read_frame(1000)
+        assert frame.to_arrow().schema.field("s").type == pa.string_view()
+        for asked in (pa.string(), pa.large_string()):
+            schema = pa.schema([("s", asked), ("n", pa.int64())])
+            streamed = pa.RecordBatchReader.from_stream(frame, schema=schema).read_all()
+            exported = pa.record_batch(frame, schema=schema)
+            for table in (streamed, exported):
+                table.validate(full=True)
+                assert table.schema.field("s").type == asked
+                assert table.column("s").to_pylist() == texts
+        # All else still lies in the slot.
+        address = streamed.column("n").chunk(0).buffers()[1].address
+        assert frame.address <= address < frame.address + frame.nbytes
