@@ -49,10 +49,11 @@ class SharedDataStream {
     ARROW_ASSIGN_OR_RAISE(SharedDataFrame frames, SharedDataFrame::CreateWriter(name, options));
     return SharedDataStream(std::move(frames));
   }
-  /// As SharedDataFrame::CreateWriter.
+  /// As SharedDataFrame::CreateWriter, but that a write waits for its readers for as long as it takes, unless the options
+  /// say otherwise.
   static arrow::Result<SharedDataStream> CreateWriter(const std::string& name,
                                                       uint64_t bytes = WriterOptions().size_bytes,
-                                                      WriterOptions options = {}) {
+                                                      WriterOptions options = Patient()) {
     ARROW_ASSIGN_OR_RAISE(SharedDataFrame frames, SharedDataFrame::CreateWriter(name, bytes, std::move(options)));
     return SharedDataStream(std::move(frames));
   }
@@ -122,6 +123,12 @@ class SharedDataStream {
   friend class ReadIterator<SharedDataStream, arrow::RecordBatch>;
 
   explicit SharedDataStream(SharedDataFrame frames) : frames_(std::move(frames)) {}
+
+  static WriterOptions Patient() {
+    WriterOptions options;
+    options.write_timeout = kForever;
+    return options;
+  }
 
   /// For the range of chunks.
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Next() { return ReadChunk(); }
