@@ -150,7 +150,7 @@ class LentRing(Ring):
     name = "QADataSwap: loan, from commit"
 
     def prepare(self, frame: pl.DataFrame) -> None:
-        self.loan = self.writer.loan(frame.clear(), frame.height)
+        self.loan = self.writer.loan(dict(frame.schema), frame.height)
         for column in frame.get_columns():
             if column.dtype == pl.String:
                 self.loan.set_texts(column.name, column)
@@ -222,7 +222,7 @@ class File(Way):
 
     def receive(self, pipe: Connection) -> pl.DataFrame:
         pipe.recv_bytes()
-        return pl.read_ipc(f"/dev/shm/{self.label}", memory_map=True)
+        return pl.from_arrow(pa.ipc.open_file(pa.memory_map(f"/dev/shm/{self.label}")).read_all())
 
     def close(self) -> None:
         with contextlib.suppress(FileNotFoundError):
@@ -460,8 +460,10 @@ class Pair:
         return arrived - started, seen
 
     def end(self) -> None:
-        self.pipe.send("end")
-        self.process.join()
+        with contextlib.suppress(BrokenPipeError):
+            self.pipe.send("end")
+        self.process.join(10)
+        self.process.kill()
         self.way.close()
 
 
