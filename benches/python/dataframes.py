@@ -117,7 +117,10 @@ class Ring(Way):
     def open_sender(self, frame: pl.DataFrame) -> None:
         import qadataswap
 
-        slot = frame.estimated_size() * 5 // 4 + (1 << 20)
+        # A loan has room for a bit of validity per row, whether there are nulls or not.
+        texts = [column.str.len_bytes().sum() or 0 for column in frame.get_columns() if column.dtype == pl.String]
+        self.var_bytes = max(texts, default=0)
+        slot = ipc_bytes(frame)[1] * 9 // 8 + len(texts) * self.var_bytes + (1 << 20)
         self.writer = qadataswap.create_writer(self.label, 2, slot_bytes=slot, prefault=True)
 
     def open_receiver(self) -> None:
@@ -150,7 +153,7 @@ class LentRing(Ring):
     name = "QADataSwap: loan, from commit"
 
     def prepare(self, frame: pl.DataFrame) -> None:
-        self.loan = self.writer.loan(dict(frame.schema), frame.height)
+        self.loan = self.writer.loan(dict(frame.schema), frame.height, self.var_bytes)
         for column in frame.get_columns():
             if column.dtype == pl.String:
                 self.loan.set_texts(column.name, column)
@@ -477,7 +480,11 @@ def measure(name: str, rounds: int) -> dict[str, list[int]]:
             stack.callback(pair.end)
             _, seen = pair.pass_on(frame, "check")
             if kind is not Floor and seen != expected:
-                raise SystemExit(f"{kind.name} brought another frame in case {name}: {seen} instead of {expected}")
+                # NumPy's arrays have no nulls: such a way is no way for this frame.
+                if issubclass(kind, Ring):
+                    raise SystemExit(f"{kind.name} brought another frame in case {name}: {seen} instead of {expected}")
+                print(f"{kind.name} brings another frame in case {name}, and is left out")
+                continue
             pairs.append(pair)
         taken: dict[str, list[int]] = {pair.way.name: [] for pair in pairs}
         for _ in range(rounds):
@@ -498,6 +505,7 @@ def main() -> None:
     print(f"{model}, {os.cpu_count()} cores, {datetime.date.today()}, commit {commit.stdout.strip()}; Python "
           f"{platform.python_version()}, Polars {pl.__version__}, pyarrow {pa.__version__}")
     print("milliseconds from one process to the other, median (99th percentile), and the median as a multiple of the floor\n")
+    before = set(os.listdir("/dev/shm"))
     for name in options.cases:
         rounds = {"B": options.rounds * 20, "C": max(options.rounds // 3, 3)}.get(name, options.rounds)
         taken = measure(name, rounds)
@@ -508,6 +516,9 @@ def main() -> None:
             median, tail = statistics.median(times), times[min(len(times) - 1, len(times) * 99 // 100)]
             print(f"| {way} | {median / 1e6:.3f} | {tail / 1e6:.3f} | {median / floor:.2f} |")
         print(flush=True)
+    for left in set(os.listdir("/dev/shm")) - before:
+        if left.startswith("iox2_"):  # of iceoryx2, which keeps it for its next user
+            os.unlink(f"/dev/shm/{left}")
 
 
 if __name__ == "__main__":
