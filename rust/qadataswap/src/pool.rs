@@ -347,3 +347,21 @@ impl std::fmt::Debug for Pool {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Kept;
+
+    #[test]
+    fn whoever_lets_go_of_a_kept_slot_is_told_once_that_the_writer_waits() {
+        let kept = Kept::none(70);
+        kept.keep(3);
+        kept.keep(69);
+        assert!(!kept.let_go(3), "nobody waits");
+        kept.want();
+        assert!(!kept.let_go(3), "it was not kept any more");
+        assert!(kept.let_go(69) && !kept.has(69));
+        kept.keep(69);
+        assert!(!kept.let_go(69), "told already");
+    }
+}

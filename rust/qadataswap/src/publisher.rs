@@ -73,7 +73,7 @@ impl Kept {
     }
 
     /// The writer is about to wait.
-    fn want(&self) {
+    pub(crate) fn want(&self) {
         self.wanted.store(1, Ordering::SeqCst);
     }
 

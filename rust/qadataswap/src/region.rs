@@ -13,7 +13,7 @@ use crate::wait;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
 /// How long to wait for somebody who is joining or leaving.
@@ -101,7 +101,11 @@ impl Region {
             return false;
         }
         // Whoever holds the gate is about to do the same, or to become the heir.
-        let Ok(_alone) = self.threads.try_lock() else { return false };
+        let _alone = match self.threads.try_lock() {
+            Ok(alone) => alone,
+            Err(TryLockError::Poisoned(alone)) => alone.into_inner(),
+            Err(TryLockError::WouldBlock) => return false,
+        };
         let Ok(true) = self.lock.try_lock(Byte::Gate) else { return false };
         let orphaned = self.repair_under_gate();
         self.lock.unlock(Byte::Gate);
