@@ -58,7 +58,7 @@ int main(int argc, char** argv) {
   auto reader = qadataswap::Reader::Open(ring, options);
   if (!reader) return Fail(reader.error());
 
-  // Found once; a frame then costs a few nanoseconds for each.
+  // Found by name once, not for each frame.
   qadataswap::ColumnRef<int64_t> time("time"), volume("volume");
   qadataswap::ColumnRef<std::string_view> symbol("symbol");
   qadataswap::ColumnRef<double> price("price");

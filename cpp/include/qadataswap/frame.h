@@ -3,7 +3,7 @@
 ///
 /// \code
 /// qadataswap::ColumnRef<double> price("price");        // once
-/// auto column = price.In(*frame);                      // a few nanoseconds for each frame
+/// auto column = price.In(*frame);                      // found by name once, not for each frame
 /// if (!column) return Complain(column.error());        // no such column, or not of doubles
 /// for (double value : *column) sum += value;
 /// \endcode
