@@ -251,16 +251,14 @@ pub(crate) unsafe fn commit_loan(loan: *mut Loan, rows: usize, sequence: &mut u6
     status(|| {
         // SAFETY: the caller's word.
         let mut ended = *unsafe { unboxed(loan) };
+        let writer = ended.writer.clone();
+        // Before the loan, so that it is dropped after it, also when something fails: that gives its slot back.
+        let _alone = writer.lock();
         let mut loan = ended.loan.take().expect("there until the loan ends");
-        // Also while it is dropped because something fails: that gives its slot back.
-        let _alone = ended.writer.lock();
         for (at, LoanColumn(column)) in
             ended.columns.iter().enumerate().filter_map(|(at, column)| Some((at, column.as_deref()?)))
         {
-            if let Err(error) = loan.declare(at, column.has_nulls != 0, column.data_used) {
-                drop(loan);
-                return Err(error);
-            }
+            loan.declare(at, column.has_nulls != 0, column.data_used)?;
         }
         *sequence = loan.commit(rows)?;
         Ok(())

@@ -114,13 +114,15 @@ impl Loan {
     fn end(&self, py: Python<'_>, rows: Option<usize>) -> PyResult<Option<u64>> {
         self.forbid_writing(py)?;
         let ended = py.detach(|| {
-            let Some(Lent { mut loan, columns }) = self.lent.lock().take() else {
+            let lent = self.lent.lock().take();
+            // Before the loan, so that it is dropped after it: what is not committed goes back to the writer.
+            let _locked = self.cell.lock();
+            let Some(Lent { mut loan, columns }) = lent else {
                 return match rows {
                     Some(_) => Err(invalid(self.cell.name(), "the loan has ended; take another one")),
                     None => Ok(None),
                 };
             };
-            let _locked = self.cell.lock();
             let Some(rows) = rows else { return Ok(None) };
             for (at, column) in columns.iter().enumerate() {
                 if let Some(column) = column {
