@@ -141,6 +141,12 @@ typedef enum qads_compression {
   QADS_COMPRESSION_ZSTD = 2  /**< Zstandard, at `compression_level`. */
 } qads_compression;
 
+/** In an option: as the environment or `qadataswap.yaml` have it, or else the default that is named beside the option.
+ *  The value of every option that has a place there, until it is changed. */
+#define QADS_AS_CONFIGURED (-1)
+/** The same for a time, where negative numbers are for ever. */
+#define QADS_TIME_AS_CONFIGURED INT64_MIN
+
 /** How a ring is made. Set the defaults by qads_writer_options_init(), then change what is to be changed. */
 typedef struct qads_writer_options {
   size_t struct_size;             /**< Of this struct; set by the initialiser. */
@@ -151,7 +157,7 @@ typedef struct qads_writer_options {
   int64_t write_timeout_ns;       /**< How long a write waits when the ring is full; 5 s; negative: for ever. */
   int64_t spin_ns;                /**< How long a wait spins at first; 10 µs; INT64_MAX: for ever. */
   int64_t yield_ns;               /**< How long it then yields its core before it sleeps; 30 µs. */
-  const char* directory;          /**< The folder of the rings; null: /dev/shm. */
+  const char* directory;          /**< The folder of the rings; null: as configured, or else /dev/shm. */
   const uint32_t* trusted_owners; /**< Users besides one's own and root whose regions are accepted. */
   size_t trusted_owner_count;     /**< How many. */
   int64_t owner;                  /**< User the region is given to; -1: nobody. */
@@ -160,7 +166,9 @@ typedef struct qads_writer_options {
   int32_t when_full;              /**< A qads_when_full; block. */
   int32_t compression;            /**< A qads_compression; none. */
   int32_t compression_level;      /**< For ZSTD, 1 to 22; 3. */
-  int32_t prefault;               /**< Non-zero: reserve all memory at creation; 0. */
+  int32_t prefault;               /**< 1: reserve all memory at creation; 0. */
+  int32_t retry_count;            /**< How many times more a writer waits that has waited in vain; 0. */
+  const char* config_file;        /**< A file to take the place of `qadataswap.yaml`; null: none does. */
 } qads_writer_options;
 
 /** The writing end of a ring: there is one at a time. */
@@ -276,12 +284,13 @@ typedef struct qads_reader_options {
   int64_t attach_timeout_ns;      /**< How long to wait for the ring to come into being; 0; negative: for ever. */
   int64_t spin_ns;                /**< How long a wait spins at first; 10 µs; INT64_MAX: for ever. */
   int64_t yield_ns;               /**< How long it then yields its core before it sleeps; 30 µs. */
-  const char* directory;          /**< The folder of the rings; null: /dev/shm. */
+  const char* directory;          /**< The folder of the rings; null: as configured, or else /dev/shm. */
   const uint32_t* trusted_owners; /**< Users besides one's own and root whose regions are accepted. */
   size_t trusted_owner_count;     /**< How many. */
   int32_t policy;                 /**< A qads_policy; lossless. */
   int32_t start;                  /**< A qads_start; oldest. */
   int32_t validation;             /**< A qads_validation; form. */
+  const char* config_file;        /**< A file to take the place of `qadataswap.yaml`; null: none does. */
 } qads_reader_options;
 
 /** The reading end of a ring. */

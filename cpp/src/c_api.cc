@@ -86,6 +86,9 @@ Options Given(const Options* options, void (*init)(Options*)) {
   return given;
 }
 
+template <typename Number>
+constexpr Number kAsConfigured = static_cast<Number>(QADS_AS_CONFIGURED);
+
 template <typename Options>
 rust::Slice<const uint32_t> Owners(const Options& options) {
   if (options.trusted_owners == nullptr) return {};
@@ -292,11 +295,11 @@ void qads_schema_free(qads_schema* schema) {
 void qads_writer_options_init(qads_writer_options* options) {
   if (options == nullptr) return;
   *options = qads_writer_options{sizeof(qads_writer_options),
-                                 /*size_bytes=*/100u << 20,
+                                 /*size_bytes=*/kAsConfigured<uint64_t>,
                                  /*slot_bytes=*/0,
-                                 /*buffer_count=*/3,
-                                 /*max_readers=*/64,
-                                 /*write_timeout_ns=*/5'000'000'000,
+                                 /*buffer_count=*/kAsConfigured<size_t>,
+                                 /*max_readers=*/kAsConfigured<size_t>,
+                                 /*write_timeout_ns=*/QADS_TIME_AS_CONFIGURED,
                                  /*spin_ns=*/10'000,
                                  /*yield_ns=*/30'000,
                                  /*directory=*/nullptr,
@@ -305,10 +308,12 @@ void qads_writer_options_init(qads_writer_options* options) {
                                  /*owner=*/-1,
                                  /*group=*/-1,
                                  /*mode=*/0600,
-                                 /*when_full=*/QADS_WHEN_FULL_BLOCK,
-                                 /*compression=*/QADS_COMPRESSION_NONE,
+                                 /*when_full=*/QADS_AS_CONFIGURED,
+                                 /*compression=*/QADS_AS_CONFIGURED,
                                  /*compression_level=*/3,
-                                 /*prefault=*/0};
+                                 /*prefault=*/QADS_AS_CONFIGURED,
+                                 /*retry_count=*/QADS_AS_CONFIGURED,
+                                 /*config_file=*/nullptr};
 }
 
 int qads_writer_open(const char* name, const qads_writer_options* options, qads_writer** out) {
@@ -331,7 +336,9 @@ int qads_writer_open(const char* name, const qads_writer_options* options, qads_
                                        given.when_full,
                                        given.compression,
                                        given.compression_level,
-                                       given.prefault != 0};
+                                       given.prefault,
+                                       given.retry_count,
+                                       Bytes(Text(given.config_file))};
   return Handed(bridge::open_writer(crossing), out);
 }
 
@@ -455,7 +462,7 @@ int qads_pool_owns(const qads_pool* pool, const void* memory) {
 void qads_reader_options_init(qads_reader_options* options) {
   if (options == nullptr) return;
   *options = qads_reader_options{sizeof(qads_reader_options),
-                                 /*attach_timeout_ns=*/0,
+                                 /*attach_timeout_ns=*/QADS_TIME_AS_CONFIGURED,
                                  /*spin_ns=*/10'000,
                                  /*yield_ns=*/30'000,
                                  /*directory=*/nullptr,
@@ -463,7 +470,8 @@ void qads_reader_options_init(qads_reader_options* options) {
                                  /*trusted_owner_count=*/0,
                                  /*policy=*/QADS_POLICY_LOSSLESS,
                                  /*start=*/QADS_START_OLDEST,
-                                 /*validation=*/QADS_VALIDATION_FORM};
+                                 /*validation=*/QADS_VALIDATION_FORM,
+                                 /*config_file=*/nullptr};
 }
 
 int qads_reader_open(const char* name, const qads_reader_options* options, qads_reader** out) {
@@ -472,7 +480,8 @@ int qads_reader_open(const char* name, const qads_reader_options* options, qads_
   const auto given = Given(options, qads_reader_options_init);
   const bridge::ReaderOptions crossing{Bytes(name),        Bytes(Text(given.directory)), Owners(given),
                                        given.attach_timeout_ns, given.spin_ns,           given.yield_ns,
-                                       given.policy,       given.start,                  given.validation};
+                                       given.policy,       given.start,                  given.validation,
+                                       Bytes(Text(given.config_file))};
   return Handed(bridge::open_reader(crossing), out);
 }
 

@@ -8,7 +8,9 @@
 
 #include <array>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -487,6 +489,50 @@ TEST_F(Ring, RingWithoutBuffersIsRefused) {
   WriterOptions options;
   options.buffer_count = 0;
   EXPECT_KIND(kInvalidConfig, Writer::Open(NewName(), options));
+}
+
+/// A file with this text, gone with it.
+class ConfigFile {
+ public:
+  explicit ConfigFile(const std::string& text) : path_("/dev/shm/cxx-test-" + std::to_string(getpid()) + ".yaml") {
+    std::ofstream(path_) << text;
+  }
+  ~ConfigFile() { std::remove(path_.c_str()); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+TEST_F(Ring, OptionsThatAreNotSetAreAsConfigured) {
+  const ConfigFile file("memory: {max_readers: 1}\nsync: {when_full: fail}\n");
+  WriterOptions options;
+  options.config_file = file.path();
+  options.buffer_count = 2;
+  Open(options);
+  EXPECT_KIND(kTooManyReaders, Reader::Open(name_));
+  for (int i = 0; i < 2; ++i) WriteTick(i, "A", 1);
+  EXPECT_KIND(kRingFull, writer_->Loan(Ticks(), 1));
+}
+
+TEST_F(Ring, OptionsThatAreSetGoBeforeTheConfiguredOnes) {
+  const ConfigFile file("memory: {max_readers: 1}\n");
+  WriterOptions options;
+  options.config_file = file.path();
+  options.max_readers = 2;
+  Open(options);
+  EXPECT_TRUE(Reader::Open(name_).has_value());
+}
+
+TEST_F(Ring, ConfigurationThatIsNotUnderstoodSaysWhere) {
+  const ConfigFile file("memory:\n  max_reader: 1\n");
+  WriterOptions options;
+  options.config_file = file.path();
+  auto writer = Writer::Open(NewName(), options);
+  EXPECT_KIND(kInvalidConfig, writer);
+  EXPECT_NE(writer.error().message.find(".yaml:2: unknown key 'memory.max_reader'; did you mean 'memory.max_readers'?"),
+            std::string::npos)
+      << writer.error().message;
 }
 
 TEST_F(Ring, ReadersBeyondTheirNumberAreRefused) {

@@ -67,7 +67,9 @@ mod bridge {
         when_full: i32,
         compression: i32,
         compression_level: i32,
-        prefault: bool,
+        prefault: i32,
+        retry_count: i32,
+        config_file: &'a [u8],
     }
 
     /// How a ring is read; as `SharedMemoryConfig`.
@@ -81,6 +83,7 @@ mod bridge {
         policy: i32,
         start: i32,
         validation: i32,
+        config_file: &'a [u8],
     }
 
     /// What a handle has done; as `qadataswap::Stats`.

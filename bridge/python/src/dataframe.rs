@@ -4,7 +4,7 @@ use crate::error::raise;
 use crate::frame::Frame;
 use crate::loan::Loan;
 use crate::log;
-use crate::options::{Common, Milliseconds, ReaderOptions, Wait, WriterOptions};
+use crate::options::{Common, Milliseconds, Patience, ReaderOptions, Wait, WriterOptions};
 use crate::schema::schema_of;
 use crate::shared::{SLICE, WriterCell, deadline, slice};
 use crate::table::Source;
@@ -44,8 +44,7 @@ struct ReaderCell {
 
 /// A timeout for ever, as a default.
 const FOREVER: Milliseconds = Milliseconds(None);
-const FIVE_SECONDS: Milliseconds = Milliseconds(Some(Duration::from_secs(5)));
-const NOT_AT_ALL: Milliseconds = Milliseconds(Some(Duration::ZERO));
+const AS_CONFIGURED: Patience = Patience(None);
 
 impl SharedDataFrame {
     fn name(&self) -> &str {
@@ -138,39 +137,46 @@ impl Form {
 #[pymethods]
 impl SharedDataFrame {
     /// Creates a ring, or takes over one whose writer is gone.
+    ///
+    /// What is not given is as the environment or `qadataswap.yaml` (or `config_file`) have it, or else the default:
+    /// 100 MiB in 3 buffers, 64 readers, `when_full="block"` for 5,000 ms without a second try, no compression.
+    /// `write_timeout_ms` of None or below zero is for ever.
     #[staticmethod]
-    #[pyo3(signature = (name, size_mb=100.0, buffer_count=3, *, slot_bytes=None, max_readers=64, when_full="block",
-        write_timeout_ms=FIVE_SECONDS, compression=None, compression_level=3, prefault=false, mode=0o600, owner=None,
-        group=None, trusted_owners=vec![], directory=None, wait=None),
-        text_signature = "(name, size_mb=100, buffer_count=3, *, slot_bytes=None, max_readers=64, when_full='block', write_timeout_ms=5000, compression=None, compression_level=3, prefault=False, mode=0o600, owner=None, group=None, trusted_owners=(), directory=None, wait='balanced')")]
+    #[pyo3(signature = (name, size_mb=None, buffer_count=None, *, slot_bytes=None, max_readers=None, when_full=None,
+        write_timeout_ms=AS_CONFIGURED, retry_count=None, compression=None, compression_level=3, prefault=None,
+        mode=0o600, owner=None, group=None, trusted_owners=vec![], directory=None, wait=None, config_file=None),
+        text_signature = "(name, size_mb=None, buffer_count=None, *, slot_bytes=None, max_readers=None, when_full=None, write_timeout_ms=..., retry_count=None, compression=None, compression_level=3, prefault=None, mode=0o600, owner=None, group=None, trusted_owners=(), directory=None, wait='balanced', config_file=None)")]
     #[expect(clippy::too_many_arguments, reason = "the keywords of the call")]
     fn create_writer(
         py: Python<'_>,
         name: String,
-        size_mb: f64,
-        buffer_count: usize,
+        size_mb: Option<f64>,
+        buffer_count: Option<usize>,
         slot_bytes: Option<u64>,
-        max_readers: usize,
-        when_full: &str,
-        write_timeout_ms: Milliseconds,
+        max_readers: Option<usize>,
+        when_full: Option<String>,
+        write_timeout_ms: Patience,
+        retry_count: Option<u32>,
         compression: Option<String>,
         compression_level: i32,
-        prefault: bool,
+        prefault: Option<bool>,
         mode: u32,
         owner: Option<u32>,
         group: Option<u32>,
         trusted_owners: Vec<u32>,
         directory: Option<PathBuf>,
         wait: Option<Wait>,
+        config_file: Option<PathBuf>,
     ) -> PyResult<SharedDataFrame> {
         let options = WriterOptions {
-            common: Common { name, directory, trusted_owners, wait },
+            common: Common { name, directory, trusted_owners, wait, config_file },
             buffer_count,
             size_mb,
             slot_bytes,
             max_readers,
-            when_full: when_full.to_owned(),
+            when_full,
             write_timeout: write_timeout_ms,
+            retry_count,
             compression,
             compression_level,
             prefault,
@@ -178,17 +184,19 @@ impl SharedDataFrame {
             owner,
             group,
         };
-        let (config, when_full) = options.config().map_err(raise)?;
-        let cell = py.detach(|| WriterCell::new(config, when_full)).map_err(raise)?;
+        let config = options.config().map_err(raise)?;
+        let cell = py.detach(|| WriterCell::new(config)).map_err(raise)?;
         log::flush(py);
         Ok(SharedDataFrame { end: End::Writer(cell) })
     }
 
     /// Attaches to a ring.
+    ///
+    /// `attach_timeout_ms` is how long to wait for the ring to come into being; not at all unless given, or configured.
     #[staticmethod]
-    #[pyo3(signature = (name, *, policy="lossless", start="oldest", validation="form", attach_timeout_ms=NOT_AT_ALL,
-        trusted_owners=vec![], directory=None, wait=None),
-        text_signature = "(name, *, policy='lossless', start='oldest', validation='form', attach_timeout_ms=0, trusted_owners=(), directory=None, wait='balanced')")]
+    #[pyo3(signature = (name, *, policy="lossless", start="oldest", validation="form",
+        attach_timeout_ms=AS_CONFIGURED, trusted_owners=vec![], directory=None, wait=None, config_file=None),
+        text_signature = "(name, *, policy='lossless', start='oldest', validation='form', attach_timeout_ms=..., trusted_owners=(), directory=None, wait='balanced', config_file=None)")]
     #[expect(clippy::too_many_arguments, reason = "the keywords of the call")]
     fn create_reader(
         py: Python<'_>,
@@ -196,19 +204,21 @@ impl SharedDataFrame {
         policy: &str,
         start: &str,
         validation: &str,
-        attach_timeout_ms: Milliseconds,
+        attach_timeout_ms: Patience,
         trusted_owners: Vec<u32>,
         directory: Option<PathBuf>,
         wait: Option<Wait>,
+        config_file: Option<PathBuf>,
     ) -> PyResult<SharedDataFrame> {
         let options = ReaderOptions {
-            common: Common { name: name.clone(), directory, trusted_owners, wait },
+            common: Common { name: name.clone(), directory, trusted_owners, wait, config_file },
             policy: policy.to_owned(),
             start: start.to_owned(),
             validation: validation.to_owned(),
+            attach_timeout: attach_timeout_ms,
         };
-        let config = options.config().map_err(raise)?;
-        let reader = attach(py, &config, attach_timeout_ms.0)?;
+        let config = options.config().and_then(SharedMemoryConfig::resolved).map_err(raise)?;
+        let reader = attach(py, &config)?;
         log::flush(py);
         Ok(SharedDataFrame { end: End::Reader(Arc::new(ReaderCell { reader: Mutex::new(reader), name })) })
     }
@@ -490,8 +500,8 @@ impl SharedDataFrame {
 }
 
 /// Attaches, waiting for the ring to come into being, in slices.
-fn attach(py: Python<'_>, config: &SharedMemoryConfig, timeout: Option<Duration>) -> PyResult<Reader> {
-    let deadline = deadline(timeout);
+fn attach(py: Python<'_>, config: &SharedMemoryConfig) -> PyResult<Reader> {
+    let deadline = deadline(Some(config.attach_timeout()));
     loop {
         let left = slice(deadline);
         let config = config.clone().with_attach_timeout(left);

@@ -18,6 +18,7 @@ mod shared;
 mod table;
 
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 /// The ring, as Python sees it.
 #[pymodule(gil_used = false)]
@@ -37,6 +38,14 @@ mod _qadataswap {
     #[pyfunction]
     fn get_version() -> &'static str {
         env!("CARGO_PKG_VERSION")
+    }
+
+    /// What the environment and `qadataswap.yaml`, or the file `path`, say of rings: by key (as "memory.size_mb") the
+    /// value and where it stands. Rings are made so by themselves; this is for looking.
+    #[pyfunction]
+    #[pyo3(signature = (path=None))]
+    fn load_config(py: Python<'_>, path: Option<std::path::PathBuf>) -> PyResult<Bound<'_, PyDict>> {
+        options::settings(py, path)
     }
 
     /// Names of the kinds of errors, by their numbers.

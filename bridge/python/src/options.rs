@@ -3,8 +3,10 @@
 use crate::error::invalid;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use qadataswap::{
-    Compression, ReaderPolicy, Result, SharedMemoryConfig, StartAt, Validation, WaitStrategy, WhenFull,
+    Compression, ReaderPolicy, Result, SettingValue, Settings, SharedMemoryConfig, StartAt, Validation,
+    WaitStrategy, WhenFull,
 };
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,6 +28,18 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Milliseconds {
     }
 }
 
+/// A time in milliseconds, if it is given.
+#[derive(Clone, Copy)]
+pub(crate) struct Patience(pub(crate) Option<Milliseconds>);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Patience {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        Milliseconds::extract(value).map(|time| Patience(Some(time)))
+    }
+}
+
 /// How to wait: a name, or microseconds of spinning and of yielding.
 #[derive(FromPyObject)]
 pub(crate) enum Wait {
@@ -39,6 +53,7 @@ pub(crate) struct Common {
     pub(crate) directory: Option<PathBuf>,
     pub(crate) trusted_owners: Vec<u32>,
     pub(crate) wait: Option<Wait>,
+    pub(crate) config_file: Option<PathBuf>,
 }
 
 impl Common {
@@ -64,6 +79,9 @@ impl Common {
         if let Some(directory) = self.directory {
             config = config.with_directory(directory);
         }
+        if let Some(path) = self.config_file {
+            config = config.with_config_file(path);
+        }
         Ok(self.trusted_owners.into_iter().fold(config, SharedMemoryConfig::with_trusted_owner))
     }
 }
@@ -71,69 +89,72 @@ impl Common {
 /// What a writer's keywords say of the region.
 pub(crate) struct WriterOptions {
     pub(crate) common: Common,
-    pub(crate) buffer_count: usize,
-    pub(crate) size_mb: f64,
+    pub(crate) buffer_count: Option<usize>,
+    pub(crate) size_mb: Option<f64>,
     pub(crate) slot_bytes: Option<u64>,
-    pub(crate) max_readers: usize,
-    pub(crate) when_full: String,
-    pub(crate) write_timeout: Milliseconds,
+    pub(crate) max_readers: Option<usize>,
+    pub(crate) when_full: Option<String>,
+    pub(crate) write_timeout: Patience,
+    pub(crate) retry_count: Option<u32>,
     pub(crate) compression: Option<String>,
     pub(crate) compression_level: i32,
-    pub(crate) prefault: bool,
+    pub(crate) prefault: Option<bool>,
     pub(crate) mode: u32,
     pub(crate) owner: Option<u32>,
     pub(crate) group: Option<u32>,
 }
 
 impl WriterOptions {
-    pub(crate) fn config(self) -> Result<(SharedMemoryConfig, WhenFull)> {
+    pub(crate) fn config(self) -> Result<SharedMemoryConfig> {
         let name = self.common.name.clone();
-        let when_full = one_of(
-            &name,
-            "when_full",
-            &self.when_full,
-            &[
-                ("block", WhenFull::Block(self.write_timeout.0)),
-                ("overwrite", WhenFull::Overwrite),
-                ("fail", WhenFull::Fail),
-            ],
-        )?;
-        let compression = match self.compression.as_deref() {
-            None => Compression::None,
-            Some(compression) => one_of(
-                &name,
-                "compression",
-                compression,
-                &[
-                    ("none", Compression::None),
-                    ("lz4", Compression::Lz4),
-                    ("zstd", Compression::Zstd { level: self.compression_level }),
-                ],
-            )?,
-        };
-        let bytes = self.size_mb * f64::from(1 << 20);
-        if !(bytes >= 0.0 && bytes < i64::MAX as f64) {
-            return Err(invalid(&name, format!("size_mb: {} is no size", self.size_mb)));
+        let mut config = self.common.config()?.with_mode(self.mode);
+        if let Some(when_full) = &self.when_full {
+            const WORDS: [(&str, fn(SharedMemoryConfig) -> SharedMemoryConfig); 3] = [
+                ("block", SharedMemoryConfig::with_blocking),
+                ("overwrite", |config| config.with_when_full(WhenFull::Overwrite)),
+                ("fail", |config| config.with_when_full(WhenFull::Fail)),
+            ];
+            config = one_of(&name, "when_full", when_full, &WORDS)?(config);
         }
-        let mut config = self.common.config()?;
-        config = match self.slot_bytes {
+        if let Patience(Some(timeout)) = self.write_timeout {
+            config = config.with_write_timeout(timeout.0);
+        }
+        if let Some(retries) = self.retry_count {
+            config = config.with_retry_count(retries);
+        }
+        if let Some(compression) = &self.compression {
+            let zstd = Compression::Zstd { level: self.compression_level };
+            let words = [("none", Compression::None), ("lz4", Compression::Lz4), ("zstd", zstd)];
+            config = config.with_compression(one_of(&name, "compression", compression, &words)?);
+        }
+        if let Some(mebibytes) = self.size_mb {
+            let bytes = mebibytes * f64::from(1 << 20);
+            if !(bytes >= 0.0 && bytes < i64::MAX as f64) {
+                return Err(invalid(&name, format!("size_mb: {mebibytes} is no size")));
+            }
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
-            None => config.with_size_bytes(bytes as u64),
-            Some(slot) => config.with_slot_bytes(slot),
-        };
-        config = config
-            .with_buffer_count(self.buffer_count)
-            .with_max_readers(self.max_readers)
-            .with_compression(compression)
-            .with_prefault(self.prefault)
-            .with_mode(self.mode);
+            let bytes = bytes as u64;
+            config = config.with_size_bytes(bytes);
+        }
+        if let Some(bytes) = self.slot_bytes {
+            config = config.with_slot_bytes(bytes);
+        }
+        if let Some(count) = self.buffer_count {
+            config = config.with_buffer_count(count);
+        }
+        if let Some(readers) = self.max_readers {
+            config = config.with_max_readers(readers);
+        }
+        if let Some(prefault) = self.prefault {
+            config = config.with_prefault(prefault);
+        }
         if let Some(owner) = self.owner {
             config = config.with_owner(owner);
         }
         if let Some(group) = self.group {
             config = config.with_group(group);
         }
-        Ok((config, when_full))
+        Ok(config)
     }
 }
 
@@ -143,6 +164,7 @@ pub(crate) struct ReaderOptions {
     pub(crate) policy: String,
     pub(crate) start: String,
     pub(crate) validation: String,
+    pub(crate) attach_timeout: Patience,
 }
 
 impl ReaderOptions {
@@ -170,8 +192,39 @@ impl ReaderOptions {
                 ("full_on_copy", Validation::FullOnCopy),
             ],
         )?;
-        Ok(self.common.config()?.with_policy(policy).with_start(start).with_validation(validation))
+        let config = self.common.config()?;
+        let config = match self.attach_timeout {
+            Patience(Some(timeout)) => config.with_attach_timeout(timeout.0.unwrap_or(Duration::MAX)),
+            Patience(None) => config,
+        };
+        Ok(config.with_policy(policy).with_start(start).with_validation(validation))
     }
+}
+
+/// What stands outside the program, by key: the value and where it stands.
+///
+/// # Errors
+/// `InvalidConfigError` for what is not understood.
+pub(crate) fn settings(py: Python<'_>, path: Option<PathBuf>) -> PyResult<Bound<'_, PyDict>> {
+    let settings = match path {
+        None => Settings::discover(),
+        Some(path) => Settings::from_environment()
+            .and_then(|environment| Ok(environment.or(Settings::from_file(path)?))),
+    };
+    let settings = settings.map_err(|error| crate::error::raise(error.into()))?;
+    let dict = PyDict::new(py);
+    for setting in settings.iter() {
+        match setting.value {
+            SettingValue::Number(number) if number.fract() == 0.0 => {
+                #[expect(clippy::cast_possible_truncation, reason = "settings are far below 2^63")]
+                dict.set_item(setting.key, (number as i64, setting.source))?;
+            }
+            SettingValue::Number(number) => dict.set_item(setting.key, (number, setting.source))?,
+            SettingValue::Flag(flag) => dict.set_item(setting.key, (flag, setting.source))?,
+            SettingValue::Text(text) => dict.set_item(setting.key, (text, setting.source))?,
+        }
+    }
+    Ok(dict)
 }
 
 /// The value of a word.

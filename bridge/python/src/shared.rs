@@ -23,8 +23,10 @@ pub(crate) struct WriterCell {
     lock: Mutex<()>,
     writer: Writer,
     name: String,
-    /// How long a write may wait in all; the writer itself is told to wait for one slice.
+    /// How long a write may wait at a time; the writer itself is told to wait for one slice.
     patience: Option<Duration>,
+    /// How many times more.
+    retries: u32,
     /// Slices of waits that were followed by another one.
     resumed: AtomicU64,
     pub(crate) schemas: Mutex<SchemaCache>,
@@ -66,20 +68,22 @@ impl Deref for Lender {
 }
 
 impl WriterCell {
-    pub(crate) fn new(config: SharedMemoryConfig, when_full: WhenFull) -> Result<Arc<WriterCell>> {
-        let (patience, when_full) = match when_full {
+    pub(crate) fn new(config: SharedMemoryConfig) -> Result<Arc<WriterCell>> {
+        let config = config.resolved()?;
+        let (patience, when_full) = match config.when_full() {
             WhenFull::Block(patience) => {
                 (patience, WhenFull::Block(Some(patience.map_or(SLICE, even_slice))))
             }
             other => (Some(Duration::ZERO), other),
         };
-        let name = config.name().to_owned();
-        let writer = Writer::new(config.with_when_full(when_full))?;
+        let (name, retries) = (config.name().to_owned(), config.retry_count());
+        let writer = Writer::new(config.with_when_full(when_full).with_retry_count(0))?;
         Ok(Arc::new(WriterCell {
             lock: Mutex::new(()),
             writer,
             name,
             patience,
+            retries,
             resumed: AtomicU64::new(0),
             schemas: Mutex::default(),
         }))
@@ -110,14 +114,19 @@ impl WriterCell {
         mut act: impl FnMut(&Locked<'_>) -> Result<T>,
     ) -> PyResult<T> {
         let started = Instant::now();
+        let (mut began, mut tries_left) = (started, self.retries);
         loop {
             let tried = act(&self.lock());
             let Err(QADataSwapError::WriteTimeout { ring, reason, .. }) = tried else {
                 return tried.map_err(crate::error::raise);
             };
             let waited = started.elapsed();
-            if self.patience.is_some_and(|patience| waited >= patience) {
-                return Err(crate::error::raise(QADataSwapError::WriteTimeout { ring, waited, reason }));
+            if self.patience.is_some_and(|patience| began.elapsed() >= patience) {
+                if tries_left == 0 {
+                    return Err(crate::error::raise(QADataSwapError::WriteTimeout { ring, waited, reason }));
+                }
+                tracing::warn!(target: "qadataswap", ring, ?waited, tries_left, "the ring is still full");
+                (began, tries_left) = (Instant::now(), tries_left - 1);
             }
             self.resumed.fetch_add(1, Ordering::Relaxed);
             Python::attach(answer_signals)?;

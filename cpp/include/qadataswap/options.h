@@ -91,26 +91,28 @@ constexpr int64_t TimeoutNanoseconds(std::chrono::nanoseconds timeout) {
 
 }  // namespace internal
 
-/// How a ring is made.
+/// How a ring is made. What is not set is as the environment or `qadataswap.yaml` have it, or else the default.
 struct WriterOptions {
-  /// Capacity of all buffers together, in bytes; each gets an equal share, rounded up to a page.
-  uint64_t size_bytes = uint64_t{100} << 20;
+  /// Capacity of all buffers together, in bytes; each gets an equal share, rounded up to a page. 100 MiB by default.
+  std::optional<uint64_t> size_bytes;
   /// Capacity of one buffer in bytes, the largest frame; overrides `size_bytes` unless 0.
   uint64_t slot_bytes = 0;
-  /// Number of buffers, 1 to 65,536: how many frames the ring remembers, and how many may be held at once.
-  size_t buffer_count = 3;
-  /// Most readers at a time, 1 to 1,024.
-  size_t max_readers = 64;
-  /// What a full ring means to the writer.
-  WhenFull when_full = WhenFull::kBlock;
-  /// How long a write waits when the ring is full and `when_full` is to block.
-  std::chrono::nanoseconds write_timeout = std::chrono::seconds(5);
-  /// How frames are compressed; loans never are.
-  Compression compression = Compression::kNone;
+  /// Number of buffers, 1 to 65,536: how many frames the ring remembers, and how many may be held at once. 3 by default.
+  std::optional<size_t> buffer_count;
+  /// Most readers at a time, 1 to 1,024. 64 by default.
+  std::optional<size_t> max_readers;
+  /// What a full ring means to the writer. To block by default.
+  std::optional<WhenFull> when_full;
+  /// How long a write waits when the ring is full and `when_full` is to block. 5 s by default.
+  std::optional<std::chrono::nanoseconds> write_timeout;
+  /// How many times more a writer waits that has waited in vain, each time with a warning in the log. 0 by default.
+  std::optional<int32_t> retry_count;
+  /// How frames are compressed; loans never are. Not at all by default.
+  std::optional<Compression> compression;
   /// For Zstandard, 1 to 22.
   int32_t compression_level = 3;
-  /// Reserves all memory at creation instead of at the first use of each page.
-  bool prefault = false;
+  /// Reserves all memory at creation instead of at the first use of each page. It does not by default.
+  std::optional<bool> prefault;
   /// Permission bits of the region's file. Readers need read *and* write permission.
   uint32_t mode = 0600;
   /// Gives the region to this user on creation.
@@ -119,8 +121,10 @@ struct WriterOptions {
   std::optional<uint32_t> group;
   /// Users besides one's own and root whose regions are accepted: whoever owns a region can put any bytes into it.
   std::vector<uint32_t> trusted_owners;
-  /// The folder of the rings, meant to be a tmpfs; `/dev/shm` if empty.
+  /// The folder of the rings, meant to be a tmpfs; if empty, as configured, or else `/dev/shm`.
   std::string directory;
+  /// A file to take the place of `qadataswap.yaml`, unless empty.
+  std::string config_file;
   /// How to wait.
   WaitStrategy wait;
 
@@ -128,28 +132,30 @@ struct WriterOptions {
   qads_writer_options ToC() const {
     qads_writer_options c;
     qads_writer_options_init(&c);
-    c.size_bytes = size_bytes;
+    if (size_bytes) c.size_bytes = *size_bytes;
     c.slot_bytes = slot_bytes;
-    c.buffer_count = buffer_count;
-    c.max_readers = max_readers;
-    c.write_timeout_ns = internal::TimeoutNanoseconds(write_timeout);
+    if (buffer_count) c.buffer_count = *buffer_count;
+    if (max_readers) c.max_readers = *max_readers;
+    if (write_timeout) c.write_timeout_ns = internal::TimeoutNanoseconds(*write_timeout);
+    if (retry_count) c.retry_count = *retry_count;
     c.spin_ns = wait.spin.count();
     c.yield_ns = wait.yielding.count();
     c.directory = directory.empty() ? nullptr : directory.c_str();
+    c.config_file = config_file.empty() ? nullptr : config_file.c_str();
     c.trusted_owners = trusted_owners.data();
     c.trusted_owner_count = trusted_owners.size();
     c.owner = owner ? static_cast<int64_t>(*owner) : -1;
     c.group = group ? static_cast<int64_t>(*group) : -1;
     c.mode = mode;
-    c.when_full = static_cast<int32_t>(when_full);
-    c.compression = static_cast<int32_t>(compression);
+    if (when_full) c.when_full = static_cast<int32_t>(*when_full);
+    if (compression) c.compression = static_cast<int32_t>(*compression);
     c.compression_level = compression_level;
-    c.prefault = prefault ? 1 : 0;
+    if (prefault) c.prefault = *prefault ? 1 : 0;
     return c;
   }
 };
 
-/// How a ring is read.
+/// How a ring is read. What is not set is as for writers.
 struct ReaderOptions {
   /// What the reader is owed.
   ReaderPolicy policy = ReaderPolicy::kLossless;
@@ -157,12 +163,14 @@ struct ReaderOptions {
   StartAt start = StartAt::kOldest;
   /// How much of a frame it checks before it hands it out.
   Validation validation = Validation::kForm;
-  /// How long to wait for the ring to come into being.
-  std::chrono::nanoseconds attach_timeout = std::chrono::nanoseconds(0);
+  /// How long to wait for the ring to come into being. Not at all by default.
+  std::optional<std::chrono::nanoseconds> attach_timeout;
   /// As `WriterOptions::trusted_owners`.
   std::vector<uint32_t> trusted_owners;
-  /// The folder of the rings; `/dev/shm` if empty.
+  /// The folder of the rings; if empty, as configured, or else `/dev/shm`.
   std::string directory;
+  /// A file to take the place of `qadataswap.yaml`, unless empty.
+  std::string config_file;
   /// How to wait.
   WaitStrategy wait;
 
@@ -170,10 +178,11 @@ struct ReaderOptions {
   qads_reader_options ToC() const {
     qads_reader_options c;
     qads_reader_options_init(&c);
-    c.attach_timeout_ns = internal::TimeoutNanoseconds(attach_timeout);
+    if (attach_timeout) c.attach_timeout_ns = internal::TimeoutNanoseconds(*attach_timeout);
     c.spin_ns = wait.spin.count();
     c.yield_ns = wait.yielding.count();
     c.directory = directory.empty() ? nullptr : directory.c_str();
+    c.config_file = config_file.empty() ? nullptr : config_file.c_str();
     c.trusted_owners = trusted_owners.data();
     c.trusted_owner_count = trusted_owners.size();
     c.policy = static_cast<int32_t>(policy);

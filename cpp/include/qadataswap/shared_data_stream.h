@@ -52,7 +52,7 @@ class SharedDataStream {
   /// As SharedDataFrame::CreateWriter, but that a write waits for its readers for as long as it takes, unless the options
   /// say otherwise.
   static arrow::Result<SharedDataStream> CreateWriter(const std::string& name,
-                                                      uint64_t bytes = WriterOptions().size_bytes,
+                                                      std::optional<uint64_t> bytes = std::nullopt,
                                                       WriterOptions options = Patient()) {
     ARROW_ASSIGN_OR_RAISE(SharedDataFrame frames, SharedDataFrame::CreateWriter(name, bytes, std::move(options)));
     return SharedDataStream(std::move(frames));

@@ -66,9 +66,9 @@ class SharedDataFrame {
   /// Creates a ring of `bytes` bytes in all its buffers together, with the other options as they are.
   ///
   /// Errors: as above.
-  static arrow::Result<SharedDataFrame> CreateWriter(const std::string& name, uint64_t bytes = WriterOptions().size_bytes,
+  static arrow::Result<SharedDataFrame> CreateWriter(const std::string& name, std::optional<uint64_t> bytes = std::nullopt,
                                                      WriterOptions options = {}) {
-    options.size_bytes = bytes;
+    if (bytes) options.size_bytes = bytes;
     return CreateWriter(name, static_cast<const WriterOptions&>(options));
   }
 

@@ -15,7 +15,7 @@ namespace {
 
 using nlohmann::json;
 
-WhenFull ParseWhenFull(const json& full, std::chrono::nanoseconds* timeout) {
+WhenFull ParseWhenFull(const json& full, std::optional<std::chrono::nanoseconds>* timeout) {
   if (full == "Overwrite") return WhenFull::kOverwrite;
   if (full == "Fail") return WhenFull::kFail;
   const json& patience = full.at("Block");
@@ -34,15 +34,15 @@ Ring ParseRing(const json& ring) {
   parsed.name = ring.at("name");
   WriterOptions& writing = parsed.writing;
   writing.directory = ring.at("directory");
-  writing.buffer_count = ring.at("slots");
+  writing.buffer_count = ring.at("slots").get<size_t>();
   writing.slot_bytes = ring.at("slot_bytes");
-  writing.max_readers = ring.at("max_readers");
+  writing.max_readers = ring.at("max_readers").get<size_t>();
   writing.when_full = ParseWhenFull(ring.at("full"), &writing.write_timeout);
   writing.compression = ByName<Compression>(
       ring.at("squeeze"),
       {{"None", QADS_COMPRESSION_NONE}, {"Lz4", QADS_COMPRESSION_LZ4}, {"Zstd", QADS_COMPRESSION_ZSTD}});
   writing.compression_level = 1;
-  writing.prefault = ring.at("prefault");
+  writing.prefault = ring.at("prefault").get<bool>();
   writing.mode = ring.at("mode");
   writing.trusted_owners = ring.at("trusted").get<std::vector<uint32_t>>();
 

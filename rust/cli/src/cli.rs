@@ -1,7 +1,9 @@
 //! The command line: what `qads` can be asked.
 
+use crate::exit::{Exit, Failed};
 use crate::{demo, exit, gc, info, layout, publish, tail};
 use clap::{Args, Parser, Subcommand};
+use qadataswap::Settings;
 use std::path::PathBuf;
 
 /// Publishes, watches and tidies QADataSwap rings: Arrow tables in shared memory, one writer, many readers.
@@ -17,12 +19,33 @@ pub(crate) struct Cli {
 /// What every command takes.
 #[derive(Args, Debug)]
 pub(crate) struct Global {
-    /// Folder of the rings; meant to be a tmpfs.
-    #[arg(long, global = true, default_value = "/dev/shm", value_name = "DIR")]
+    /// Folder of the rings, meant to be a tmpfs; /dev/shm unless given or configured.
+    #[arg(long = "directory", global = true, value_name = "DIR")]
+    given: Option<PathBuf>,
+    /// The same, once settled.
+    #[arg(skip)]
     pub(crate) directory: PathBuf,
     /// Print JSON instead of text: one object a line.
     #[arg(long, global = true)]
     pub(crate) json: bool,
+}
+
+impl Global {
+    /// Settles what is configured outside the command line.
+    ///
+    /// # Errors
+    /// Settings that are not understood.
+    pub(crate) fn settle(&mut self) -> anyhow::Result<()> {
+        self.directory = match self.given.take() {
+            Some(given) => given,
+            None => {
+                let settings =
+                    Settings::discover().map_err(|error| Failed::new(Exit::Usage, error.to_string()))?;
+                settings.directory().map_or_else(|| PathBuf::from("/dev/shm"), PathBuf::from)
+            }
+        };
+        Ok(())
+    }
 }
 
 /// The commands; each describes itself where its arguments stand.
@@ -35,6 +58,8 @@ pub(crate) enum Command {
     Info(info::Args),
     Gc(gc::Args),
     Layout(layout::Args),
+    /// Show what the environment and qadataswap.yaml say of rings, and where they say it.
+    Config,
     Demo(demo::Args),
     #[command(hide = true)]
     DemoPublisher(demo::publisher::Args),
@@ -55,7 +80,8 @@ mod tests {
 
     #[test]
     fn options_of_every_command_may_follow_it() {
-        let cli = Cli::try_parse_from(["qads", "ls", "--json", "--directory", "/tmp"]).expect("parses");
+        let mut cli = Cli::try_parse_from(["qads", "ls", "--json", "--directory", "/tmp"]).expect("parses");
+        cli.global.settle().expect("a folder is given");
         assert!(cli.global.json);
         assert_eq!(cli.global.directory, PathBuf::from("/tmp"));
     }

@@ -21,7 +21,8 @@ Exit codes:
 
 Environment:
   QADATASWAP_LOG_LEVEL  TRACE, DEBUG, INFO, WARN (default) or ERROR; logs go to stderr
-  QADATASWAP_DEBUG=1    means DEBUG, if no level is given";
+  QADATASWAP_DEBUG=1    means DEBUG, if no level is given
+  QADATASWAP_CONFIG     a file to take the place of qadataswap.yaml; empty: none";
 
 /// How a command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

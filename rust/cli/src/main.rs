@@ -20,6 +20,7 @@ mod publish;
 mod rings;
 mod rows;
 mod send;
+mod settings;
 mod slot;
 mod source;
 mod stop;
@@ -33,9 +34,9 @@ use exit::Exit;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let mut cli = Cli::parse();
     log::init();
-    match run(&cli) {
+    match cli.global.settle().and_then(|()| run(&cli)) {
         Ok(()) => Exit::Ok.into(),
         Err(error) => exit::report(&error).into(),
     }
@@ -50,6 +51,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Info(args) => info::run(args, global),
         Command::Gc(args) => gc::run(args, global),
         Command::Layout(args) => layout::run(args, global),
+        Command::Config => settings::run(global),
         Command::Demo(args) => demo::run(args, global),
         Command::DemoPublisher(args) => demo::publisher::run(args, global),
         Command::DemoReader(args) => demo::reader::run(args, global),

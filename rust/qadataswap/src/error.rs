@@ -2,6 +2,7 @@
 //!
 //! Law: a message names the ring, says what was expected and what was got, then the remedy.
 
+use crate::config::SettingsError;
 use crate::frame::{FrameError, OutOfRoom};
 use arrow_schema::ArrowError;
 use std::time::Duration;
@@ -285,6 +286,13 @@ kinds! {
     EndOfStream = 12, WriterDied = 13, Replaced = 14, Evicted = 15, WrongRole = 16, Closed = 17,
     Forked = 18, LoanOut = 19, NoSpace = 20, MemoryMapFailed = 21, Busy = 22, Io = 23, Unsupported = 24,
     OutOfRoom = 25, ArrowError = 26, Internal = 27,
+}
+
+/// Settings that are looked at for no ring in particular.
+impl From<SettingsError> for QADataSwapError {
+    fn from(error: SettingsError) -> Self {
+        QADataSwapError::InvalidConfig { ring: "*".to_owned(), reason: error.to_string() }
+    }
 }
 
 impl QADataSwapError {

@@ -58,7 +58,9 @@ mod wait;
 mod waiter;
 mod writer;
 
-pub use config::{ReaderPolicy, SharedMemoryConfig, StartAt, Timeout, WhenFull};
+pub use config::{
+    ReaderPolicy, Setting, SettingValue, Settings, SettingsError, SharedMemoryConfig, StartAt, Timeout, WhenFull,
+};
 pub use dataframe::{SharedDataFrame, create_reader, create_writer};
 pub use error::{ErrorKind, QADataSwapError, Result};
 pub use frame::{BoolColumn, ColumnIndex, Compression, Native, OutOfRoom, Validation, Validity, ViewColumn};

@@ -173,7 +173,7 @@ impl Reader {
     /// for a lossless reader of an overwriting writer, [`Incompatible`](QADataSwapError::Incompatible) or
     /// [`Corrupt`](QADataSwapError::Corrupt) for a file that is not a region of this version.
     pub fn new(config: impl Into<SharedMemoryConfig>) -> Result<Reader> {
-        let config = config.into();
+        let config = config.into().resolved()?;
         let (attachment, subscriber) = attach::attach(&config)?;
         let inner = Inner {
             name: config.name,

@@ -107,7 +107,7 @@ impl Writer {
     /// [`Incompatible`](QADataSwapError::Incompatible) or [`Corrupt`](QADataSwapError::Corrupt) for what
     /// stands under that name.
     pub fn new(config: impl Into<SharedMemoryConfig>) -> Result<Writer> {
-        let config = config.into();
+        let config = config.into().resolved()?;
         let (region, publisher) = create::create(&config)?;
         let reserved = if config.prefault { region.segment.geometry().slot_bytes } else { 0 };
         let slots = vec![SlotState { reserved, schema: 0 }; region.segment.geometry().buffer_count as usize];
@@ -479,7 +479,7 @@ impl Inner {
             _ => Some(Duration::ZERO),
         };
         let (full, evicted) = (Cell::new(Full::Pinned), Cell::new(0));
-        let look = || match publisher.borrow_mut().acquire(&ring) {
+        let mut look = || match publisher.borrow_mut().acquire(&ring) {
             Ok(slot) => Ok(Some(slot)),
             Err(Full::Lent) => Err(QADataSwapError::LoanOut { ring: config.name.clone() }),
             Err(Full::Exhausted) => Err(QADataSwapError::Unsupported {
@@ -491,7 +491,7 @@ impl Inner {
                 Ok(None)
             }
         };
-        let idle = || {
+        let mut idle = || {
             if !region.is_ours() {
                 return Err(QADataSwapError::Forked { ring: config.name.clone() });
             }
@@ -506,12 +506,21 @@ impl Inner {
             look()?
         } else {
             stats.full_waits += 1;
-            let deadline = patience.and_then(|patience| started.checked_add(patience));
-            let prepare = || {
+            let mut prepare = || {
                 publisher.borrow().want_kept();
                 Publisher::ask_for_wake(&ring)
             };
-            wait_until(ring.space, config.wait, deadline, pulse, look, prepare, idle)?
+            let mut tries_left = config.retry_count;
+            loop {
+                let deadline = patience.and_then(|patience| Instant::now().checked_add(patience));
+                let found =
+                    wait_until(ring.space, config.wait, deadline, pulse, &mut look, &mut prepare, &mut idle)?;
+                if found.is_some() || tries_left == 0 {
+                    break found;
+                }
+                tracing::warn!(ring = config.name, waited = ?started.elapsed(), tries_left, "the ring is still full");
+                tries_left -= 1;
+            }
         };
         stats.readers_evicted += evicted.get();
         found.ok_or_else(|| {

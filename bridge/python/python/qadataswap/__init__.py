@@ -20,8 +20,9 @@ import importlib.util as _importlib_util
 import logging as _logging
 import os as _os
 from typing import Any as _Any
+from typing import Optional as _Optional
 
-from ._qadataswap import Frame, Loan, Schema, SharedDataFrame, get_version
+from ._qadataswap import Frame, Loan, Schema, SharedDataFrame, get_version, load_config
 from .errors import (
     ArrowError,
     BusyError,
@@ -93,11 +94,14 @@ __all__ = [
     "create_writer",
     "get_version",
     "has_arrow_support",
+    "load_config",
 ]
 
 
-def create_writer(name: str, buffer_count: int = 3, *, size_mb: float = 100, **options: _Any) -> SharedDataFrame:
-    """Creates a ring, or takes over one whose writer is gone.
+def create_writer(
+    name: str, buffer_count: _Optional[int] = None, *, size_mb: _Optional[float] = None, **options: _Any
+) -> SharedDataFrame:
+    """Creates a ring, or takes over one whose writer is gone: 3 buffers, of 100 MiB together, unless given or configured.
 
     As :meth:`SharedDataFrame.create_writer`, whose other keywords it takes as well.
 

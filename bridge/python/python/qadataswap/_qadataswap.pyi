@@ -20,6 +20,7 @@ __all__ = [
     "Waiter",
     "error_kinds",
     "get_version",
+    "load_config",
 ]
 
 class _Stream(Protocol):
@@ -41,6 +42,7 @@ _SchemaLike = _Schema | Mapping[str, Any]
 _Wait = Literal["balanced", "spin", "sleep"] | tuple[float, float]
 
 def get_version() -> str: ...
+def load_config(path: str | PathLike[str] | None = None) -> dict[str, tuple[float | bool | str, str]]: ...
 def error_kinds() -> list[tuple[int, str]]: ...
 @final
 class Schema:
@@ -93,22 +95,24 @@ class SharedDataFrame:
     @staticmethod
     def create_writer(
         name: str,
-        size_mb: float = 100,
-        buffer_count: int = 3,
+        size_mb: float | None = None,
+        buffer_count: int | None = None,
         *,
         slot_bytes: int | None = None,
-        max_readers: int = 64,
-        when_full: Literal["block", "overwrite", "fail"] = "block",
-        write_timeout_ms: float | None = 5000,
+        max_readers: int | None = None,
+        when_full: Literal["block", "overwrite", "fail"] | None = None,
+        write_timeout_ms: float | None = ...,
+        retry_count: int | None = None,
         compression: Literal["none", "lz4", "zstd"] | None = None,
         compression_level: int = 3,
-        prefault: bool = False,
+        prefault: bool | None = None,
         mode: int = 0o600,
         owner: int | None = None,
         group: int | None = None,
         trusted_owners: Sequence[int] = (),
         directory: str | PathLike[str] | None = None,
         wait: _Wait | None = "balanced",
+        config_file: str | PathLike[str] | None = None,
     ) -> SharedDataFrame: ...
     @staticmethod
     def create_reader(
@@ -117,10 +121,11 @@ class SharedDataFrame:
         policy: Literal["lossless", "lossy", "latest"] = "lossless",
         start: Literal["oldest", "newest"] = "oldest",
         validation: Literal["form", "full", "full_on_copy"] = "form",
-        attach_timeout_ms: float | None = 0,
+        attach_timeout_ms: float | None = ...,
         trusted_owners: Sequence[int] = (),
         directory: str | PathLike[str] | None = None,
         wait: _Wait | None = "balanced",
+        config_file: str | PathLike[str] | None = None,
     ) -> SharedDataFrame: ...
     def write(self, frame: _Table) -> int: ...
     def write_arrow(self, table: _Table) -> int: ...

@@ -40,7 +40,12 @@ class SharedDataStream:
 
     @staticmethod
     def create_writer(
-        name: str, size_mb: float = 100, buffer_count: int = 3, *, write_timeout_ms: float = -1, **options: Any
+        name: str,
+        size_mb: Optional[float] = None,
+        buffer_count: Optional[int] = None,
+        *,
+        write_timeout_ms: Optional[float] = -1,
+        **options: Any,
     ) -> SharedDataStream:
         """As :meth:`SharedDataFrame.create_writer`, but a write waits for as long as it takes unless told otherwise."""
         return SharedDataStream(

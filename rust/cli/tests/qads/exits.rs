@@ -105,3 +105,23 @@ fn a_frame_too_large_is_7_and_names_the_remedy() {
     fails(&folder, &["publish", &file, "--ring", "r", "--slot-bytes", "65536"], 7, "--rows-per-frame");
     folder.say(&["publish", &file, "--ring", "r", "--slot-bytes", "65536", "--rows-per-frame", "500", "-q"]);
 }
+
+#[test]
+fn configuration_is_shown_with_its_place_and_honoured() {
+    let folder = Folder::new();
+    std::fs::write(folder.path().join("qadataswap.yaml"), "memory:\n  num_buffers: 5\n").expect("written");
+    let shown = folder.run_there(&["config", "--json"], &[("QADATASWAP_SYNC_RETRY_COUNT", "2")]);
+    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+    let lines: Vec<serde_json::Value> =
+        shown.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let expected = [
+        serde_json::json!({"key": "memory.num_buffers", "value": 5.0, "source": "qadataswap.yaml:2"}),
+        serde_json::json!({
+            "key": "sync.retry_count", "value": 2.0, "source": "environment variable QADATASWAP_SYNC_RETRY_COUNT"
+        }),
+    ];
+    assert_eq!(lines, expected);
+    let wrong = folder.run_there(&["ls"], &[("QADATASWAP_MEMORY_DIRECTORIES", "/x")]);
+    assert_eq!(wrong.code, Some(2));
+    assert!(wrong.stderr.contains("did you mean 'memory.directory'?"), "{}", wrong.stderr);
+}

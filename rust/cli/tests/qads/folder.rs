@@ -76,6 +76,20 @@ impl Folder {
         Running { child }
     }
 
+    /// Runs `qads` in the folder and with these variables, without naming the folder, to its end.
+    pub(crate) fn run_there(&self, args: &[&str], variables: &[(&str, &str)]) -> Ended {
+        let child = Command::new(env!("CARGO_BIN_EXE_qads"))
+            .args(args)
+            .current_dir(&self.path)
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("qads starts");
+        Running { child }.end()
+    }
+
     /// A table of `rows` rows as a Parquet file.
     pub(crate) fn parquet(&self, rows: i64) -> String {
         let (path, table) = (self.file("table.parquet"), table(rows));

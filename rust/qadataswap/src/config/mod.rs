@@ -1,5 +1,11 @@
 //! How a ring is made and read: one configuration, the same nouns in every language.
 
+mod settings;
+#[cfg(feature = "yaml")]
+mod yaml;
+
+pub use settings::{Setting, SettingValue, Settings, SettingsError};
+
 use crate::error::{QADataSwapError, Result};
 use crate::frame::{Compression, Validation};
 use crate::layout::{Geometry, PAGE};
@@ -98,10 +104,49 @@ impl From<u64> for Timeout {
     }
 }
 
+/// What the code has said, so that no setting from outside changes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Said(u16);
+
+impl Said {
+    const SIZE: Said = Said(1);
+    const BUFFERS: Said = Said(1 << 1);
+    const READERS: Said = Said(1 << 2);
+    const PREFAULT: Said = Said(1 << 3);
+    const DIRECTORY: Said = Said(1 << 4);
+    const WHEN_FULL: Said = Said(1 << 5);
+    const TIMEOUT: Said = Said(1 << 6);
+    const RETRIES: Said = Said(1 << 7);
+    const ATTACH_TIMEOUT: Said = Said(1 << 8);
+    const COMPRESSION: Said = Said(1 << 9);
+
+    const fn contains(self, other: Said) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    fn insert(&mut self, other: Said) {
+        self.0 |= other.0;
+    }
+}
+
+/// Where the settings come from that the code leaves unsaid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// [`Settings::discover`].
+    Discovered,
+    /// The environment, and below it this file.
+    File(PathBuf),
+    /// These and no others.
+    Given(Settings),
+}
+
 /// The configuration of a writer or a reader.
 ///
 /// What concerns the region (size, buffers, readers, permissions, full-ring behaviour, compression) is the
 /// writer's to say; what concerns reading (policy, start, validation) the reader's. Both wait as they like.
+///
+/// What is not said here is taken from the environment, then from `qadataswap.yaml` (see [`Settings`]), then from the
+/// defaults.
 ///
 /// ```
 /// use qadataswap::{ReaderPolicy, SharedMemoryConfig};
@@ -128,6 +173,11 @@ pub struct SharedMemoryConfig {
     pub(crate) validation: Validation,
     pub(crate) attach_timeout: Duration,
     pub(crate) wait: WaitStrategy,
+    /// What [`WhenFull::Block`] takes when everything has been said.
+    write_timeout: Option<Duration>,
+    pub(crate) retry_count: u32,
+    said: Said,
+    source: Source,
 }
 
 /// How the capacity was given.
@@ -140,8 +190,8 @@ pub(crate) enum Size {
 }
 
 impl SharedMemoryConfig {
-    /// The defaults, for the ring `name`: 100 MiB in 3 buffers, 64 readers, block for at most 5 s when full,
-    /// no compression, mode 0600, lossless from the oldest frame, bounds checks only.
+    /// The defaults, for the ring `name`: 100 MiB in 3 buffers, 64 readers, block for at most 5 s when full, without
+    /// a second try, no compression, mode 0600, lossless from the oldest frame, bounds checks only.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         SharedMemoryConfig {
@@ -162,7 +212,26 @@ impl SharedMemoryConfig {
             validation: Validation::Form,
             attach_timeout: Duration::ZERO,
             wait: WaitStrategy::default(),
+            write_timeout: Some(Duration::from_secs(5)),
+            retry_count: 0,
+            said: Said::default(),
+            source: Source::Discovered,
         }
+    }
+
+    /// Takes what is not said here from these settings, instead of the environment and `qadataswap.yaml`:
+    /// `with_settings(Settings::default())` is deaf to both.
+    #[must_use]
+    pub fn with_settings(mut self, settings: Settings) -> Self {
+        self.source = Source::Given(settings);
+        self
+    }
+
+    /// Takes what neither this nor the environment says from this file, instead of `qadataswap.yaml`.
+    #[must_use]
+    pub fn with_config_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.source = Source::File(path.into());
+        self
     }
 
     /// The ring's name.
@@ -180,6 +249,7 @@ impl SharedMemoryConfig {
     /// Capacity of all slots together, in bytes.
     #[must_use]
     pub fn with_size_bytes(mut self, bytes: u64) -> Self {
+        self.said.insert(Said::SIZE);
         self.size = Size::Total(bytes);
         self
     }
@@ -187,6 +257,7 @@ impl SharedMemoryConfig {
     /// Capacity of one slot in bytes, rounded up to a page: the largest frame. Overrides the total size.
     #[must_use]
     pub fn with_slot_bytes(mut self, bytes: u64) -> Self {
+        self.said.insert(Said::SIZE);
         self.size = Size::Slot(bytes);
         self
     }
@@ -195,6 +266,7 @@ impl SharedMemoryConfig {
     /// From 16 slots on, up to an eighth of the oldest frames may go early.
     #[must_use]
     pub fn with_buffer_count(mut self, count: usize) -> Self {
+        self.said.insert(Said::BUFFERS);
         self.buffer_count = count;
         self
     }
@@ -202,6 +274,7 @@ impl SharedMemoryConfig {
     /// Most readers at a time, 1 to 1,024.
     #[must_use]
     pub fn with_max_readers(mut self, readers: usize) -> Self {
+        self.said.insert(Said::READERS);
         self.max_readers = readers;
         self
     }
@@ -209,7 +282,36 @@ impl SharedMemoryConfig {
     /// What a full ring means to the writer.
     #[must_use]
     pub fn with_when_full(mut self, when_full: WhenFull) -> Self {
+        self.said.insert(Said::WHEN_FULL);
         self.when_full = when_full;
+        match when_full {
+            WhenFull::Block(patience) => self.with_write_timeout(patience),
+            WhenFull::Overwrite | WhenFull::Fail => self,
+        }
+    }
+
+    /// A full ring makes its writer wait, for as long as the write timeout.
+    #[must_use]
+    pub fn with_blocking(mut self) -> Self {
+        self.said.insert(Said::WHEN_FULL);
+        self.when_full = WhenFull::Block(self.write_timeout);
+        self
+    }
+
+    /// How long a write waits in a full ring if its writer waits at all; `None`: for as long as it takes.
+    #[must_use]
+    pub fn with_write_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.said.insert(Said::TIMEOUT);
+        self.write_timeout = timeout;
+        self
+    }
+
+    /// How many times more a writer waits that has waited in vain in a full ring, each time with a warning in the
+    /// log; not once unless given.
+    #[must_use]
+    pub fn with_retry_count(mut self, retries: u32) -> Self {
+        self.said.insert(Said::RETRIES);
+        self.retry_count = retries;
         self
     }
 
@@ -217,6 +319,7 @@ impl SharedMemoryConfig {
     /// Readers decompress, that is: copy.
     #[must_use]
     pub fn with_compression(mut self, compression: Compression) -> Self {
+        self.said.insert(Said::COMPRESSION);
         self.compression = compression;
         self
     }
@@ -225,6 +328,7 @@ impl SharedMemoryConfig {
     /// cold afterwards.
     #[must_use]
     pub fn with_prefault(mut self, prefault: bool) -> Self {
+        self.said.insert(Said::PREFAULT);
         self.prefault = prefault;
         self
     }
@@ -262,6 +366,7 @@ impl SharedMemoryConfig {
     /// but what is written to it is written to the disk as well.
     #[must_use]
     pub fn with_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.said.insert(Said::DIRECTORY);
         self.directory = directory.into();
         self
     }
@@ -290,6 +395,7 @@ impl SharedMemoryConfig {
     /// How long a reader waits for the ring to come into being; not at all unless given.
     #[must_use]
     pub fn with_attach_timeout(mut self, timeout: Duration) -> Self {
+        self.said.insert(Said::ATTACH_TIMEOUT);
         self.attach_timeout = timeout;
         self
     }
@@ -299,6 +405,47 @@ impl SharedMemoryConfig {
     pub fn with_wait(mut self, wait: WaitStrategy) -> Self {
         self.wait = wait;
         self
+    }
+
+    /// What a full ring means to the writer.
+    #[must_use]
+    pub fn when_full(&self) -> WhenFull {
+        self.when_full
+    }
+
+    /// How many times more a writer waits that has waited in vain.
+    #[must_use]
+    pub fn retry_count(&self) -> u32 {
+        self.retry_count
+    }
+
+    /// How long a reader waits for the ring to come into being.
+    #[must_use]
+    pub fn attach_timeout(&self) -> Duration {
+        self.attach_timeout
+    }
+
+    /// The same with everything said: what was left unsaid is as the environment, a file or the defaults have it.
+    /// Making a writer or a reader does it by itself.
+    ///
+    /// # Errors
+    /// [`InvalidConfig`](QADataSwapError::InvalidConfig) for settings that are not understood.
+    pub fn resolved(mut self) -> Result<Self> {
+        let settings = match std::mem::replace(&mut self.source, Source::Given(Settings::default())) {
+            Source::Given(settings) => Ok(settings),
+            Source::Discovered => Settings::discover(),
+            Source::File(path) => Settings::from_environment()
+                .and_then(|environment| Ok(environment.or(Settings::from_file(path)?))),
+        };
+        let settings = settings.map_err(|error| QADataSwapError::InvalidConfig {
+            ring: self.name.clone(),
+            reason: error.to_string(),
+        })?;
+        settings.apply(&mut self);
+        if let WhenFull::Block(patience) = &mut self.when_full {
+            *patience = self.write_timeout;
+        }
+        Ok(self)
     }
 
     pub(crate) fn ring_name(&self) -> Result<RingName> {
