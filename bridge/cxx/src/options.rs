@@ -83,9 +83,10 @@ pub(crate) fn writer(options: &WriterOptions<'_>) -> Result<SharedMemoryConfig> 
         Some(2) => Some(Compression::Zstd { level: options.compression_level }),
         Some(other) => return Err(no(&config, "compression", other.into())),
     };
-    let retries = options.retry_count.given().map(|count| {
-        u32::try_from(count).map_err(|_| no(&config, "retry_count", count.into()))
-    });
+    let retries = options
+        .retry_count
+        .given()
+        .map(|count| u32::try_from(count).map_err(|_| no(&config, "retry_count", count.into())));
     let retries = retries.transpose()?;
     let id = |what: &str, id: i64| match id {
         -1 => Ok(None),

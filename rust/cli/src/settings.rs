@@ -34,7 +34,9 @@ pub(crate) fn run(global: &Global) -> anyhow::Result<()> {
     }
     match (global.json, table.is_empty()) {
         (true, _) => Ok(()),
-        (false, true) => out.line("nothing is configured: every ring is as its program or the defaults have it"),
+        (false, true) => {
+            out.line("nothing is configured: every ring is as its program or the defaults have it")
+        }
         (false, false) => out.line(table),
     }
 }

@@ -10,6 +10,7 @@ use crate::region::{Region, is_nameless};
 use crate::segment::Access;
 use crate::subscriber::Subscriber;
 use crate::sync::Ordering;
+use crate::wait;
 use std::time::{Duration, Instant};
 
 /// Makes this process a reader of the ring.
@@ -68,6 +69,8 @@ pub(crate) fn attach(config: &SharedMemoryConfig) -> Result<(Attachment, Subscri
         });
     };
     region.lock.unlock(Byte::Gate);
+    // A writer may have waited for somebody to come.
+    wait::ring_always(shared.space);
     tracing::info!(ring, row, cursor, policy = ?config.policy, "attached");
     let subscriber = Subscriber::new(row, config.policy.into(), (cursor, joined));
     Ok((Attachment { region, row, joined }, subscriber))

@@ -15,6 +15,7 @@ use crate::publisher::Publisher;
 use crate::region::{PATIENCE, Region, is_nameless};
 use crate::ring::{Policy, repair};
 use crate::segment::{Access, Segment, write_header};
+use crate::stream::Beginning;
 use crate::sync::{Ordering, set_state};
 use crate::wait;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
@@ -94,6 +95,11 @@ fn take_over(config: &SharedMemoryConfig, region: &Region) -> Result<Publisher> 
     Process::this().enter(region.segment.writer_identity());
     ring.status.when_full.store(config.when_full.code(), Ordering::Relaxed);
     let generation = ring.status.generation.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+    region.segment.stream().announce(config.stream.map(|total_rows| Beginning {
+        first: publisher.next(),
+        rows_before: ring.head.rows.load(Ordering::Relaxed),
+        total_rows,
+    }));
     ring.status.state.store(STATE_OPEN, set_state());
     wait::ring_always(ring.frames);
     tracing::info!(ring = region.name, generation, next = publisher.next(), "took over");
@@ -211,6 +217,8 @@ fn build(config: &SharedMemoryConfig, name: &RingName, path: &Path, geometry: Ge
     let status = segment.ring().status;
     status.generation.store(1, Ordering::Relaxed);
     status.when_full.store(config.when_full.code(), Ordering::Relaxed);
+    let beginning = config.stream.map(|total_rows| Beginning { first: 0, rows_before: 0, total_rows });
+    segment.stream().announce(beginning);
     status.state.store(STATE_OPEN, set_state());
     Ok(Region::new(name, path.to_owned(), segment, lock))
 }

@@ -134,6 +134,16 @@ pub enum QADataSwapError {
         /// The writer's PID as that process saw it.
         pid: u32,
     },
+    /// The writer broke its stream off; every frame of it has been read.
+    #[error(
+        "ring '{ring}': the stream was broken off by its writer: {reason}; what has been read is not all of it"
+    )]
+    Aborted {
+        /// The ring.
+        ring: String,
+        /// Why, in the writer's words.
+        reason: String,
+    },
     /// Another region has taken the ring's name; every frame of the old one has been read.
     #[error("ring '{ring}' was replaced by a region of another geometry; attach again")]
     Replaced {
@@ -286,6 +296,7 @@ kinds! {
     EndOfStream = 12, WriterDied = 13, Replaced = 14, Evicted = 15, WrongRole = 16, Closed = 17,
     Forked = 18, LoanOut = 19, NoSpace = 20, MemoryMapFailed = 21, Busy = 22, Io = 23, Unsupported = 24,
     OutOfRoom = 25, ArrowError = 26, Internal = 27,
+    Aborted = 28,
 }
 
 /// Settings that are looked at for no ring in particular.

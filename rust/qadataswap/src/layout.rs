@@ -6,6 +6,7 @@
 //! Head        frames published
 //! Bell ×2     futex words: "a frame has come" (readers wait), "space has come" (the writer waits)
 //! Identity    of the writer
+//! Stream      what a writer says of the stream that it writes
 //! Entry ×buffer_count            the directory: one line per live frame
 //! row ×max_readers               a reader's state, cursor and pins, on lines of its own
 //! Identity ×max_readers          who each reader is, and its counters
@@ -25,7 +26,7 @@ use crate::sync::{AtomicU32, AtomicU64};
 /// First eight bytes of every region.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"QADSRING");
 /// Version of this layout. A region of another version is refused, never guessed at.
-pub(crate) const LAYOUT_VERSION: u32 = 1;
+pub(crate) const LAYOUT_VERSION: u32 = 2;
 /// Written as an integer, so that a region from a machine of the other byte order is recognised.
 pub(crate) const BYTE_ORDER: u32 = 0x0102_0304;
 /// Slots begin at, and are multiples of, this many bytes.
@@ -148,6 +149,26 @@ pub(crate) struct Identity {
     pub(crate) _pad2: [u64; 3],
 }
 
+/// What a writer says of the stream that it writes. Cold: written at its beginning and at its end.
+#[repr(C, align(64))]
+pub(crate) struct Stream {
+    /// Sequence of the stream's first frame, plus one; 0 if what is written is no stream. Stored last.
+    pub(crate) begins: AtomicU64,
+    /// Rows that the ring had published before.
+    pub(crate) rows_before: AtomicU64,
+    /// Rows that the stream will have, plus one; 0 if that is not known.
+    pub(crate) total_rows: AtomicU64,
+    /// Not 0 if the stream was broken off; stored before the state that ends it.
+    pub(crate) aborted: AtomicU32,
+    /// Bytes of `reason` in use.
+    pub(crate) reason_bytes: AtomicU32,
+    /// Why it was broken off, in UTF-8.
+    pub(crate) reason: [AtomicU64; REASON_WORDS],
+}
+
+/// Words of a reason.
+pub(crate) const REASON_WORDS: usize = 20;
+
 /// What a directory entry says of the frame it stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Stamp {
@@ -262,6 +283,7 @@ pub(crate) struct Offsets {
     pub(crate) frames_bell: u64,
     pub(crate) space_bell: u64,
     pub(crate) writer: u64,
+    pub(crate) stream: u64,
     pub(crate) directory: u64,
     pub(crate) rows: u64,
     pub(crate) readers: u64,
@@ -325,6 +347,7 @@ impl Geometry {
             frames_bell: 512,
             space_bell: 640,
             writer: 768,
+            stream: 832,
             directory,
             rows,
             readers: identities,
@@ -339,7 +362,7 @@ impl Geometry {
     }
 }
 
-const FIXED_BYTES: u64 = 896;
+const FIXED_BYTES: u64 = 1024;
 const ENTRY_BYTES: u64 = 64;
 const IDENTITY_BYTES: u64 = 64;
 
@@ -384,12 +407,14 @@ mod fixed {
         Entry { stamp: 0, 8; slot: 8, 4; bytes: 16, 8; schema: 24, 8; published_ns: 32, 8;
                 rows: 40, 8; } 64
         Identity { pid: 0, 4; start_ticks: 8, 8; pid_namespace: 16, 8; since_ns: 24, 8; missed: 32, 8; } 64
+        Stream { begins: 0, 8; rows_before: 8, 8; total_rows: 16, 8; aborted: 24, 4; reason_bytes: 28, 4;
+                 reason: 32, 160; } 192
     }
 
     const _: () = assert!(size_of::<Header>() <= 256 && align_of::<Header>() == 8);
     const _: () = assert!(size_of::<Entry>() as u64 == ENTRY_BYTES);
     const _: () = assert!(size_of::<Identity>() as u64 == IDENTITY_BYTES);
-    const _: () = assert!(768 + 2 * IDENTITY_BYTES == FIXED_BYTES);
+    const _: () = assert!(768 + IDENTITY_BYTES + size_of::<Stream>() as u64 == FIXED_BYTES);
     const _: () = assert!(row::stride(3) * 8 == 128 && row::stride(882) * 8 == 128);
 
     /// The layout as data: the parts of a region of this geometry, then the fields of each fixed part.
@@ -407,6 +432,7 @@ mod fixed {
             part("Bell (frames)", at.frames_bell, 128),
             part("Bell (space)", at.space_bell, 128),
             part("Identity (writer)", at.writer, IDENTITY_BYTES),
+            part("Stream", at.stream, size_of::<Stream>() as u64),
             part("Entry × buffer_count", at.directory, n * ENTRY_BYTES),
             part("row × max_readers", at.rows, r * 8 * row::stride(buffer_count) as u64),
             part("Identity × max_readers", at.readers, r * IDENTITY_BYTES),
@@ -472,10 +498,10 @@ mod tests {
         for (buffers, readers) in [(1, 1), (3, 64), (63, 1), (64, 7), (1000, 1024), (MAX_BUFFERS, 2)] {
             let geometry = Geometry::new(buffers, readers, PAGE).expect("in range");
             let parts = describe(buffers, readers, PAGE).expect("in range");
-            for pair in parts[..10].windows(2) {
+            for pair in parts[..11].windows(2) {
                 assert!(pair[0].offset + pair[0].size <= pair[1].offset, "{pair:?}");
             }
-            let last = &parts[9];
+            let last = &parts[10];
             assert_eq!(last.offset + last.size, geometry.region_bytes);
         }
     }

@@ -52,6 +52,7 @@ mod region;
 mod ring;
 mod segment;
 mod stats;
+mod stream;
 mod subscriber;
 mod sync;
 mod wait;
@@ -59,7 +60,8 @@ mod waiter;
 mod writer;
 
 pub use config::{
-    ReaderPolicy, Setting, SettingValue, Settings, SettingsError, SharedMemoryConfig, StartAt, Timeout, WhenFull,
+    ReaderPolicy, Setting, SettingValue, Settings, SettingsError, SharedMemoryConfig, StartAt, Timeout,
+    WhenFull,
 };
 pub use dataframe::{SharedDataFrame, create_reader, create_writer};
 pub use error::{ErrorKind, QADataSwapError, Result};
@@ -68,6 +70,7 @@ pub use layout::{Field as LayoutField, describe as describe_layout};
 pub use loan::{Loan, LoanColumns};
 pub use reader::{Frame, Frames, Reader};
 pub use stats::Stats;
+pub use stream::{Chunks, Progress, SharedDataStream};
 pub use wait::WaitStrategy;
 pub use waiter::Waiter;
 pub use writer::Writer;

@@ -38,6 +38,8 @@ pub(crate) struct Publisher {
     batch: usize,
     /// Slots whose memory this process itself still uses.
     kept: Option<Arc<Kept>>,
+    /// While no lossless reader is attached, frames stay that none has read.
+    keeps_unread: bool,
 }
 
 /// Slots whose memory the writer's own process uses, be they published or given back: as good as pinned.
@@ -133,7 +135,13 @@ impl Publisher {
             // that many of the oldest ones going early.
             batch: if slots < 16 { 1 } else { (slots / 8).min(64) },
             kept: None,
+            keeps_unread: false,
         }
+    }
+
+    /// From now on frames that no lossless reader has read stay, also while none is attached.
+    pub(crate) fn keep_unread(&mut self) {
+        self.keeps_unread = true;
     }
 
     /// From now on what `kept` says is respected.
@@ -326,6 +334,10 @@ impl Publisher {
             for (held, pins) in self.held.iter_mut().zip(&words[row::PINS..]) {
                 *held |= pins.load(scan_pins());
             }
+        }
+        if self.keeps_unread && self.passed == u64::MAX {
+            // A reader books how far it has read before it leaves, so that its frames are kept by either.
+            self.passed = ring.status.drained.load(Ordering::Acquire);
         }
     }
 

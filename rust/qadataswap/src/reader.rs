@@ -11,6 +11,7 @@ use crate::peers::monotonic_ns;
 use crate::region::Region;
 use crate::ring::FrameMeta;
 use crate::stats::Stats;
+use crate::stream::{Beginning, Progress};
 use crate::subscriber::{Next, Subscriber};
 use crate::sync::Ordering;
 use crate::wait::{self, Pulse, WaitStrategy, wait_until};
@@ -40,6 +41,8 @@ struct Inner {
     unreported: u64,
     /// When the writer was last asked after.
     pulse: Pulse,
+    /// The stream that is read, if it is one.
+    stream: Option<Beginning>,
     decoder: Decoder,
     wait: WaitStrategy,
     stats: Stats,
@@ -181,6 +184,7 @@ impl Reader {
             subscriber,
             unreported: 0,
             pulse: Pulse::default(),
+            stream: None,
             decoder: Decoder::new(config.validation),
             wait: config.wait,
             stats: Stats::default(),
@@ -192,6 +196,7 @@ impl Reader {
     ///
     /// # Errors
     /// When every frame has been read: [`EndOfStream`](QADataSwapError::EndOfStream) after the writer closed,
+    /// [`Aborted`](QADataSwapError::Aborted) after it broke off its stream,
     /// [`WriterDied`](QADataSwapError::WriterDied) after it died (the reader may go on reading: a writer that
     /// takes over goes on where the dead one stopped), [`Replaced`](QADataSwapError::Replaced). At any time:
     /// [`Corrupt`](QADataSwapError::Corrupt), [`Unsupported`](QADataSwapError::Unsupported) for a frame that
@@ -261,6 +266,35 @@ impl Reader {
     pub fn waiter(&self) -> Result<Waiter> {
         let inner = self.inner.borrow();
         Ok(Waiter::new(inner.attachment()?.clone(), inner.subscriber.next(), inner.wait))
+    }
+
+    /// From now on this reader reads one data set, whole: it starts where the writer's stream begins, and a frame of
+    /// another one is an error. Nothing changes if what is written is no stream.
+    ///
+    /// # Errors
+    /// [`InvalidConfig`](QADataSwapError::InvalidConfig) if the stream's beginning has been read and is gone.
+    /// [`Closed`](QADataSwapError::Closed), [`Forked`](QADataSwapError::Forked).
+    pub fn expect_stream(&self) -> Result<()> {
+        self.inner.borrow_mut().expect_stream()
+    }
+
+    /// How far the stream has come that is read; without one, all that the ring has seen.
+    ///
+    /// # Errors
+    /// [`Closed`](QADataSwapError::Closed), [`Forked`](QADataSwapError::Forked).
+    pub fn progress(&self) -> Result<Progress> {
+        let inner = self.inner.borrow();
+        let segment = &inner.attachment()?.region.segment;
+        let ring = segment.ring();
+        let stream = inner.stream.or_else(|| segment.stream().beginning());
+        let is_over = ring.state() != STATE_OPEN || segment.stream().beginning() != stream;
+        let published = ring.head.rows.load(Ordering::Relaxed);
+        Ok(Progress {
+            rows: inner.stats.rows_read,
+            rows_written: published.saturating_sub(stream.map_or(0, |stream| stream.rows_before)),
+            total_rows: stream.and_then(|stream| stream.total_rows),
+            is_over,
+        })
     }
 
     /// Frames as they come, waiting for each, until the stream ends or an error has been yielded.
@@ -354,11 +388,45 @@ impl Inner {
         }
     }
 
+    fn expect_stream(&mut self) -> Result<()> {
+        let attachment = self.attachment()?.clone();
+        let Some(stream) = attachment.region.segment.stream().beginning() else { return Ok(()) };
+        // What was written before it is not its.
+        while self.subscriber.next() < stream.first {
+            match poll(&attachment.region, &mut self.subscriber)? {
+                Some((meta, _)) => drop(Lease::new(attachment.clone(), meta.slot)),
+                None => break,
+            }
+        }
+        let next = self.subscriber.next();
+        if next > stream.first {
+            return Err(QADataSwapError::InvalidConfig {
+                ring: self.name.clone(),
+                reason: format!(
+                    "the stream began at frame {}, and what came before frame {next} has been read and is gone; \
+                     attach before others have read it, or start the stream anew",
+                    stream.first
+                ),
+            });
+        }
+        self.stream = Some(stream);
+        Ok(())
+    }
+
     /// Decodes a pinned frame and books it.
     fn finish<F: Form>(&mut self, meta: FrameMeta, missed: u64) -> Result<F> {
-        let Inner { attachment, decoder, stats, name, unreported, .. } = self;
+        let Inner { attachment, decoder, stats, name, unreported, stream, .. } = self;
         let attachment = attachment.as_ref().expect("a frame was just pinned through it");
         let lease = Lease::new(attachment.clone(), meta.slot);
+        if stream.is_some() {
+            let now = attachment.region.segment.stream().beginning();
+            if now != *stream && now.is_none_or(|now| meta.sequence >= now.first) {
+                return Err(QADataSwapError::Aborted {
+                    ring: name.clone(),
+                    reason: "its writer is gone, and another one writes to the ring".to_owned(),
+                });
+            }
+        }
         if missed > 0 {
             *unreported += missed;
             stats.frames_missed += missed;
@@ -441,7 +509,12 @@ fn poll(region: &Region, subscriber: &mut Subscriber) -> Result<Option<(FrameMet
 fn end(region: &Region, sequence: u64, next: Next) -> QADataSwapError {
     let ring = region.name.clone();
     let what = match next {
-        Next::Ended(STATE_CLOSED | STATE_GONE) => return QADataSwapError::EndOfStream { ring },
+        Next::Ended(STATE_CLOSED | STATE_GONE) => {
+            return match region.segment.stream().broken_off() {
+                Some(reason) => QADataSwapError::Aborted { ring, reason },
+                None => QADataSwapError::EndOfStream { ring },
+            };
+        }
         Next::Ended(STATE_REPLACED) => return QADataSwapError::Replaced { ring },
         Next::Lost => return QADataSwapError::Evicted { ring, sequence },
         Next::Ended(state) => format!("expected a state from 1 to 4, got {state}"),

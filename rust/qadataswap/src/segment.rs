@@ -8,7 +8,7 @@
 
 #![allow(unsafe_code)]
 
-use crate::layout::{Bell, Entry, Geometry, Head, Header, Identity, Offsets, PAGE, Status, row};
+use crate::layout::{Bell, Entry, Geometry, Head, Header, Identity, Offsets, PAGE, Status, Stream, row};
 use crate::publisher::FreeSlot;
 use crate::ring::Ring;
 use crate::sync::AtomicU64;
@@ -173,6 +173,11 @@ impl Segment {
         self.control_part(self.offsets.writer)
     }
 
+    /// What the writer says of its stream.
+    pub(crate) fn stream(&self) -> &Stream {
+        self.control_part(self.offsets.stream)
+    }
+
     /// Who the readers are, by row.
     pub(crate) fn reader_identities(&self) -> &[Identity] {
         self.control_parts(self.offsets.readers, self.geometry.max_readers as usize)
@@ -300,6 +305,8 @@ unsafe impl SharedPart for Bell {}
 unsafe impl SharedPart for Entry {}
 // SAFETY: as above.
 unsafe impl SharedPart for Identity {}
+// SAFETY: as above.
+unsafe impl SharedPart for Stream {}
 // SAFETY: an atomic.
 unsafe impl SharedPart for AtomicU64 {}
 

@@ -13,6 +13,7 @@ use crate::publisher::{FreeSlot, Full, Publisher};
 use crate::region::Region;
 use crate::ring::FrameMeta;
 use crate::stats::Stats;
+use crate::stream::Progress;
 use crate::sync::Ordering;
 use crate::wait::{self, Pulse, wait_until};
 use arrow_array::RecordBatch;
@@ -24,7 +25,8 @@ use std::time::{Duration, Instant};
 /// The writing end of a ring: there is one at a time.
 ///
 /// A writer may be sent to another thread but not shared. Dropping it closes it: readers read what is there
-/// and then see the end of the stream.
+/// and then see the end of the stream. (One that was begun as a whole,
+/// [`with_stream`](SharedMemoryConfig::with_stream), is broken off.)
 pub struct Writer {
     inner: RefCell<Inner>,
 }
@@ -108,7 +110,10 @@ impl Writer {
     /// stands under that name.
     pub fn new(config: impl Into<SharedMemoryConfig>) -> Result<Writer> {
         let config = config.into().resolved()?;
-        let (region, publisher) = create::create(&config)?;
+        let (region, mut publisher) = create::create(&config)?;
+        if config.keep_unread && config.when_full != WhenFull::Overwrite {
+            publisher.keep_unread();
+        }
         let reserved = if config.prefault { region.segment.geometry().slot_bytes } else { 0 };
         let slots = vec![SlotState { reserved, schema: 0 }; region.segment.geometry().buffer_count as usize];
         let schema_base = region.segment.ring().status.next_schema.load(Ordering::Relaxed);
@@ -233,15 +238,48 @@ impl Writer {
     /// Ends the stream: readers read what is there and then see its end. Closing twice is no error.
     ///
     /// # Errors
-    /// [`LoanOut`](QADataSwapError::LoanOut) while a loan is out;
+    /// [`LoanOut`](QADataSwapError::LoanOut) while a loan is out; [`InvalidConfig`](QADataSwapError::InvalidConfig) if a
+    /// stream has not as many rows as were announced, which breaks it off;
     /// [`MemoryMapFailed`](QADataSwapError::MemoryMapFailed) if there is no memory for the tables that were built in the
     /// ring's slots and are still held: drop some and close again.
     pub fn close(&self) -> Result<()> {
         let mut inner = self.inner.borrow_mut();
-        if inner.lent > 0 {
-            return Err(QADataSwapError::LoanOut { ring: inner.config.name.clone() });
+        inner.closable()?;
+        let missing = inner.missing_rows();
+        if let Some(what) = &missing {
+            inner.break_off(what);
         }
+        inner.close()?;
+        match missing {
+            Some(reason) => Err(QADataSwapError::InvalidConfig {
+                ring: inner.config.name.clone(),
+                reason: format!("the stream {reason}: announce as many rows as will be written, or none"),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Breaks a stream off: readers read what is there and then get [`Aborted`](QADataSwapError::Aborted) with `reason`,
+    /// of which at most 160 bytes are kept. What has been closed stays as it is.
+    ///
+    /// # Errors
+    /// As [`close`](Writer::close).
+    pub fn abort(&self, reason: &str) -> Result<()> {
+        let mut inner = self.inner.borrow_mut();
+        inner.closable()?;
+        inner.break_off(reason);
         inner.close()
+    }
+
+    /// How far the stream has come that is written; without one, all that this writer has written.
+    ///
+    /// # Errors
+    /// [`Closed`](QADataSwapError::Closed), [`Forked`](QADataSwapError::Forked).
+    pub fn progress(&self) -> Result<Progress> {
+        let mut inner = self.inner.borrow_mut();
+        let (rows, total_rows) = (inner.stats.rows_written, inner.config.stream.flatten());
+        inner.open()?;
+        Ok(Progress { rows, rows_written: rows, total_rows, ..Progress::default() })
     }
 
     pub(crate) fn inner(&self) -> std::cell::RefMut<'_, Inner> {
@@ -535,6 +573,26 @@ impl Inner {
         })
     }
 
+    /// That nothing stands against closing.
+    fn closable(&self) -> Result<()> {
+        match self.lent {
+            0 => Ok(()),
+            _ => Err(QADataSwapError::LoanOut { ring: self.config.name.clone() }),
+        }
+    }
+
+    /// If a stream has announced its rows and has others: what there is to say.
+    fn missing_rows(&self) -> Option<String> {
+        let (total, written) = (self.config.stream.flatten()?, self.stats.rows_written);
+        (self.open.is_some() && total != written).then(|| format!("ended after {written} of {total} rows"))
+    }
+
+    fn break_off(&mut self, reason: &str) {
+        if let Some(open) = self.open.as_ref().filter(|open| open.region.is_ours()) {
+            open.region.segment.stream().break_off(reason);
+        }
+    }
+
     fn close(&mut self) -> Result<()> {
         if self.open.as_ref().is_some_and(|open| open.region.is_ours()) {
             self.give_back_pool_slot();
@@ -581,6 +639,9 @@ fn describe(region: &Region, full: Full, blockers: &[usize], kept: u32) -> Strin
         who.push(format!("tables that were built in {kept} slots are still held by this process"));
     }
     let (what, remedy) = match full {
+        Full::Unread if who.is_empty() => {
+            ("no reader has read the oldest frame", "attach a lossless reader, or give the ring more buffers")
+        }
         Full::Unread => (
             "a lossless reader has not read the oldest frame",
             "read faster, read as lossy or latest, or raise buffer_count or the write timeout",
@@ -598,6 +659,12 @@ fn describe(region: &Region, full: Full, blockers: &[usize], kept: u32) -> Strin
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        if self.config.stream.is_some() {
+            self.break_off(match std::thread::panicking() {
+                true => "its writer panicked",
+                false => "its writer was dropped before it was closed",
+            });
+        }
         let Err(error) = self.close() else { return };
         // Tables of this program lie in the ring still. As long as this process lives, no other writer gets it.
         tracing::error!(%error, "closing a ring failed: it ends, and stays this process's");

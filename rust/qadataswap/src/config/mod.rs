@@ -13,7 +13,7 @@ use crate::name::RingName;
 use crate::ring::Policy;
 use crate::wait::WaitStrategy;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a reader is owed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,6 +76,17 @@ impl WhenFull {
     }
 }
 
+/// A point in time at which a wait of several parts is over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(Option<Instant>);
+
+impl Deadline {
+    /// How long the next part may take.
+    pub(crate) fn left(self) -> Timeout {
+        Timeout(self.0.map(|deadline| deadline.saturating_duration_since(Instant::now())))
+    }
+}
+
 /// How long a read waits. Converts from milliseconds, a [`Duration`], or an `Option<Duration>` in which `None`
 /// means for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +95,10 @@ pub struct Timeout(pub(crate) Option<Duration>);
 impl Timeout {
     /// Waits for as long as it takes.
     pub const FOREVER: Timeout = Timeout(None);
+
+    pub(crate) fn deadline(self) -> Deadline {
+        Deadline(self.0.and_then(|timeout| Instant::now().checked_add(timeout)))
+    }
 }
 
 impl From<Duration> for Timeout {
@@ -176,6 +191,9 @@ pub struct SharedMemoryConfig {
     /// What [`WhenFull::Block`] takes when everything has been said.
     write_timeout: Option<Duration>,
     pub(crate) retry_count: u32,
+    pub(crate) keep_unread: bool,
+    /// Whether what is written is a stream, and how many rows it has.
+    pub(crate) stream: Option<Option<u64>>,
     said: Said,
     source: Source,
 }
@@ -214,6 +232,8 @@ impl SharedMemoryConfig {
             wait: WaitStrategy::default(),
             write_timeout: Some(Duration::from_secs(5)),
             retry_count: 0,
+            keep_unread: false,
+            stream: None,
             said: Said::default(),
             source: Source::Discovered,
         }
@@ -312,6 +332,24 @@ impl SharedMemoryConfig {
     pub fn with_retry_count(mut self, retries: u32) -> Self {
         self.said.insert(Said::RETRIES);
         self.retry_count = retries;
+        self
+    }
+
+    /// Keeps frames that no reader has read as if a lossless reader were always attached: the first to come finds
+    /// everything, and a ring without readers fills up. It does not matter to a writer that overwrites.
+    #[must_use]
+    pub fn with_keep_unread(mut self, keep: bool) -> Self {
+        self.keep_unread = keep;
+        self
+    }
+
+    /// What is written is one data set, of so many rows if that is known: dropping the writer before it is closed breaks
+    /// the stream off, and frames that no reader has read are kept. A write waits for as long as it takes, unless a
+    /// timeout is given or configured. [`SharedDataStream`](crate::SharedDataStream) says it by itself.
+    #[must_use]
+    pub fn with_stream(mut self, total_rows: Option<u64>) -> Self {
+        self.stream = Some(total_rows);
+        self.keep_unread = true;
         self
     }
 
@@ -441,6 +479,9 @@ impl SharedMemoryConfig {
             ring: self.name.clone(),
             reason: error.to_string(),
         })?;
+        if self.stream.is_some() && !self.said.contains(Said::TIMEOUT) {
+            self.write_timeout = None;
+        }
         settings.apply(&mut self);
         if let WhenFull::Block(patience) = &mut self.when_full {
             *patience = self.write_timeout;

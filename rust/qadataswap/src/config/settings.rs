@@ -332,7 +332,8 @@ impl Settings {
         if let (Some(Value::Count(count)), true) = (self.get(Key::RetryCount), unsaid(Said::RETRIES)) {
             config.retry_count = *count;
         }
-        if let (Some(Value::Time(time)), true) = (self.get(Key::AttachTimeoutMs), unsaid(Said::ATTACH_TIMEOUT))
+        if let (Some(Value::Time(time)), true) =
+            (self.get(Key::AttachTimeoutMs), unsaid(Said::ATTACH_TIMEOUT))
         {
             config.attach_timeout = time.unwrap_or(Duration::MAX);
         }
@@ -480,8 +481,12 @@ pub(super) fn unknown(section: &str, name: Option<&str>) -> String {
     let wanted = SYNONYMS.iter().find(|(synonym, _)| *synonym == known).map_or(known, |(_, name)| name);
     let same = candidates.iter().find(|candidate| candidate.rsplit('.').next() == Some(wanted)).cloned();
     let near = || {
-        let within = |candidate: &&String| strsim::damerau_levenshtein(candidate, &given) <= 1 + given.len() / 5;
-        candidates.iter().filter(within).min_by_key(|candidate| strsim::damerau_levenshtein(candidate, &given))
+        let within =
+            |candidate: &&String| strsim::damerau_levenshtein(candidate, &given) <= 1 + given.len() / 5;
+        candidates
+            .iter()
+            .filter(within)
+            .min_by_key(|candidate| strsim::damerau_levenshtein(candidate, &given))
     };
     let key = KEYS.iter().find(|(.., key)| name.is_none() && *key == wanted);
     let suggestion = match (same.or_else(|| near().cloned()), key) {
@@ -491,7 +496,6 @@ pub(super) fn unknown(section: &str, name: Option<&str>) -> String {
     };
     format!("unknown {what} '{given}'; {suggestion}")
 }
-
 
 fn unreadable(path: &Path, error: &std::io::Error) -> SettingsError {
     SettingsError::new(path.display().to_string(), format!("cannot be read: {error}"))

@@ -169,8 +169,14 @@ compression:
     fn what_is_not_understood_is_an_error_with_its_line() {
         for (text, error) in [
             ("memory:\n  size: 3", "f:2: unknown key 'memory.size'; did you mean 'memory.size_mb'?"),
-            ("memory:\n  buffer_count: 3", "f:2: unknown key 'memory.buffer_count'; did you mean 'memory.num_buffers'?"),
-            ("memory:\n  timeout_ms: 3", "f:2: unknown key 'memory.timeout_ms'; did you mean 'sync.timeout_ms'?"),
+            (
+                "memory:\n  buffer_count: 3",
+                "f:2: unknown key 'memory.buffer_count'; did you mean 'memory.num_buffers'?",
+            ),
+            (
+                "memory:\n  timeout_ms: 3",
+                "f:2: unknown key 'memory.timeout_ms'; did you mean 'sync.timeout_ms'?",
+            ),
             ("\nmemroy:\n  size_mb: 3", "f:2: unknown section 'memroy'; did you mean 'memory'?"),
             ("size_mb: 3", "f:1: unknown section 'size_mb'; did you mean 'memory.size_mb'?"),
             ("zzz:\n  q: 3", "f:1: unknown section 'zzz'; expected one of memory, sync, compression"),
@@ -179,7 +185,10 @@ compression:
             ("- memory", "f:1: expected sections, as 'name: value'"),
             ("memory:\n  size_mb: [1]", "f:2: memory.size_mb: expected one value"),
             ("memory:\n  size_mb:", "f:2: memory.size_mb: expected one value"),
-            ("memory:\n  size_mb: '10'", "f:2: memory.size_mb: expected a number of MiB above 0, at most 67108864, got '10'"),
+            (
+                "memory:\n  size_mb: '10'",
+                "f:2: memory.size_mb: expected a number of MiB above 0, at most 67108864, got '10'",
+            ),
             ("memory:\n  3: 3", "f:2: expected a name"),
             ("memory: {\n", "f:2: "),
             ("a: 1\n---\nb: 1", "f:3: expected one document, got several"),
