@@ -167,7 +167,7 @@ fn build(config: &SharedMemoryConfig, name: &RingName, path: &Path, geometry: Ge
     let file: File = rustix::fs::open(
         directory,
         OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC,
-        Mode::from_raw_mode(config.mode & 0o777),
+        Mode::from_raw_mode(config.mode),
     )
     .map_err(|error| match error {
         Errno::NOENT | Errno::NOTDIR => QADataSwapError::InvalidConfig {
@@ -179,7 +179,7 @@ fn build(config: &SharedMemoryConfig, name: &RingName, path: &Path, geometry: Ge
     })?
     .into();
     // The umask had its say on open; the configuration has the last word.
-    rustix::fs::fchmod(&file, Mode::from_raw_mode(config.mode & 0o777)).map_err(io("setting the mode"))?;
+    rustix::fs::fchmod(&file, Mode::from_raw_mode(config.mode)).map_err(io("setting the mode"))?;
     if config.owner.is_some() || config.group.is_some() {
         std::os::unix::fs::fchown(&file, config.owner, config.group)
             .map_err(|error| QADataSwapError::io(ring, "setting the owner", error))?;

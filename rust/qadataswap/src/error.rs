@@ -16,7 +16,8 @@ pub type Result<T, E = QADataSwapError> = std::result::Result<T, E>;
 pub enum QADataSwapError {
     /// A ring's name is not allowed.
     #[error(
-        "ring name '{name}' {reason}; use 1 to 200 letters, digits, '_', '-' or '.', not starting with '.'"
+        "ring name '{}' {reason}; use 1 to 200 letters, digits, '_', '-' or '.', not starting with '.'",
+        name.escape_debug()
     )]
     InvalidName {
         /// The name as given.

@@ -69,6 +69,7 @@ pub use frame::{BoolColumn, ColumnIndex, Compression, Native, OutOfRoom, Validat
 pub use layout::{Field as LayoutField, describe as describe_layout};
 pub use loan::{Loan, LoanColumns};
 pub use reader::{Frame, Frames, Reader};
+pub use segment::forks;
 pub use stats::Stats;
 pub use stream::{Chunks, Progress, SharedDataStream};
 pub use wait::WaitStrategy;

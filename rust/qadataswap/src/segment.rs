@@ -22,9 +22,13 @@ use std::sync::atomic::{AtomicU64 as Counter, Ordering::Relaxed};
 /// Forks that this process descends from, as far as this library has seen.
 static FORKS: Counter = Counter::new(0);
 
-/// Number of forks between the process that first called into this library and this one.
+/// Number of forks between the process that first called into this library and this one, as far as it has rings.
+///
+/// Who keeps a handle behind a lock compares the number with that of when the handle was made before taking the lock:
+/// in a forked child, what other threads of the parent had locked stays locked for ever.
 #[inline]
-pub(crate) fn forks() -> u64 {
+#[must_use]
+pub fn forks() -> u64 {
     FORKS.load(Relaxed)
 }
 

@@ -502,6 +502,13 @@ impl SharedMemoryConfig {
             Size::Total(bytes) => bytes.div_ceil(u64::from(count.max(1))),
             Size::Slot(bytes) => bytes,
         };
+        if self.mode > 0o777 {
+            // 660 for 0o660, most likely, whose bits let in whoever was not meant.
+            return Err(invalid(format!(
+                "mode {0} (octal {0:o}) is more than permission bits: expected 0o600, 0o660, ...",
+                self.mode
+            )));
+        }
         let slot = slot
             .checked_next_multiple_of(PAGE)
             .ok_or_else(|| invalid(format!("slot capacity {slot} is too large")))?;

@@ -20,8 +20,8 @@ mod loan;
 
 use crate::error::Result;
 use arrow_schema::ffi::FFI_ArrowSchema;
-use arrow_schema::{DataType, Schema, SchemaRef};
-use std::ffi::{c_char, c_void};
+use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
+use std::ffi::{CStr, c_char, c_void};
 use std::mem::ManuallyDrop;
 use std::ptr::null_mut;
 use std::sync::Arc;
@@ -99,6 +99,18 @@ impl ArrowArray {
 /// # Safety
 /// `schema` is valid by the format's rules: not released, its pointers as its counts say.
 pub unsafe fn import_schema(schema: &ArrowSchema) -> Result<SchemaRef> {
+    if schema.format.is_null() {
+        return Err(ArrowError::CDataInterface("the schema has been released".to_owned()).into());
+    }
+    // SAFETY: not null, hence a string by the format's rules.
+    let format = unsafe { CStr::from_ptr(schema.format) };
+    if format != c"+s" {
+        return Err(ArrowError::CDataInterface(format!(
+            "expected a table (a struct of columns, '+s'), got a column of format '{}'; make a table of it",
+            format.to_string_lossy().escape_debug()
+        ))
+        .into());
+    }
     // SAFETY: the same struct (both are the format's, of which the size is asserted above), valid by the caller's
     // word; borrowed, so nobody releases it here.
     let schema = unsafe { &*std::ptr::from_ref(schema).cast::<FFI_ArrowSchema>() };
