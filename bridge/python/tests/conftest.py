@@ -4,6 +4,7 @@ import gc
 import os
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 
@@ -28,7 +29,13 @@ def ring(doctest_namespace):
     for path in set(SHM.glob("qads_*")) - others:
         if path.name.startswith(mine):
             read_out(path.name[len("qads_") :])
-    left = [path for path in set(SHM.glob("qads_*")) - others if path.name.startswith(mine)]
+    # A thread that waited for a reader's frames lets go of it soon after the reader is closed.
+    deadline = time.monotonic() + 10
+    while True:
+        left = [path for path in set(SHM.glob("qads_*")) - others if path.name.startswith(mine)]
+        if not left or time.monotonic() > deadline:
+            break
+        time.sleep(0.005)
     for path in left:
         path.unlink()
     assert not left, f"left in {SHM}: {left}"

@@ -212,6 +212,131 @@ def test_thousands_of_awaits_leak_neither_threads_nor_descriptors(pair):
     tables.eventually(lambda: not any(thread.name == "qadataswap-aio" for thread in threading.enumerate()))
 
 
+def test_awaits_that_are_cancelled_are_waited_for_no_longer(pair):
+    async def main():
+        for _ in range(1000):
+            waiting = asyncio.ensure_future(pair[1].read_async())
+            await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+        # The loop goes on, and yet the thread finds nothing to wait for.
+        deadline = time.monotonic() + 20
+        while any(thread.name == "qadataswap-aio" for thread in threading.enumerate()):
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.01)
+
+    run(main())
+
+
+def test_thread_that_does_not_start_is_told_and_tried_again(pair, monkeypatch):
+    writer, reader = pair
+
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    async def main():
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", refuse)
+            with pytest.raises(RuntimeError, match="new thread"):
+                await reader.read_async()
+        waiting = asyncio.ensure_future(reader.read_async())
+        await asyncio.sleep(0.05)
+        writer.write(table(3))
+        return await waiting
+
+    assert run(main())["a"].item() == 3
+
+
+def test_other_tasks_get_their_turn_while_frames_keep_coming(ring):
+    turns = 0
+
+    async def main():
+        async def other():
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        with qadataswap.create_writer(ring, 2, size_mb=1) as writer, qadataswap.create_reader(ring) as reader:
+            task = asyncio.ensure_future(other())
+            deadline = time.monotonic() + 20
+            # A frame is always there.
+            while turns < 10:
+                writer.write(table(1))
+                await reader.read_async()
+                assert time.monotonic() < deadline
+            task.cancel()
+
+    run(main())
+
+
+def test_timeout_that_is_no_number_is_refused(pair):
+    async def main():
+        for timeout in (float("nan"), "soon"):
+            with pytest.raises((ValueError, TypeError)):
+                await pair[1].read_async(timeout)
+
+    run(main())
+
+
+def test_reader_is_awaited_in_several_loops(pair):
+    writer, reader = pair
+    seen = []
+
+    def loop():
+        async def main():
+            while (frame := await aio.read_frame(reader, 20_000)).num_rows:
+                seen.append(frame.sequence)
+
+        run(main())
+
+    threads = [threading.Thread(target=loop) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for number in range(60):
+        writer.write(table(number))
+    for _ in threads:
+        writer.write(table(0).clear())
+    for thread in threads:
+        thread.join()
+    assert sorted(seen) == list(range(60))
+
+
+def test_program_ends_though_a_loop_that_awaits_was_left_open(python, ring):
+    code = """
+import asyncio, sys, qadataswap
+writer = qadataswap.create_writer(sys.argv[1], size_mb=1)
+reader = qadataswap.create_reader(sys.argv[1])
+loop = asyncio.new_event_loop()
+waiting = loop.create_task(reader.read_async())
+loop.run_until_complete(asyncio.sleep(0.05))
+print("ended", flush=True)
+"""
+    process = python(code, ring)
+    assert process.communicate(timeout=60)[0].startswith("ended\n")
+    assert process.returncode == 0
+
+
+def test_loop_of_another_thread_reads_on_after_the_main_thread_has_ended(python, ring):
+    code = """
+import asyncio, sys, threading, polars, qadataswap
+def run():
+    with qadataswap.create_reader(sys.argv[1]) as reader:
+        async def main():
+            async for df in reader:
+                print(df["a"].item(), flush=True)
+        asyncio.run(main())
+threading.Thread(target=run).start()
+"""
+    with qadataswap.create_writer(ring, size_mb=1) as writer:
+        process = python(code, ring)
+        tables.eventually(lambda: writer.reader_count() == 1)
+        time.sleep(0.5)
+        writer.write(table(5))
+        assert process.stdout.readline() == "5\n"
+    assert process.wait(60) == 0
+
+
 def test_program_ends_though_a_frame_is_awaited(python, ring):
     code = """
 import asyncio, sys, qadataswap

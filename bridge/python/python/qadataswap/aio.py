@@ -14,6 +14,8 @@ A frame is taken from the ring by the event loop's own thread, when it is about 
 from __future__ import annotations
 
 import asyncio
+import math
+import os
 import threading
 import time
 import weakref
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["frames", "read", "read_frame", "tables"]
 
 _T = TypeVar("_T")
+
+_THREAD_NAME = "qadataswap-aio"
 
 # A waiting thread looks around this often (seconds), and stays for so many looks without anything to do.
 _SLICE = 0.1
@@ -44,18 +48,28 @@ class _Watch:
         self._changed = threading.Condition()
         self._waiting: List[Tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         self._thread: Optional[threading.Thread] = None
+        self._began = 0.0
+
+    async def turn(self) -> None:
+        """Gives other tasks their turn, if frames that are there have been read for some time."""
+        now = time.monotonic()
+        if now - self._began > _TURN:
+            self._began = now
+            await asyncio.sleep(0)
 
     def add(self) -> asyncio.Future[None]:
         """A future that is done once the reader has something to read, or has been asked for nothing to wait for."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         with self._changed:
-            self._waiting.append((loop, future))
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="qadataswap-aio")
-                self._thread.start()
+                # Where no thread can be had, the next one who waits tries again.
+                thread = threading.Thread(target=self._run, name=_THREAD_NAME)
+                thread.start()
+                self._thread = thread
             else:
                 self._changed.notify()
+            self._waiting.append((loop, future))
         return future
 
     def _run(self) -> None:
@@ -67,13 +81,17 @@ class _Watch:
                 self._waiting = [(loop, future) for loop, future in self._waiting if not _over(loop, future)]
                 if not self._waiting:
                     waiter = None
-                    if idle >= _IDLE_SLICES or not threading.main_thread().is_alive() or self._reader() is None:
+                    if idle >= _IDLE_SLICES or _program_is_over() or self._reader() is None:
                         self._thread = None
                         return
                     if not self._changed.wait(_SLICE):
                         idle += 1
                     continue
                 idle = 0
+                if _program_is_over():
+                    # Whoever waits still is of a loop that nobody will run again, nor has closed.
+                    self._thread = None
+                    return
             if waiter is None:
                 waiter = self._waiter()
             if waiter is None or waiter.wait(_SLICE * 1e3):
@@ -99,6 +117,13 @@ class _Watch:
                 pass
 
 
+def _program_is_over() -> bool:
+    """Whether no thread is left but those that a program does not wait for, and those of this module."""
+    if threading.main_thread().is_alive():
+        return False
+    return all(thread.daemon or thread.name == _THREAD_NAME for thread in threading.enumerate() if thread.is_alive())
+
+
 def _over(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> bool:
     return future.done() or loop.is_closed()
 
@@ -112,6 +137,15 @@ _watches: MutableMapping[SharedDataFrame, _Watch] = weakref.WeakKeyDictionary()
 _watches_lock = threading.Lock()
 
 
+def _forget() -> None:
+    """In a forked child, where no thread waits, and locks may be held by threads that are not there."""
+    global _watches, _watches_lock
+    _watches, _watches_lock = weakref.WeakKeyDictionary(), threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget)
+
+
 def _watch(reader: SharedDataFrame) -> _Watch:
     with _watches_lock:
         watch = _watches.get(reader)
@@ -123,21 +157,27 @@ def _watch(reader: SharedDataFrame) -> _Watch:
 async def _next(
     reader: SharedDataFrame, timeout_ms: Optional[float], take: Callable[[], Optional[_T]], settle: Callable[[], Optional[_T]]
 ) -> Optional[_T]:
+    deadline = None
+    if timeout_ms is not None:
+        if math.isnan(timeout_ms):
+            raise ValueError("a timeout in milliseconds is NaN")
+        if timeout_ms >= 0:
+            deadline = time.monotonic() + timeout_ms / 1e3
+    watch = _watch(reader)
+    await watch.turn()
     found = take()
     if found is not None:
         return found
-    deadline = None
-    if timeout_ms is not None and timeout_ms >= 0:
-        deadline = time.monotonic() + timeout_ms / 1e3
-    watch = _watch(reader)
     while True:
         left = None if deadline is None else deadline - time.monotonic()
         if left is not None and left <= 0:
             return settle()
         woken = watch.add()
-        await asyncio.wait([woken], timeout=left)
-        done = woken.done()
-        if not done:
+        try:
+            await asyncio.wait([woken], timeout=left)
+        finally:
+            # Given up, also by being cancelled, it is waited for no longer.
+            done = woken.done()
             woken.cancel()
         # What is ready and is no frame is an end, of which only a read that looks tells.
         found = settle() if done else take()
@@ -161,16 +201,12 @@ async def read_frame(reader: SharedDataFrame, timeout_ms: Optional[float] = -1) 
 
 
 async def _all(next_one: Callable[[], Any]) -> AsyncIterator[Any]:
-    began = time.monotonic()
     while True:
         try:
             item = await next_one()
         except EndOfStreamError:
             return
         yield item
-        if time.monotonic() - began > _TURN:
-            await asyncio.sleep(0)
-            began = time.monotonic()
 
 
 def tables(reader: SharedDataFrame) -> AsyncIterator[polars.DataFrame]:
