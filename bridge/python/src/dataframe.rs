@@ -1,19 +1,20 @@
 //! One handle for either end of a ring: the noun that every language has.
 
 use crate::error::raise;
-use crate::frame::Frame;
+use crate::frame::{Frame, Library};
 use crate::loan::Loan;
 use crate::log;
 use crate::options::{Common, Milliseconds, Patience, ReaderOptions, Wait, WriterOptions};
 use crate::schema::schema_of;
-use crate::shared::{SLICE, WriterCell, deadline, slice};
+use crate::shared::{Origin, SLICE, WriterCell, deadline, slice};
 use crate::table::Source;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use qadataswap::{QADataSwapError, Reader, SharedMemoryConfig, Stats, ffi};
+use qadataswap::{QADataSwapError, Reader, Result, SharedMemoryConfig, Stats, ffi};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// A named stream of tables in shared memory: its writing or its reading end.
@@ -30,6 +31,7 @@ use std::time::{Duration, Instant};
 #[pyclass(frozen, module = "qadataswap", weakref)]
 pub(crate) struct SharedDataFrame {
     end: End,
+    closed: AtomicBool,
 }
 
 enum End {
@@ -39,7 +41,8 @@ enum End {
 
 struct ReaderCell {
     reader: Mutex<Reader>,
-    name: String,
+    name: Arc<str>,
+    origin: Origin,
 }
 
 /// A timeout for ever, as a default.
@@ -47,6 +50,10 @@ const FOREVER: Milliseconds = Milliseconds(None);
 const AS_CONFIGURED: Patience = Patience(None);
 
 impl SharedDataFrame {
+    fn new(end: End) -> SharedDataFrame {
+        SharedDataFrame { end, closed: AtomicBool::new(false) }
+    }
+
     fn name(&self) -> &str {
         match &self.end {
             End::Writer(writer) => writer.name(),
@@ -75,11 +82,18 @@ fn wrong_role(ring: &str, is: &'static str, needs: &'static str) -> PyErr {
 }
 
 impl ReaderCell {
+    /// # Errors
+    /// `Forked`, in a forked child.
+    fn lock(&self) -> Result<MutexGuard<'_, Reader>> {
+        self.origin.check(&self.name)?;
+        Ok(self.reader.lock())
+    }
+
     /// The next frame, waiting until `deadline` at most, in slices, after each of which signals are answered. A frame
     /// is taken only when it is handed out.
     fn read(&self, py: Python<'_>, timeout: Option<Duration>) -> PyResult<Option<ffi::Frame>> {
         if timeout == Some(Duration::ZERO) {
-            return py.detach(|| self.reader.lock().read_ffi(Duration::ZERO)).map_err(raise);
+            return py.detach(|| self.lock()?.read_ffi(Duration::ZERO)).map_err(raise);
         }
         if let Some(frame) = self.try_read(py)? {
             return Ok(Some(frame));
@@ -88,7 +102,7 @@ impl ReaderCell {
         loop {
             // Waiting takes no lock, so that another thread may close the reader meanwhile.
             let waited = py.detach(|| {
-                let waiter = self.reader.lock().waiter()?;
+                let waiter = self.lock()?.waiter()?;
                 Ok(waiter.wait(slice(deadline)))
             });
             let ready = waited.map_err(raise)?;
@@ -96,7 +110,7 @@ impl ReaderCell {
             py.check_signals()?;
             let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
             let read = py.detach(|| {
-                let reader = self.reader.lock();
+                let reader = self.lock()?;
                 match (late, ready) {
                     // Also counts the timeout, and looks whether the writer is alive.
                     (true, _) => reader.read_ffi(Duration::ZERO),
@@ -113,23 +127,38 @@ impl ReaderCell {
     }
 
     fn try_read(&self, py: Python<'_>) -> PyResult<Option<ffi::Frame>> {
-        py.detach(|| self.reader.lock().try_read_ffi()).map_err(raise)
+        py.detach(|| self.lock()?.try_read_ffi()).map_err(raise)
     }
 }
 
 /// What frames are handed out as.
 #[derive(Clone, Copy)]
 enum Form {
-    Polars,
+    Table(Library),
     Frame,
 }
 
-impl Form {
-    fn make<'py>(self, py: Python<'py>, frame: ffi::Frame) -> PyResult<Bound<'py, PyAny>> {
-        let frame = Bound::new(py, Frame::new(frame))?;
-        match self {
-            Form::Polars => Frame::to_polars(&frame),
-            Form::Frame => Ok(frame.into_any()),
+const POLARS: Form = Form::Table(Library::Polars);
+const ARROW: Form = Form::Table(Library::Arrow);
+
+impl ReaderCell {
+    /// What `take` takes, in its form. The library is there before a frame is taken, which would be lost without.
+    fn hand_out<'py>(
+        &self,
+        py: Python<'py>,
+        form: Form,
+        take: impl FnOnce(&Self) -> PyResult<Option<ffi::Frame>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if let Form::Table(library) = form {
+            library.load(py)?;
+        }
+        let taken = take(self);
+        log::flush(py);
+        let Some(frame) = taken? else { return Ok(None) };
+        let frame = Bound::new(py, Frame::new(frame, self.name.clone()))?;
+        match form {
+            Form::Table(library) => library.make(&frame).map(Some),
+            Form::Frame => Ok(Some(frame.into_any())),
         }
     }
 }
@@ -187,7 +216,7 @@ impl SharedDataFrame {
         let config = options.config().map_err(raise)?;
         let cell = py.detach(|| WriterCell::new(config)).map_err(raise)?;
         log::flush(py);
-        Ok(SharedDataFrame { end: End::Writer(cell) })
+        Ok(SharedDataFrame::new(End::Writer(cell)))
     }
 
     /// Attaches to a ring.
@@ -220,7 +249,8 @@ impl SharedDataFrame {
         let config = options.config().and_then(SharedMemoryConfig::resolved).map_err(raise)?;
         let reader = attach(py, &config)?;
         log::flush(py);
-        Ok(SharedDataFrame { end: End::Reader(Arc::new(ReaderCell { reader: Mutex::new(reader), name })) })
+        let cell = ReaderCell { reader: Mutex::new(reader), name: name.into(), origin: Origin::here() };
+        Ok(SharedDataFrame::new(End::Reader(Arc::new(cell))))
     }
 
     /// Writes a table as one frame and returns its sequence number.
@@ -232,7 +262,7 @@ impl SharedDataFrame {
         let cell = self.writer()?;
         let source = Source::of(frame)?;
         let written = py.detach(|| {
-            let table = source.drain(&cell.schemas).map_err(raise)?;
+            let table = source.drain(cell)?;
             table.whole(|table| cell.with_room(|writer| writer.write_ffi(table)))
         });
         log::flush(py);
@@ -248,11 +278,12 @@ impl SharedDataFrame {
     fn try_write(&self, py: Python<'_>, frame: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
         let cell = self.writer()?;
         let source = Source::of(frame)?;
-        py.detach(|| {
-            let table = source.drain(&cell.schemas)?;
-            table.whole(|table| cell.lock().try_write_ffi(table))
-        })
-        .map_err(raise)
+        let written = py.detach(|| {
+            let table = source.drain(cell)?;
+            table.whole(|table| cell.lock()?.try_write_ffi(table)).map_err(raise)
+        });
+        log::flush(py);
+        written
     }
 
     /// Writes a table as several frames of at most `most_rows` rows, and of half as many where these do not fit;
@@ -266,8 +297,8 @@ impl SharedDataFrame {
     ) -> PyResult<usize> {
         let cell = self.writer()?;
         let source = Source::of(frame)?;
-        py.detach(|| {
-            let table = source.drain(&cell.schemas).map_err(raise)?;
+        let written = py.detach(|| {
+            let table = source.drain(cell)?;
             let (rows, mut done) = (table.rows(), 0);
             loop {
                 let part = (rows - done).min(most_rows);
@@ -290,7 +321,9 @@ impl SharedDataFrame {
                     return Ok(most_rows);
                 }
             }
-        })
+        });
+        log::flush(py);
+        written
     }
 
     /// Lends a frame of `rows` rows whose columns lie in the slot, to be filled in place and committed without a copy.
@@ -317,16 +350,16 @@ impl SharedDataFrame {
         let schema = schema_of(schema)?;
         let lent = py.detach(|| {
             cell.with_room(|writer| qadataswap::Loan::of(writer.lender(), &schema, rows, var_bytes))
-        })?;
-        Ok(Loan::new(cell.clone(), lent))
+        });
+        log::flush(py);
+        Ok(Loan::new(cell.clone(), lent?))
     }
 
     /// Reads the next table as a Polars DataFrame; `None` if there is none within `timeout_ms` milliseconds. Waits for
     /// as long as it takes if that is negative; Ctrl-C interrupts it.
     #[pyo3(signature = (timeout_ms=FOREVER), text_signature = "($self, timeout_ms=-1)")]
     fn read<'py>(&self, py: Python<'py>, timeout_ms: Milliseconds) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let frame = self.reader()?.read(py, timeout_ms.0)?;
-        frame.map(|frame| Form::Polars.make(py, frame)).transpose()
+        self.reader()?.hand_out(py, POLARS, |reader| reader.read(py, timeout_ms.0))
     }
 
     /// Reads the next table as a pyarrow Table; as `read`.
@@ -336,35 +369,36 @@ impl SharedDataFrame {
         py: Python<'py>,
         timeout_ms: Milliseconds,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let frame = self.reader()?.read(py, timeout_ms.0)?;
-        frame.map(|frame| Frame::to_arrow(&Bound::new(py, Frame::new(frame))?)).transpose()
+        self.reader()?.hand_out(py, ARROW, |reader| reader.read(py, timeout_ms.0))
     }
 
     /// Reads the next table as a Frame, which any library that speaks the Arrow PyCapsule interface takes; as `read`.
     #[pyo3(signature = (timeout_ms=FOREVER), text_signature = "($self, timeout_ms=-1)")]
-    fn read_frame(&self, py: Python<'_>, timeout_ms: Milliseconds) -> PyResult<Option<Frame>> {
-        Ok(self.reader()?.read(py, timeout_ms.0)?.map(Frame::new))
+    fn read_frame<'py>(
+        &self,
+        py: Python<'py>,
+        timeout_ms: Milliseconds,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.reader()?.hand_out(py, Form::Frame, |reader| reader.read(py, timeout_ms.0))
     }
 
     /// Reads the next table as a Polars DataFrame if it is there. Never waits, nor looks whether the writer lives.
     fn try_read<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let frame = self.reader()?.try_read(py)?;
-        frame.map(|frame| Form::Polars.make(py, frame)).transpose()
+        self.reader()?.hand_out(py, POLARS, |reader| reader.try_read(py))
     }
 
     /// Reads the next table as a pyarrow Table if it is there; as `try_read`.
     fn try_read_arrow<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let frame = self.reader()?.try_read(py)?;
-        frame.map(|frame| Frame::to_arrow(&Bound::new(py, Frame::new(frame))?)).transpose()
+        self.reader()?.hand_out(py, ARROW, |reader| reader.try_read(py))
     }
 
     /// Reads the next table as a Frame if it is there; as `try_read`.
-    fn try_read_frame(&self, py: Python<'_>) -> PyResult<Option<Frame>> {
-        Ok(self.reader()?.try_read(py)?.map(Frame::new))
+    fn try_read_frame<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.reader()?.hand_out(py, Form::Frame, |reader| reader.try_read(py))
     }
 
     /// Reads tables until `predicate` is true of one, and returns that one as a Polars DataFrame; `None` if there was
-    /// none within `timeout_ms` milliseconds.
+    /// none within `timeout_ms` milliseconds. Tables that are there by then are still looked at.
     #[pyo3(signature = (predicate, timeout_ms=FOREVER), text_signature = "($self, predicate, timeout_ms=-1)")]
     fn wait_for_condition<'py>(
         &self,
@@ -374,10 +408,23 @@ impl SharedDataFrame {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let reader = self.reader()?;
         let deadline = deadline(timeout_ms.0);
+        // Once the time is over: how many tables may still be looked at, lest a fast writer keeps this going for ever.
+        let mut last: Option<u64> = None;
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let Some(frame) = reader.read(py, left)? else { return Ok(None) };
-            let table = Form::Polars.make(py, frame)?;
+            if left == Some(Duration::ZERO) {
+                let backlog = match last {
+                    Some(backlog) => backlog,
+                    None => self.stats(py)?.lag.max(1),
+                };
+                match backlog.checked_sub(1) {
+                    Some(rest) => last = Some(rest),
+                    None => return Ok(None),
+                }
+            }
+            let Some(table) = reader.hand_out(py, POLARS, |reader| reader.read(py, left))? else {
+                return Ok(None);
+            };
             if predicate.call1((&table,))?.is_truthy()? {
                 return Ok(Some(table));
             }
@@ -400,7 +447,7 @@ impl SharedDataFrame {
     /// Tables as Polars DataFrames as they come, waiting for each, until the stream ends.
     fn __iter__(slf: &Bound<'_, Self>) -> PyResult<Frames> {
         slf.get().reader()?;
-        Ok(Frames { handle: slf.clone().unbind(), form: Form::Polars })
+        Ok(Frames { handle: slf.clone().unbind(), form: POLARS })
     }
 
     fn __aiter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
@@ -410,44 +457,49 @@ impl SharedDataFrame {
 
     fn _waiter(&self, py: Python<'_>) -> PyResult<Waiter> {
         let reader = self.reader()?;
-        let waiter = py.detach(|| reader.reader.lock().waiter()).map_err(raise)?;
-        Ok(Waiter(Mutex::new(waiter)))
+        let waiter = py.detach(|| reader.lock()?.waiter()).map_err(raise)?;
+        Ok(Waiter { waiter: Mutex::new(waiter), origin: Origin::here() })
     }
 
     /// Whether the ring has a living writer. Costs a system call: for those who only ever `try_*`.
     fn has_writer(&self, py: Python<'_>) -> PyResult<bool> {
         let reader = self.reader()?;
-        py.detach(|| reader.reader.lock().has_writer()).map_err(raise)
+        py.detach(|| reader.lock()?.has_writer()).map_err(raise)
     }
 
     /// Number of readers that are attached, those that have died and not yet been noticed among them.
     fn reader_count(&self, py: Python<'_>) -> PyResult<usize> {
         let writer = self.writer()?;
-        Ok(py.detach(|| writer.lock().reader_count()))
+        py.detach(|| Ok(writer.lock()?.reader_count())).map_err(raise)
     }
 
     /// Most bytes that a frame may take.
     #[getter]
     fn slot_bytes(&self, py: Python<'_>) -> PyResult<u64> {
         let writer = self.writer()?;
-        Ok(py.detach(|| writer.lock().slot_bytes()))
+        py.detach(|| Ok(writer.lock()?.slot_bytes())).map_err(raise)
     }
 
     /// What this handle has done so far.
     fn get_stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        stats_dict(py, &self.stats(py))
+        stats_dict(py, &self.stats(py)?)
     }
 
     /// Of a writer: ends the stream; readers read what is there and then see its end. Of a reader: stops reading;
     /// frames already read stay valid. Closing twice is no error.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let closed = py.detach(|| match &self.end {
-            End::Writer(writer) => writer.lock().close(),
+            // What the parent of a forked child has opened is the parent's to close.
+            _ if self.is_elsewhere() => Ok(()),
+            End::Writer(writer) => writer.lock()?.close(),
             End::Reader(reader) => {
-                reader.reader.lock().close();
+                reader.lock()?.close();
                 Ok(())
             }
         });
+        if closed.is_ok() {
+            self.closed.store(true, Ordering::Relaxed);
+        }
         log::flush(py);
         closed.map_err(raise)
     }
@@ -456,6 +508,12 @@ impl SharedDataFrame {
     #[getter(name)]
     fn ring_name(&self) -> &str {
         self.name()
+    }
+
+    /// Whether this handle was closed.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
     }
 
     /// Whether this is the writing end.
@@ -474,28 +532,36 @@ impl SharedDataFrame {
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {
-        let stats = self.stats(py);
-        match &self.end {
-            End::Writer(writer) => format!(
-                "<qadataswap.SharedDataFrame writer of '{}': {} frames, {} bytes written>",
-                writer.name(),
-                stats.writes_count,
-                stats.bytes_written
+        let closed = if self.closed() { ", closed" } else { "" };
+        let (end, name) = (if self.is_writer() { "writer" } else { "reader" }, self.name());
+        let Ok(stats) = self.stats(py) else {
+            return format!("<qadataswap.SharedDataFrame {end} of '{name}', of the parent process>");
+        };
+        let done = match self.is_writer() {
+            true => format!("{} frames, {} bytes written", stats.writes_count, stats.bytes_written),
+            false => format!(
+                "{} frames read, {} missed, {} to come",
+                stats.reads_count, stats.frames_missed, stats.lag
             ),
-            End::Reader(reader) => format!(
-                "<qadataswap.SharedDataFrame reader of '{}': {} frames read, {} missed, {} to come>",
-                reader.name, stats.reads_count, stats.frames_missed, stats.lag
-            ),
-        }
+        };
+        format!("<qadataswap.SharedDataFrame {end} of '{name}': {done}{closed}>")
     }
 }
 
 impl SharedDataFrame {
-    fn stats(&self, py: Python<'_>) -> Stats {
+    fn is_elsewhere(&self) -> bool {
+        match &self.end {
+            End::Writer(writer) => writer.origin().is_elsewhere(),
+            End::Reader(reader) => reader.origin.is_elsewhere(),
+        }
+    }
+
+    fn stats(&self, py: Python<'_>) -> PyResult<Stats> {
         py.detach(|| match &self.end {
             End::Writer(writer) => writer.stats(),
-            End::Reader(reader) => reader.reader.lock().stats(),
+            End::Reader(reader) => Ok(reader.lock()?.stats()),
         })
+        .map_err(raise)
     }
 }
 
@@ -549,10 +615,10 @@ impl Frames {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        match self.handle.get().reader()?.read(py, None) {
-            Ok(frame) => frame.map(|frame| self.form.make(py, frame)).transpose(),
+        let reader = self.handle.get().reader()?;
+        match reader.hand_out(py, self.form, |reader| reader.read(py, None)) {
             Err(error) if is_end(py, &error) => Ok(None),
-            Err(error) => Err(error),
+            handed_out => handed_out,
         }
     }
 }
@@ -565,12 +631,15 @@ fn is_end(py: Python<'_>, error: &PyErr) -> bool {
 
 /// Waits for a reader's next frame without taking it.
 #[pyclass(frozen, module = "qadataswap._qadataswap")]
-pub(crate) struct Waiter(Mutex<qadataswap::Waiter>);
+pub(crate) struct Waiter {
+    waiter: Mutex<qadataswap::Waiter>,
+    origin: Origin,
+}
 
 #[pymethods]
 impl Waiter {
     /// Whether a read would not wait, within `timeout_ms` milliseconds. Does not answer signals: for background threads.
     fn wait(&self, py: Python<'_>, timeout_ms: Milliseconds) -> bool {
-        py.detach(|| self.0.lock().wait(timeout_ms.0))
+        py.detach(|| self.origin.is_elsewhere() || self.waiter.lock().wait(timeout_ms.0))
     }
 }

@@ -4,8 +4,8 @@
 
 use crate::capsule::{self, ArrowArrayStream, Owned, Release};
 use crate::error::raise;
-use crate::schema::Schema;
-use pyo3::exceptions::{PyAttributeError, PyImportError, PyValueError};
+use crate::schema::{self, Schema};
+use pyo3::exceptions::{PyAttributeError, PyException, PyImportError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -23,15 +23,14 @@ use std::time::Duration;
 /// `pyarrow.table(frame)`, `duckdb.from_arrow(frame)`. It holds its slot until it, and every table made of it, is gone:
 /// who holds as many frames as the ring has buffers stops the writer.
 #[pyclass(frozen, module = "qadataswap", weakref)]
-pub(crate) struct Frame(Arc<ffi::Frame>);
+pub(crate) struct Frame(Arc<ffi::Frame>, Arc<str>);
 
 impl Frame {
-    pub(crate) fn new(frame: ffi::Frame) -> Frame {
-        Frame(Arc::new(frame))
+    /// A frame of the ring `ring`.
+    pub(crate) fn new(frame: ffi::Frame, ring: Arc<str>) -> Frame {
+        Frame(Arc::new(frame), ring)
     }
-}
 
-impl Frame {
     /// The schema by which the frame leaves. What is requested is a wish, by the interface's rules: string and binary
     /// views are written out for consumers that ask for plain ones, all else leaves as it lies in the slot.
     fn schema_for(&self, requested: Option<&Bound<'_, PyAny>>) -> PyResult<SchemaRef> {
@@ -39,8 +38,7 @@ impl Frame {
             return Ok(self.0.schema().clone());
         };
         let requested = capsule::unwrap_schema(requested)?;
-        // SAFETY: a capsule of this name holds a valid schema, by the interface's rules.
-        let wanted = unsafe { ffi::import_schema(&requested.0) }.map_err(raise)?;
+        let wanted = schema::import(&requested).map_err(raise)?;
         Ok(self.0.schema_for(&wanted))
     }
 }
@@ -163,15 +161,13 @@ impl Frame {
     }
 
     /// The table as a Polars DataFrame, its columns lying in shared memory.
-    pub(crate) fn to_polars<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        static MAKE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        make(slf, &MAKE, "polars", "DataFrame")
+    fn to_polars<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Library::Polars.make(slf)
     }
 
     /// The table as a pyarrow Table, its columns lying in shared memory.
-    pub(crate) fn to_arrow<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        static MAKE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        make(slf, &MAKE, "pyarrow", "table")
+    fn to_arrow<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Library::Arrow.make(slf)
     }
 
     /// The table as a pandas DataFrame, by way of pyarrow; pandas copies what it stores differently.
@@ -203,15 +199,26 @@ impl Frame {
     }
 }
 
-/// Calls `module.function` on a frame; the module is imported when it is first asked for.
-fn make<'py>(
-    frame: &Bound<'py, Frame>,
-    cell: &PyOnceLock<Py<PyAny>>,
-    module: &str,
-    function: &str,
-) -> PyResult<Bound<'py, PyAny>> {
-    let py = frame.py();
-    let function = cell.get_or_try_init(py, || -> PyResult<Py<PyAny>> {
+/// A library that makes tables of frames.
+#[derive(Clone, Copy)]
+pub(crate) enum Library {
+    Polars,
+    Arrow,
+}
+
+impl Library {
+    /// What makes a table of a frame; the library is imported when it is first asked for.
+    pub(crate) fn load(self, py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+        static POLARS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        static ARROW: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let (known, module, function) = match self {
+            Library::Polars => (&POLARS, "polars", "DataFrame"),
+            Library::Arrow => (&ARROW, "pyarrow", "table"),
+        };
+        if let Some(known) = known.get(py) {
+            return Ok(known.bind(py));
+        }
+        // With nothing locked: an import runs any code, signals' handlers among it.
         let module = py.import(module).map_err(|error| {
             let hint = PyImportError::new_err(format!(
                 "reading tables of {module} needs {module}: pip install 'qadataswap[arrow]'; or take the frame itself with read_frame()"
@@ -219,9 +226,34 @@ fn make<'py>(
             hint.set_cause(py, Some(error));
             hint
         })?;
-        Ok(module.getattr(function)?.unbind())
-    })?;
-    function.bind(py).call1((frame,))
+        let function = module.getattr(function)?.unbind();
+        Ok(known.get_or_init(py, || function).bind(py))
+    }
+
+    pub(crate) fn make<'py>(self, frame: &Bound<'py, Frame>) -> PyResult<Bound<'py, PyAny>> {
+        let py = frame.py();
+        self.load(py)?.call1((frame,)).map_err(|error| match is_panic(py, &error) {
+            // It says so by a panic, of a class that `except Exception` does not catch.
+            true => {
+                let Frame(table, ring) = frame.get();
+                let what = format!(
+                    "frame {} is of a type that Polars does not know ({}); take it with read_arrow() or read_frame()",
+                    table.sequence(),
+                    error.value(py)
+                );
+                let told = raise(QADataSwapError::Unsupported { ring: ring.to_string(), what });
+                told.set_cause(py, Some(error));
+                told
+            }
+            false => error,
+        })
+    }
+}
+
+/// Whether an exception is the panic of a library in Rust; each has a class of its own by that name.
+fn is_panic(py: Python<'_>, error: &PyErr) -> bool {
+    !error.is_instance_of::<PyException>(py)
+        && error.get_type(py).name().is_ok_and(|name| name == "PanicException")
 }
 
 /// What a stream knows.

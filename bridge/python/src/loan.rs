@@ -1,8 +1,8 @@
 //! Loans: frames that are filled where they will be read, by NumPy.
 //!
 //! The law: a column is handed out once, as an array over its values or by `set_*`, never both; what was handed out
-//! keeps its memory mapped, and is made read-only when the loan ends. Arrays derived from it cannot be: writing to one
-//! after the loan has ended changes a frame that others read.
+//! keeps its memory mapped, and is made read-only when the loan ends, before anybody else sees the frame. Arrays derived
+//! from it cannot be: writing to one after the loan has ended changes a frame that others read.
 
 #![allow(unsafe_code, reason = "columns on loan are addresses")]
 
@@ -11,14 +11,16 @@ use crate::log;
 use crate::schema::Schema;
 use crate::shared::{Lender, WriterCell};
 use parking_lot::Mutex;
-use pyo3::exceptions::{PyIndexError, PyKeyError, PyTypeError};
+use pyo3::exceptions::{PyIndexError, PyKeyError, PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyEllipsis, PyString};
 use qadataswap::arrow_schema::SchemaRef;
 use qadataswap::arrow_schema::{DataType, TimeUnit};
-use qadataswap::{Result, ffi};
+use qadataswap::{QADataSwapError, Result, ffi};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A frame on loan: its columns lie in the slot, to be filled in place and published by `commit()` without a copy.
 ///
@@ -31,8 +33,10 @@ pub(crate) struct Loan {
     schema: SchemaRef,
     capacity: usize,
     lent: Mutex<Option<Lent>>,
-    /// By column: the arrays that were handed out.
+    /// By column: the arrays that were handed out; none at all once the loan has ended.
     arrays: Mutex<Vec<Option<Py<PyAny>>>>,
+    /// Set before the arrays are made read-only: one that comes later is so from the start.
+    ended: Arc<AtomicBool>,
 }
 
 struct Lent {
@@ -55,26 +59,26 @@ impl Lent {
 }
 
 /// A column by its name or its number.
-#[derive(FromPyObject)]
 pub(crate) enum Which<'py> {
     Number(isize),
     Name(Bound<'py, PyString>),
 }
 
-/// The value of a string or binary.
-#[derive(FromPyObject)]
-enum Value {
-    Text(String),
-    Bytes(Vec<u8>),
+impl<'py> FromPyObject<'_, 'py> for Which<'py> {
+    type Error = PyErr;
+
+    fn extract(which: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(name) = which.cast::<PyString>() {
+            return Ok(Which::Name(name.to_owned()));
+        }
+        let got = || type_name(&which);
+        let wrong = |_| PyTypeError::new_err(format!("expected a column's name or number, got {}", got()));
+        which.extract().map(Which::Number).map_err(wrong)
+    }
 }
 
-impl AsRef<[u8]> for Value {
-    fn as_ref(&self) -> &[u8] {
-        match self {
-            Value::Text(text) => text.as_bytes(),
-            Value::Bytes(bytes) => bytes,
-        }
-    }
+fn type_name(any: &Bound<'_, PyAny>) -> String {
+    any.get_type().fully_qualified_name().map_or_else(|_| "an object".to_owned(), |name| name.to_string())
 }
 
 impl Loan {
@@ -82,7 +86,12 @@ impl Loan {
         let (schema, capacity) = (loan.schema().clone(), loan.capacity());
         let columns = schema.fields().iter().map(|_| None).collect();
         let arrays = Mutex::new(schema.fields().iter().map(|_| None).collect());
-        Loan { cell, schema, capacity, lent: Mutex::new(Some(Lent { loan, columns })), arrays }
+        let (lent, ended) = (Mutex::new(Some(Lent { loan, columns })), Arc::default());
+        Loan { cell, schema, capacity, lent, arrays, ended }
+    }
+
+    fn over(&self) -> QADataSwapError {
+        invalid(self.cell.name(), "the loan has ended; take another one")
     }
 
     fn which(&self, which: Which<'_>) -> PyResult<usize> {
@@ -103,47 +112,78 @@ impl Loan {
 
     /// Runs `act` on the loan, detached.
     fn with<T: Send>(&self, py: Python<'_>, act: impl FnOnce(&mut Lent) -> Result<T> + Send) -> PyResult<T> {
-        py.detach(|| match &mut *self.lent.lock() {
-            Some(lent) => act(lent),
-            None => Err(invalid(self.cell.name(), "the loan has ended; take another one")),
+        py.detach(|| {
+            self.cell.origin().check(self.cell.name())?;
+            match &mut *self.lent.lock() {
+                Some(lent) => act(lent),
+                None => Err(self.over()),
+            }
         })
         .map_err(raise)
     }
 
     /// Ends the loan, publishing its first `rows` rows or nothing.
     fn end(&self, py: Python<'_>, rows: Option<usize>) -> PyResult<Option<u64>> {
-        self.forbid_writing(py)?;
+        if let Err(forked) = self.cell.origin().check(self.cell.name()) {
+            return if rows.is_some() { Err(raise(forked)) } else { Ok(None) };
+        }
+        self.ended.store(true, Ordering::SeqCst);
+        let lent = py.detach(|| self.lent.lock().take());
+        let forbidden = self.forbid_writing(py);
         let ended = py.detach(|| {
-            let lent = self.lent.lock().take();
             // Before the loan, so that it is dropped after it: what is not committed goes back to the writer.
-            let _locked = self.cell.lock();
+            let _locked = self.cell.lock().map_err(raise)?;
             let Some(Lent { mut loan, columns }) = lent else {
-                return match rows {
-                    Some(_) => Err(invalid(self.cell.name(), "the loan has ended; take another one")),
-                    None => Ok(None),
-                };
+                return if rows.is_some() { Err(raise(self.over())) } else { Ok(None) };
             };
+            forbidden?;
             let Some(rows) = rows else { return Ok(None) };
             for (at, column) in columns.iter().enumerate() {
                 if let Some(column) = column {
-                    loan.declare(at, column.has_nulls != 0, column.data_used)?;
+                    loan.declare(at, column.has_nulls != 0, column.data_used).map_err(raise)?;
                 }
             }
-            loan.commit(rows).map(Some)
+            loan.commit(rows).map(Some).map_err(raise)
         });
         log::flush(py);
-        ended.map_err(raise)
+        ended
     }
 
     fn forbid_writing(&self, py: Python<'_>) -> PyResult<()> {
         let arrays = std::mem::take(&mut *self.arrays.lock());
-        let forbid = PyDict::new(py);
-        forbid.set_item("write", false)?;
-        for array in arrays.into_iter().flatten() {
-            array.bind(py).call_method("setflags", (), Some(&forbid))?;
-        }
-        Ok(())
+        arrays.into_iter().flatten().try_for_each(|array| read_only(array.bind(py)))
     }
+
+    /// The array of a column, if one was handed out.
+    fn array<'py>(&self, py: Python<'py>, at: usize) -> Option<Bound<'py, PyAny>> {
+        // Nobody waits for anything with this lock in hand.
+        Some(self.arrays.lock().get(at)?.as_ref()?.clone_ref(py).into_bound(py))
+    }
+
+    /// Keeps the array of a column and returns it, or the one that another thread has been given meanwhile.
+    fn keep<'py>(&self, at: usize, array: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = array.py();
+        let kept = match self.arrays.lock().get_mut(at) {
+            Some(Some(first)) => first.clone_ref(py).into_bound(py),
+            Some(place) => {
+                *place = Some(array.clone().unbind());
+                array
+            }
+            None => array,
+        };
+        if self.ended.load(Ordering::SeqCst) {
+            // Nobody else may have seen it.
+            read_only(&kept)?;
+            return Err(raise(self.over()));
+        }
+        Ok(kept)
+    }
+}
+
+fn read_only(array: &Bound<'_, PyAny>) -> PyResult<()> {
+    let forbid = PyDict::new(array.py());
+    forbid.set_item("write", false)?;
+    array.call_method("setflags", (), Some(&forbid)).map(drop)
 }
 
 #[pymethods]
@@ -179,31 +219,79 @@ impl Loan {
                 field.data_type()
             )));
         }
-        // Nobody waits for anything with this lock in hand.
-        let known = self.arrays.lock().get(at).and_then(|array| Some(array.as_ref()?.clone_ref(py)));
-        if let Some(array) = known {
-            return Ok(array.into_bound(py));
+        if let Some(array) = self.array(py, at) {
+            return Ok(array);
         }
         let capacity = self.capacity;
         let data_type = field.data_type().clone();
+        let ended = self.ended.clone();
         let column = self.with(py, move |lent| {
             let mapping = lent.loan.mapping();
             let column = lent.column(at)?;
             let (typestr, length) = typestr(&data_type, column.values_bytes, capacity);
-            Ok(LoanColumn { address: column.values as usize, length, typestr, _mapping: mapping })
+            Ok(LoanColumn { address: column.values as usize, length, typestr, ended, _mapping: mapping })
         })?;
-        let array = ASARRAY.import(py, "numpy", "asarray")?.call1((column,))?;
-        if let Some(place) = self.arrays.lock().get_mut(at) {
-            *place = Some(array.clone().unbind());
-        }
-        Ok(array)
+        self.keep(at, ASARRAY.import(py, "numpy", "asarray")?.call1((column,))?)
     }
 
-    /// Sets one row of a column of strings or binaries.
-    fn set_text(&self, py: Python<'_>, column: Which<'_>, row: usize, value: Value) -> PyResult<()> {
+    /// Fills a column: `loan["price"] = prices`.
+    ///
+    /// Numbers as NumPy would assign them to `loan["price"][:]`; booleans from anything that NumPy makes booleans of;
+    /// strings and binaries one for each row, or one for all, `None` being null.
+    fn __setitem__<'py>(
+        &self,
+        py: Python<'py>,
+        column: Which<'py>,
+        values: &Bound<'py, PyAny>,
+    ) -> PyResult<()> {
         let at = self.which(column)?;
-        let value = self.checked(at, value)?;
-        self.with(py, |lent| set_view(lent.column(at)?, row, value.as_ref()))
+        let field = self.schema.field(at);
+        match field.data_type() {
+            DataType::Utf8View | DataType::BinaryView => {
+                let values = match is_text(values) || values.is_none() {
+                    true => vec![self.value(at, 0, values)?; self.capacity],
+                    false => self.values(at, 0, values)?,
+                };
+                if values.len() != self.capacity {
+                    return Err(PyValueError::new_err(format!(
+                        "column '{}': {} values for {} rows; set some of them with set_texts",
+                        field.name(),
+                        values.len(),
+                        self.capacity
+                    )));
+                }
+                self.set_values(py, at, 0, &values)
+            }
+            data_type => {
+                let array = self.__getitem__(py, Which::Number(at as isize))?;
+                // What `loan["price"] += 1` ends with.
+                if array.is(values) {
+                    return Ok(());
+                }
+                match data_type {
+                    DataType::Boolean => array.set_item(PyEllipsis::get(py), packed(values, self.capacity)?),
+                    _ => array.set_item(PyEllipsis::get(py), values),
+                }
+            }
+        }
+    }
+
+    /// Whether there is a column of that name.
+    fn __contains__(&self, column: &str) -> bool {
+        self.schema.index_of(column).is_ok()
+    }
+
+    /// Sets one row of a column of strings or binaries; `None` is null.
+    fn set_text(
+        &self,
+        py: Python<'_>,
+        column: Which<'_>,
+        row: usize,
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let at = self.which(column)?;
+        let value = self.value(at, row, value)?;
+        self.set_values(py, at, row, &[value])
     }
 
     /// Sets the rows of a column of strings or binaries from row `start` on; `None` is null.
@@ -216,18 +304,8 @@ impl Loan {
         start: usize,
     ) -> PyResult<()> {
         let at = self.which(column)?;
-        let values = values.try_iter()?.map(|value| {
-            let value: Option<Value> = value?.extract()?;
-            value.map(|value| self.checked(at, value)).transpose()
-        });
-        let values: Vec<Option<Value>> = values.collect::<PyResult<_>>()?;
-        self.with(py, |lent| {
-            let column = lent.column(at)?;
-            values.iter().enumerate().try_for_each(|(row, value)| match value {
-                Some(value) => set_view(column, start + row, value.as_ref()),
-                None => set_null(column, start + row),
-            })
-        })
+        let values = self.values(at, start, values)?;
+        self.set_values(py, at, start, &values)
     }
 
     /// Sets one row of a column of booleans.
@@ -243,7 +321,7 @@ impl Loan {
         }
         self.with(py, |lent| {
             let column = lent.column(at)?;
-            in_range(row, column.rows)?;
+            self.in_range(at, row)?;
             // SAFETY: a column of bits of a loan that has not ended, with a bit for each of its rows.
             unsafe {
                 let byte = column.values.add(row / 8);
@@ -256,7 +334,7 @@ impl Loan {
     /// Makes one row of a column null.
     fn set_null(&self, py: Python<'_>, column: Which<'_>, row: usize) -> PyResult<()> {
         let at = self.which(column)?;
-        self.with(py, |lent| set_null(lent.column(at)?, row))
+        self.with(py, |lent| self.null(lent, at, row))
     }
 
     /// Publishes the first `rows` rows (all, unless given) and returns the frame's sequence number. The arrays that
@@ -285,8 +363,8 @@ impl Loan {
         self.abandon(py)
     }
 
-    fn __repr__(&self, py: Python<'_>) -> String {
-        let ended = py.detach(|| self.lent.lock().is_none());
+    fn __repr__(&self) -> String {
+        let ended = self.ended.load(Ordering::SeqCst);
         format!(
             "<qadataswap.Loan of '{}': {} rows x {} columns{}>",
             self.cell.name(),
@@ -298,22 +376,91 @@ impl Loan {
 }
 
 impl Loan {
-    /// A value that fits the column's type.
-    fn checked(&self, column: usize, value: Value) -> PyResult<Value> {
-        let field = self.schema.field(column);
-        match (field.data_type(), &value) {
-            (DataType::Utf8View, Value::Text(_)) | (DataType::BinaryView, Value::Bytes(_)) => Ok(value),
-            (DataType::Utf8View | DataType::BinaryView, _) => Err(PyTypeError::new_err(format!(
-                "column '{}' is {}: expected {}",
-                field.name(),
-                field.data_type(),
-                if field.data_type() == &DataType::Utf8View { "str" } else { "bytes" }
-            ))),
-            _ => Err(PyTypeError::new_err(format!(
-                "column '{}' is {}, not strings or binaries of a view type",
-                field.name(),
-                field.data_type()
-            ))),
+    /// What is to be set in `row` of a column of strings or binaries; `None` is null.
+    fn value(&self, at: usize, row: usize, value: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
+        let field = self.schema.field(at);
+        let expected = match field.data_type() {
+            DataType::Utf8View => "str",
+            DataType::BinaryView => "bytes",
+            other => {
+                return Err(PyTypeError::new_err(format!(
+                    "column '{}' is {other}, not strings or binaries of a view type",
+                    field.name()
+                )));
+            }
+        };
+        if value.is_none() {
+            return Ok(None);
+        }
+        let text = value.cast::<PyString>();
+        match (expected, text) {
+            ("str", Ok(text)) => return Ok(Some(text.to_cow()?.into_owned().into_bytes())),
+            ("bytes", Err(_)) => {
+                if let Ok(bytes) = value.extract::<Vec<u8>>() {
+                    return Ok(Some(bytes));
+                }
+            }
+            _ => {}
+        }
+        // A scalar of pyarrow.
+        if let Some(plain) = value.getattr_opt(intern!(value.py(), "as_py"))? {
+            return self.value(at, row, &plain.call0()?);
+        }
+        Err(PyTypeError::new_err(format!(
+            "column '{}', row {row}: expected {expected}, or None for null, got {}",
+            field.name(),
+            type_name(value)
+        )))
+    }
+
+    /// What is to be set in the rows from `start` on.
+    fn values(&self, at: usize, start: usize, values: &Bound<'_, PyAny>) -> PyResult<Vec<Option<Vec<u8>>>> {
+        let values = values.try_iter()?.enumerate();
+        values.map(|(row, value)| self.value(at, start.saturating_add(row), &value?)).collect()
+    }
+
+    fn set_values(
+        &self,
+        py: Python<'_>,
+        at: usize,
+        start: usize,
+        values: &[Option<Vec<u8>>],
+    ) -> PyResult<()> {
+        self.with(py, |lent| {
+            if let Some(last) = values.len().checked_sub(1) {
+                self.in_range(at, start.saturating_add(last))?;
+            }
+            values.iter().enumerate().try_for_each(|(row, value)| match value {
+                // SAFETY: a column of views (checked by `value`) of a loan that has not ended, used by nobody else.
+                Some(value) => Ok(unsafe { lent.column(at)?.set_view(start + row, value) }?),
+                None => self.null(lent, at, start + row),
+            })
+        })
+    }
+
+    fn null(&self, lent: &mut Lent, at: usize, row: usize) -> Result<()> {
+        self.in_range(at, row)?;
+        let column = lent.column(at)?;
+        if column.validity.is_null() {
+            let reason = format!("column '{}' is not nullable", self.schema.field(at).name());
+            return Err(invalid(self.cell.name(), reason));
+        }
+        // SAFETY: a nullable column of a loan that has not ended, used by nobody else.
+        unsafe { column.set_null(row) };
+        Ok(())
+    }
+
+    fn in_range(&self, at: usize, row: usize) -> Result<()> {
+        match row < self.capacity {
+            true => Ok(()),
+            false => Err(invalid(
+                self.cell.name(),
+                format!(
+                    "column '{}': row {row} of a loan of {} rows",
+                    self.schema.field(at).name(),
+                    self.capacity
+                ),
+            )),
         }
     }
 }
@@ -323,35 +470,37 @@ impl Drop for Loan {
         if self.lent.get_mut().is_none() {
             return;
         }
-        // Where the interpreter is gone there is nobody else either.
-        let abandoned = Python::try_attach(|py| self.end(py, None).map(drop));
-        if let Some(Err(error)) = abandoned {
-            Python::attach(|py| error.write_unraisable(py, None));
+        if self.cell.origin().is_elsewhere() {
+            // Another thread of the parent may have had the writer in its hands: it is not to be touched.
+            std::mem::forget(self.lent.get_mut().take());
+            return;
+        }
+        match Python::try_attach(|py| self.end(py, None).map(drop)) {
+            Some(Ok(())) => {}
+            Some(Err(error)) => Python::attach(|py| error.write_unraisable(py, None)),
+            // The interpreter is gone; threads that it has left behind may not be.
+            None => {
+                let _locked = self.cell.lock();
+                drop(self.lent.get_mut().take());
+            }
         }
     }
 }
 
-fn in_range(row: usize, rows: usize) -> Result<()> {
-    match row < rows {
-        true => Ok(()),
-        false => Err(invalid("", format!("row {row} of a loan of {rows} rows"))),
-    }
+/// Whether something is one text or binary, and not several.
+fn is_text(any: &Bound<'_, PyAny>) -> bool {
+    any.is_instance_of::<PyString>() || any.is_instance_of::<PyBytes>() || any.is_instance_of::<PyByteArray>()
 }
 
-fn set_view(column: &mut ffi::LoanColumn, row: usize, value: &[u8]) -> Result<()> {
-    in_range(row, column.rows)?;
-    // SAFETY: a column of views (checked by the caller) of a loan that has not ended, used by nobody else.
-    Ok(unsafe { column.set_view(row, value) }?)
-}
-
-fn set_null(column: &mut ffi::LoanColumn, row: usize) -> Result<()> {
-    in_range(row, column.rows)?;
-    if column.validity.is_null() {
-        return Err(invalid("", "the column is not nullable"));
-    }
-    // SAFETY: a nullable column of a loan that has not ended, used by nobody else.
-    unsafe { column.set_null(row) };
-    Ok(())
+/// Booleans as NumPy understands them, for each of `rows` rows, packed into bits.
+fn packed<'py>(values: &Bound<'py, PyAny>, rows: usize) -> PyResult<Bound<'py, PyAny>> {
+    let py = values.py();
+    let numpy = py.import("numpy")?;
+    let values = numpy.call_method1("asarray", (values, "bool"))?;
+    let values = numpy.call_method1("broadcast_to", (values, (rows,)))?;
+    let order = PyDict::new(py);
+    order.set_item("bitorder", "little")?;
+    numpy.call_method("packbits", (values,), Some(&order))
 }
 
 /// How NumPy calls the values of a column, and how many there are.
@@ -389,6 +538,7 @@ pub(crate) struct LoanColumn {
     address: usize,
     length: usize,
     typestr: String,
+    ended: Arc<AtomicBool>,
     _mapping: ffi::Mapping,
 }
 
@@ -400,7 +550,7 @@ impl LoanColumn {
         interface.set_item("version", 3)?;
         interface.set_item("shape", (self.length,))?;
         interface.set_item("typestr", &self.typestr)?;
-        interface.set_item("data", (self.address, false))?;
+        interface.set_item("data", (self.address, self.ended.load(Ordering::SeqCst)))?;
         Ok(interface)
     }
 }

@@ -4,6 +4,7 @@
 //! thread with locks of the ring in hand; it is kept, and given to Python by the next call that has time.
 
 use parking_lot::Mutex;
+use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use std::collections::VecDeque;
@@ -29,7 +30,9 @@ pub(crate) fn init() {
 pub(crate) fn flush(py: Python<'_>) {
     if PENDING.load(Ordering::Relaxed) {
         // A logger that fails must not make a call fail that has done its work.
-        let _ = hand_over(py);
+        if let Err(error) = hand_over(py) {
+            swallow(py, error);
+        }
     }
 }
 
@@ -46,6 +49,16 @@ fn hand_over(py: Python<'_>) -> PyResult<()> {
         log.call1(py, (level, "%s", message))?;
     }
     Ok(())
+}
+
+/// Tells of an error that nobody can be given; Ctrl-C strikes again, where it can be answered.
+#[cold]
+fn swallow(py: Python<'_>, error: PyErr) {
+    let interrupt = || py.import("_thread")?.call_method0("interrupt_main").map(drop);
+    if error.is_instance_of::<PyKeyboardInterrupt>(py) && interrupt().is_ok() {
+        return;
+    }
+    error.write_unraisable(py, None);
 }
 
 /// Listens to events.

@@ -1,7 +1,7 @@
 //! The keywords of `create_writer` and `create_reader` as the configuration of the ring.
 
 use crate::error::invalid;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use qadataswap::{
@@ -22,7 +22,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Milliseconds {
         match value.extract::<Option<f64>>()? {
             // A time that no duration holds is for ever, too.
             Some(ms) if ms >= 0.0 => Ok(Milliseconds(Duration::try_from_secs_f64(ms / 1e3).ok())),
-            Some(ms) if ms.is_nan() => Err(PyTypeError::new_err("a timeout in milliseconds is NaN")),
+            Some(ms) if ms.is_nan() => Err(PyValueError::new_err("a timeout in milliseconds is NaN")),
             _ => Ok(Milliseconds(None)),
         }
     }
@@ -41,10 +41,24 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Patience {
 }
 
 /// How to wait: a name, or microseconds of spinning and of yielding.
-#[derive(FromPyObject)]
 pub(crate) enum Wait {
     Name(String),
     Times(f64, f64),
+}
+
+impl FromPyObject<'_, '_> for Wait {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        if let Ok(name) = value.extract() {
+            return Ok(Wait::Name(name));
+        }
+        value.extract().map(|(spin, yielding)| Wait::Times(spin, yielding)).map_err(|_| {
+            PyTypeError::new_err(
+                "expected 'balanced', 'spin', 'sleep' or a tuple of microseconds to spin and to yield for",
+            )
+        })
+    }
 }
 
 /// What both ends have in common.
@@ -71,8 +85,14 @@ impl Common {
                 ],
             )?,
             Some(Wait::Times(spin, yielding)) => {
-                let span = |us: f64| Duration::try_from_secs_f64(us / 1e6).unwrap_or(Duration::MAX);
-                WaitStrategy { spin: span(spin), yielding: span(yielding) }
+                let span = |us: f64| match us >= 0.0 {
+                    // A time that no duration holds is for ever.
+                    true => Ok(Duration::try_from_secs_f64(us / 1e6).unwrap_or(Duration::MAX)),
+                    false => {
+                        Err(invalid(&self.name, format!("wait: expected microseconds from 0 on, got {us}")))
+                    }
+                };
+                WaitStrategy { spin: span(spin)?, yielding: span(yielding)? }
             }
         };
         let mut config = SharedMemoryConfig::new(self.name).with_wait(wait);
@@ -130,7 +150,7 @@ impl WriterOptions {
         if let Some(mebibytes) = self.size_mb {
             let bytes = mebibytes * f64::from(1 << 20);
             if !(bytes >= 0.0 && bytes < i64::MAX as f64) {
-                return Err(invalid(&name, format!("size_mb: {mebibytes} is no size")));
+                return Err(invalid(&name, format!("size_mb: {mebibytes:e} is no size")));
             }
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
             let bytes = bytes as u64;

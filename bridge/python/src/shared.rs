@@ -2,7 +2,8 @@
 //!
 //! The law: a writer, and every loan of it, is touched only by whoever holds its cell's lock, or has the only
 //! reference to the cell. Nobody waits for longer than a [`SLICE`] with the lock in hand, so that other threads, and
-//! signals, get their turn.
+//! signals, get their turn. No lock is taken in a forked child: whoever of the parent's threads had it is not there to
+//! give it back.
 
 #![allow(unsafe_code, reason = "a writer and its loans share one lock")]
 
@@ -29,11 +30,36 @@ pub(crate) struct WriterCell {
     retries: u32,
     /// Slices of waits that were followed by another one.
     resumed: AtomicU64,
+    origin: Origin,
     pub(crate) schemas: Mutex<SchemaCache>,
 }
 
 // SAFETY: `writer` is Send, and is reached only through `Locked` and `Lender`, both of which answer for the lock.
 unsafe impl Sync for WriterCell {}
+
+/// Which process a handle is of.
+pub(crate) struct Origin(u64);
+
+impl Origin {
+    /// This process.
+    pub(crate) fn here() -> Origin {
+        Origin(qadataswap::forks())
+    }
+
+    /// Whether this is a forked child of the process that has the handle.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.0 != qadataswap::forks()
+    }
+
+    /// # Errors
+    /// `Forked`, in a forked child.
+    pub(crate) fn check(&self, ring: &str) -> Result<()> {
+        match self.is_elsewhere() {
+            true => Err(QADataSwapError::Forked { ring: ring.to_owned() }),
+            false => Ok(()),
+        }
+    }
+}
 
 /// A writer whose lock is held.
 pub(crate) struct Locked<'a> {
@@ -85,6 +111,7 @@ impl WriterCell {
             patience,
             retries,
             resumed: AtomicU64::new(0),
+            origin: Origin::here(),
             schemas: Mutex::default(),
         }))
     }
@@ -93,16 +120,25 @@ impl WriterCell {
         &self.name
     }
 
-    pub(crate) fn lock(self: &Arc<Self>) -> Locked<'_> {
-        Locked { cell: self, _guard: self.lock.lock() }
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
     }
 
-    pub(crate) fn stats(self: &Arc<Self>) -> Stats {
-        let mut stats = self.lock().stats();
+    /// # Errors
+    /// `Forked`, in a forked child.
+    pub(crate) fn lock(self: &Arc<Self>) -> Result<Locked<'_>> {
+        self.origin.check(&self.name)?;
+        Ok(Locked { cell: self, _guard: self.lock.lock() })
+    }
+
+    /// # Errors
+    /// As [`lock`](WriterCell::lock).
+    pub(crate) fn stats(self: &Arc<Self>) -> Result<Stats> {
+        let mut stats = self.lock()?.stats();
         let resumed = self.resumed.load(Ordering::Relaxed);
         stats.full_waits = stats.full_waits.saturating_sub(resumed);
         stats.wait_timeouts = stats.wait_timeouts.saturating_sub(resumed);
-        stats
+        Ok(stats)
     }
 
     /// Runs `act`, which waits for room, until there is some or the writer's patience is over; to be called detached.
@@ -116,7 +152,7 @@ impl WriterCell {
         let started = Instant::now();
         let (mut began, mut tries_left) = (started, self.retries);
         loop {
-            let tried = act(&self.lock());
+            let tried = self.lock().and_then(|locked| act(&locked));
             let Err(QADataSwapError::WriteTimeout { ring, reason, .. }) = tried else {
                 return tried.map_err(crate::error::raise);
             };
@@ -129,23 +165,27 @@ impl WriterCell {
                 (began, tries_left) = (Instant::now(), tries_left - 1);
             }
             self.resumed.fetch_add(1, Ordering::Relaxed);
-            Python::attach(answer_signals)?;
+            answer_signals()?;
         }
     }
 }
 
-/// Runs the handlers of signals that have come.
+/// Runs the handlers of signals that have come; to be called detached.
 ///
 /// # Errors
 /// What a handler has raised: `KeyboardInterrupt`, for one.
-fn answer_signals(py: Python<'_>) -> PyResult<()> {
-    py.check_signals()
+pub(crate) fn answer_signals() -> PyResult<()> {
+    /// Of any interpreter's life, which the method itself is not.
+    fn answer(py: Python<'_>) -> PyResult<()> {
+        py.check_signals()
+    }
+    Python::attach(answer)
 }
 
-/// A slice of which a whole number makes `patience`.
+/// A slice of which a whole number makes `patience`, if that is not too long to matter.
 fn even_slice(patience: Duration) -> Duration {
     let slices = patience.as_nanos().div_ceil(SLICE.as_nanos()).max(1);
-    patience / u32::try_from(slices).unwrap_or(u32::MAX)
+    u32::try_from(slices).map_or(SLICE, |slices| patience / slices)
 }
 
 /// The end of a wait; `None` for as long as it takes.

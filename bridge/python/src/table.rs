@@ -6,15 +6,15 @@
 #![allow(unsafe_code, reason = "batches come as C structs")]
 
 use crate::capsule::{self, ArrowArrayStream, Owned};
-use crate::schema::SchemaCache;
-use parking_lot::Mutex;
+use crate::error::raise;
+use crate::shared::{SLICE, WriterCell, answer_signals};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use qadataswap::Result;
 use qadataswap::arrow_schema::SchemaRef;
 use qadataswap::ffi::{self, ArrowArray, ArrowSchema, Batch};
 use std::mem::ManuallyDrop;
+use std::time::Instant;
 
 /// What a Python object has given out.
 pub(crate) enum Source {
@@ -46,17 +46,25 @@ impl Source {
         )))
     }
 
-    /// Takes all batches; to be called detached.
-    pub(crate) fn drain(self, schemas: &Mutex<SchemaCache>) -> Result<Table> {
+    /// Takes all batches, answering signals between them; to be called detached.
+    pub(crate) fn drain(self, cell: &WriterCell) -> PyResult<Table> {
+        // Its lock is as good as lost to a forked child.
+        cell.origin().check(cell.name()).map_err(raise)?;
+        let import = |schema: &Owned<ArrowSchema>| cell.schemas.lock().import(schema).map_err(raise);
         match self {
-            Source::Batch(schema, batch) => {
-                Ok(Table { schema: schemas.lock().import(&schema)?, batches: vec![batch] })
-            }
+            Source::Batch(schema, batch) => Ok(Table { schema: import(&schema)?, batches: vec![batch] }),
             Source::Stream(mut stream) => {
-                let schema = schemas.lock().import(&stream.schema()?)?;
+                // With no lock in hand: a stream may run any code, which may write to this very ring.
+                let schema = stream.schema().map_err(raise)?;
+                let schema = import(&schema)?;
                 let mut batches = Vec::new();
-                while let Some(batch) = stream.next()? {
+                let mut looked = Instant::now();
+                while let Some(batch) = stream.next().map_err(raise)? {
                     batches.push(batch);
+                    if looked.elapsed() >= SLICE {
+                        answer_signals()?;
+                        looked = Instant::now();
+                    }
                 }
                 Ok(Table { schema, batches })
             }

@@ -2,6 +2,7 @@
 
 import datetime
 import gc
+import threading
 
 import numpy as np
 import polars as pl
@@ -101,6 +102,81 @@ def test_columns_cannot_be_written_to_after_the_commit(pair):
     assert reader.read(0)["a"].to_list() == [1, 1, 1]
 
 
+def test_array_made_of_a_column_after_the_commit_is_read_only(pair):
+    loan = pair[0].loan({"a": int}, 3)
+    place = loan["a"].base
+    loan.commit()
+    assert not np.asarray(place).flags.writeable
+
+
+def test_no_array_stays_writable_however_threads_race_for_it(ring):
+    with qadataswap.create_writer(ring, 2, size_mb=1, when_full="overwrite") as writer:
+        for number in range(300):
+            loan = writer.loan({"a": int, "b": float}, 4)
+            start, arrays, threads = threading.Barrier(4), [], []
+
+            def take(loan=loan, start=start, arrays=arrays):
+                start.wait()
+                try:
+                    for _ in range(3):
+                        arrays.append(loan["a"])
+                        arrays.append(loan["b"])
+                except qadataswap.InvalidConfigError:
+                    pass
+
+            def end(loan=loan, start=start, number=number):
+                start.wait()
+                loan.commit() if number % 2 else loan.abandon()
+
+            threads = [threading.Thread(target=target) for target in (take, take, take, end)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert not any(array.flags.writeable for array in arrays)
+
+
+def test_columns_are_filled_by_assigning_to_them(pair):
+    writer, reader = pair
+    with writer.loan({"x": float, "n": "int32", "s": str, "z": bytes, "flag": bool, "t": "datetime64[us]"}, 3) as loan:
+        loan["x"] = [1, 2.5, 3]
+        loan["x"] += 1
+        loan["n"] = 7
+        loan["s"] = pl.Series(["a", None, "c"])
+        loan["z"] = b"one"
+        loan["flag"] = np.array([1.0, 2.0, 3.0]) > 1.5
+        loan[5] = np.array(["2024-01-01", "2024-01-02", "2024-01-03"], "datetime64[D]")
+        assert "x" in loan and "y" not in loan
+        loan.commit()
+    read = reader.read(0)
+    assert read["x"].to_list() == [2, 3.5, 4]
+    assert read["n"].to_list() == [7, 7, 7]
+    assert read["s"].to_list() == ["a", None, "c"]
+    assert read["z"].to_list() == [b"one"] * 3
+    assert read["flag"].to_list() == [False, True, True]
+    assert [value.day for value in read["t"]] == [1, 2, 3]
+
+
+def test_columns_take_no_more_and_no_fewer_values_than_rows(pair):
+    with pair[0].loan({"x": float, "s": str, "flag": bool}, 3) as loan:
+        for column, values in (("x", [1, 2]), ("s", ["a"] * 4), ("s", []), ("flag", [True] * 2)):
+            with pytest.raises(ValueError):
+                loan[column] = values
+
+
+def test_texts_of_pyarrow_are_taken(pair):
+    writer, reader = pair
+    with writer.loan({"s": str}, 2) as loan:
+        loan.set_texts("s", pa.array(["x", None]))
+        loan.commit()
+    assert reader.read(0)["s"].to_list() == ["x", None]
+
+
+def test_columns_may_be_of_types_that_numpy_abbreviates():
+    schema = qadataswap.Schema({"a": "f8", "b": "<i4", "c": "float", "d": "M8[ns]"})
+    assert schema == qadataswap.Schema({"a": float, "b": np.int32, "c": float, "d": "datetime64[ns]"})
+
+
 def test_columns_may_be_looked_at_when_everything_is_gone(ring):
     writer = qadataswap.create_writer(ring, size_mb=1)
     loan = writer.loan({"a": int}, 3)
@@ -145,6 +221,12 @@ def test_mistakes_are_told_and_the_loan_goes_on(pair):
         loan.set_bool("price", 0, True)
     with pytest.raises(qadataswap.InvalidConfigError, match="row 2"):
         loan.set_text("symbol", 2, "a")
+    with pytest.raises(qadataswap.InvalidConfigError, match=f"'{writer.name}'.*'symbol': row {2**64 - 1}"):
+        loan.set_texts("symbol", ["a", "b"], 2**64 - 1)
+    with pytest.raises(TypeError, match="'symbol', row 1: expected str, or None for null, got float"):
+        loan.set_texts("symbol", ["a", float("nan")])
+    with pytest.raises(TypeError, match="a column's name or number, got float"):
+        loan[1.5]
     with pytest.raises(qadataswap.OutOfRoomError):
         loan.set_text("symbol", 0, "more than twelve bytes")
     with pytest.raises(qadataswap.InvalidConfigError, match="3 rows"):
@@ -230,6 +312,8 @@ def test_what_is_no_schema_is_refused(pair):
         pair[0].loan([("a", int)], 1)
     with pytest.raises(TypeError, match="'a'.*not a type"):
         pair[0].loan({"a": "quaternion"}, 1)
+    with pytest.raises(TypeError, match="name of a column, got 1"):
+        pair[0].loan({1: int}, 1)
     with pytest.raises(NotImplementedError, match="view types"):
         pair[0].loan(pa.schema([("a", pa.string())]), 1)
 

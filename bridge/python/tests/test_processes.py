@@ -128,21 +128,27 @@ def test_command_carries_on_when_a_python_writer_is_killed(python, ring):
         tail.communicate()
 
 
-@pytest.mark.parametrize("call", ["reader.read()", "list(reader)", "full.write(table)", "full.loan({'a': int}, 1)",
+@pytest.mark.parametrize("call", ["reader.read()", "next(reader.frames())", "patient.write(table)",
+    "list(reader)", "full.write(table)", "full.loan({'a': int}, 1)",
     "qadataswap.create_reader(name + '-none', attach_timeout_ms=-1)", "reader.wait_for_condition(bool)"])
 def test_ctrl_c_interrupts(python, ring, call):
     code = f"""
 import sys, polars as pl, qadataswap
 name = sys.argv[1]
 table = pl.DataFrame({{"a": [1]}})
-writer, full = (qadataswap.create_writer(name + end, 1, size_mb=1, write_timeout_ms=-1) for end in ("-a", "-b"))
-reader, slow = (qadataswap.create_reader(name + end) for end in ("-a", "-b"))
+writer, full, patient = (
+    qadataswap.create_writer(name + end, 1, size_mb=1, write_timeout_ms=patience)
+    for end, patience in (("-a", -1), ("-b", -1), ("-c", sys.maxsize))
+)
+reader, slow, other = (qadataswap.create_reader(name + end) for end in ("-a", "-b", "-c"))
 full.write(table)
+patient.write(table)
 print("ready", flush=True)
 try:
     {call}
 except KeyboardInterrupt:
     slow.read()
+    other.read()
     print("interrupted", flush=True)
 """
     process = python(code, ring)
@@ -224,6 +230,33 @@ def test_forked_child_may_open_the_ring_again(pair):
             return reader.read_frame(5000).num_rows
 
     assert in_child(again) == "5"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_child_forked_while_other_threads_are_at_it_is_refused(ring):
+    with qadataswap.create_writer(ring, 1, size_mb=1, write_timeout_ms=-1) as writer:
+        table = tables.trades().to_arrow()
+        with qadataswap.create_reader(ring) as reader:
+            writer.write(table)
+            waiting = threading.Thread(target=writer.write, args=(table,))
+            waiting.start()
+
+            def refused():
+                # Alone there: whoever waits for a lock waits for ever.
+                signal.alarm(10)
+                assert "of the parent process" in repr(writer)
+                for call in (lambda: writer.write(table), lambda: writer.loan({"a": int}, 1), writer.get_stats):
+                    with pytest.raises(qadataswap.ForkedError):
+                        call()
+                writer.close()
+                return "refused"
+
+            assert [in_child(refused) for _ in range(10)] == ["refused"] * 10
+            for number in range(2):
+                frame = reader.read_frame(20_000)
+                assert frame.sequence == number
+                del frame
+            waiting.join()
 
 
 def consume(name):

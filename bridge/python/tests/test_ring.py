@@ -1,5 +1,6 @@
 """Writing and reading: what can be written, policies, timeouts, ends, errors."""
 
+import ctypes
 import errno
 import gc
 import inspect
@@ -86,7 +87,7 @@ def test_array_without_stream_is_written(pair):
 def test_what_is_no_table_is_refused(pair):
     with pytest.raises(TypeError, match="PyCapsule.*got list"):
         pair[0].write([1, 2, 3])
-    with pytest.raises(qadataswap.ArrowError):
+    with pytest.raises(qadataswap.ArrowError, match="expected a table.*got a column"):
         pair[0].write(pl.Series([1, 2, 3]))
 
 
@@ -112,6 +113,77 @@ def test_stream_that_was_read_already_is_refused(pair):
     pair[0].write(Once())
     with pytest.raises(qadataswap.ArrowError, match="read already"):
         pair[0].write(Once())
+
+
+class Stream(ctypes.Structure):
+    """A stream in the Arrow C data interface, whose functions may be of Python."""
+
+    CALL = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+    _fields_ = [
+        *(("get_schema", CALL), ("get_next", CALL), ("get_last_error", ctypes.c_void_p)),
+        *(("release", ctypes.c_void_p), ("private_data", ctypes.c_void_p)),
+    ]
+
+
+class Meddling:
+    """A stream that runs `meddle` before it says of which schema it is, and before each batch."""
+
+    def __init__(self, table, meddle):
+        self.meddle, self.kept = meddle, table.__arrow_c_stream__()
+        get = ctypes.pythonapi.PyCapsule_GetPointer
+        get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+        self.stream = Stream.from_address(get(self.kept, b"arrow_array_stream"))
+        fields = ("get_schema", "get_next")
+        self.original = {name: ctypes.cast(getattr(self.stream, name), ctypes.c_void_p).value for name in fields}
+        self.calls = [self.replace(name) for name in fields]
+
+    def replace(self, name):
+        def call(stream, out):
+            self.meddle(name)
+            return Stream.CALL(self.original[name])(stream, out)
+
+        replaced = Stream.CALL(call)
+        setattr(self.stream, name, replaced)
+        return replaced
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        return self.kept
+
+
+def test_stream_may_write_to_the_ring_that_it_is_written_to(pair):
+    writer, reader = pair
+    writer.write(Meddling(TRADES.to_arrow(), lambda _: writer.write(TRADES.clear())))
+    writer.close()
+    rows = [frame.num_rows for frame in reader.frames()]
+    assert len(rows) > 2 and rows == [0] * (len(rows) - 1) + [5]
+
+
+def test_writer_that_a_stream_closes_says_so(pair):
+    with pytest.raises(qadataswap.ClosedError):
+        pair[0].write(Meddling(TRADES.to_arrow(), lambda _: pair[0].close()))
+
+
+def test_capsules_that_are_not_what_they_should_be_are_refused(pair):
+    writer, reader = pair
+    writer.write(TRADES)
+    frame = reader.read_frame(0)
+
+    class Odd:
+        def __init__(self, answer):
+            self.answer = answer
+
+        def __arrow_c_array__(self, requested_schema=None):
+            return self.answer
+
+    schema, array = frame.__arrow_c_array__()
+    other = pa.record_batch({"a": [1]}).__arrow_c_array__()
+    for answer in (None, 5, schema, [schema, array], (array, schema), (schema,), (other[0], array)):
+        with pytest.raises((TypeError, ValueError, IndexError)):
+            writer.write(Odd(answer))
+    requested = frame.__arrow_c_schema__()
+    frame.__arrow_c_stream__(requested)
+    with pytest.raises(qadataswap.InvalidConfigError, match="released"):
+        frame.__arrow_c_stream__(requested)
 
 
 def test_frame_is_taken_by_every_library(pair):
@@ -151,6 +223,22 @@ def test_frame_says_what_it_is(pair):
     assert frame.schema.names == TRADES.columns
 
 
+def test_reading_as_tables_of_a_missing_library_takes_no_frame(pair, python):
+    code = """
+import sys
+sys.modules["polars"] = sys.modules["pyarrow"] = None
+import qadataswap
+with qadataswap.create_reader(sys.argv[1]) as reader:
+    for read in (reader.read, reader.try_read, reader.read_arrow, lambda: next(iter(reader)), reader.frames().__next__):
+        try:
+            print(read().sequence)
+        except ImportError as error:
+            assert "read_frame" in str(error)
+"""
+    pair[0].write(TRADES)
+    assert python(code, pair[0].name).communicate(timeout=60)[0] == "0\n"
+
+
 def test_reader_is_iterated_to_the_end_of_the_stream(pair):
     writer, reader = pair
     for first in range(3):
@@ -180,6 +268,28 @@ def test_nothing_yet_is_none(pair):
 def test_condition_that_does_not_come_true_is_none(pair):
     pair[0].write(TRADES)
     assert pair[1].wait_for_condition(lambda table: len(table) > 5, timeout_ms=30) is None
+
+
+def test_condition_times_out_though_frames_keep_coming(pair):
+    writer, reader = pair
+    looks = 0
+
+    def never(table):
+        nonlocal looks
+        looks += 1
+        assert looks < 1_000_000
+        writer.write(table)
+        return False
+
+    writer.write(TRADES)
+    assert reader.wait_for_condition(never, timeout_ms=30) is None
+
+
+def test_condition_looks_at_all_that_is_there_without_waiting(pair):
+    for rows in (1, 2, 3):
+        pair[0].write(tables.trades(rows))
+    assert len(pair[1].wait_for_condition(lambda table: len(table) == 3, timeout_ms=0)) == 3
+    assert pair[1].wait_for_condition(bool, timeout_ms=0) is None
 
 
 def test_error_of_a_condition_is_raised(pair):
@@ -309,6 +419,32 @@ def test_write_is_ended_by_closing_the_writer_in_another_thread(ring):
             writer.write(TRADES)
 
 
+def test_handle_says_whether_it_is_closed(pair):
+    for end in pair:
+        assert not end.closed and "closed" not in repr(end)
+        end.close()
+        assert end.closed and repr(end).endswith(", closed>")
+
+
+def test_time_that_is_no_number_is_refused(pair):
+    for timeout in (float("nan"), "1", [1]):
+        with pytest.raises((TypeError, ValueError)):
+            pair[1].read(timeout)
+    pair[0].write(TRADES)
+    for timeout in (float("inf"), -float("inf"), sys.float_info.max, None, sys.maxsize):
+        assert pair[1].read_frame(timeout).num_rows == 5
+        pair[0].write(TRADES)
+
+
+def test_table_that_polars_does_not_know_is_told_by_an_error_with_a_remedy(pair):
+    table = pa.table({"a": pa.array([1], pa.decimal256(50, 2))})
+    pair[0].write(table)
+    with pytest.raises(NotImplementedError, match=f"'{pair[0].name}': frame 0 .*read_arrow"):
+        pair[1].read(0)
+    pair[0].write(table)
+    assert pair[1].read_arrow(0).equals(table)
+
+
 def test_second_writer_is_refused(pair):
     with pytest.raises(FileExistsError, match="already has a writer"):
         qadataswap.create_writer(pair[0].name)
@@ -344,6 +480,9 @@ def test_full_disk_is_an_os_error_with_its_number(ring):
         {"compression": "gzip"},
         {"buffer_count": 0},
         {"wait": "for ever"},
+        {"wait": (-1, 0)},
+        {"wait": (0, float("nan"))},
+        {"mode": 660},
     ],
 )
 def test_option_that_makes_no_sense_is_refused(ring, options):

@@ -59,12 +59,25 @@ def describe(schema: Mapping[str, Any]) -> List[Tuple[str, Any]]:
             "expected a schema: an object with __arrow_c_schema__ (of Polars, pyarrow, ...) "
             f"or a mapping from names to types, got {type(schema).__name__}"
         )
+    for name in schema:
+        if not isinstance(name, str):
+            raise TypeError(f"expected the name of a column, got {name!r}")
     return [(name, _describe(name, dtype)) for name, dtype in schema.items()]
 
 
 def _is_polars(dtype: Any) -> bool:
     module = getattr(dtype if isinstance(dtype, type) else type(dtype), "__module__", "")
     return str(module).partition(".")[0] == "polars"
+
+
+def _numpy_name(word: str) -> str:
+    """The full name of what NumPy knows by a shorter one (``f8``, ``<i4``, ``float``), if there is NumPy and it does."""
+    try:
+        import numpy
+
+        return str(numpy.dtype(word).name)
+    except (ImportError, TypeError, ValueError):
+        return ""
 
 
 def _describe(name: str, dtype: Any) -> Any:
@@ -85,6 +98,11 @@ def _describe(name: str, dtype: Any) -> Any:
             if isinstance(word, str) and word in _NAMES:
                 known = _NAMES[word]
                 break
+    if known is None and isinstance(dtype, str):
+        known = _NAMES.get(_numpy_name(dtype))
     if known is None:
-        raise TypeError(f"column '{name}': {dtype!r} is not a type of a column; expected one of {sorted(_NAMES)}")
+        raise TypeError(
+            f"column '{name}': {dtype!r} is not a type of a column; expected a type of Python, NumPy, Polars or pyarrow, "
+            f"or one of {sorted(_NAMES)}"
+        )
     return known
