@@ -1,7 +1,9 @@
 """What the package's pages show, as written there, but for the names of rings."""
 
 import asyncio
+import re
 import threading
+from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
@@ -139,6 +141,35 @@ def test_producer_and_consumer(ring):
         writer.write_arrow(arrow_table)
     consumer.join()
     assert seen == list(range(20))
+
+
+def test_multiple_languages(ring):
+    writer = qadataswap.create_writer(ring, 5)
+    df = pl.DataFrame({"price": [1.0, 2.0], "volume": [100, 200]})
+    writer.write_arrow(df.to_arrow())
+    assert_frame_equal(qadataswap.create_reader(ring).read(3000), df)
+
+
+def test_readme_runs_as_written(ring):
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    for name in ("market_data", "bigdata"):
+        text = text.replace(f'"{name}"', f'"{ring}-{name}"')
+    first, loan, stream = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    processed = []
+    names = {
+        "prices": range(10),
+        "symbols": [f"S{row}" for row in range(10)],
+        "chunks": [pl.DataFrame({"a": [1, 2]})],
+        "process": processed.append,
+    }
+    exec(first + loan + stream, names)
+    assert [chunk["a"].to_list() for chunk in processed] == [[1, 2]]
+    keep = re.search(r"copy what is kept \(`(.*?)`", text)[1]
+    df = names["reader"].read(0)
+    kept = eval(keep, {"pl": pl, "df": df})
+    assert kept["symbol"].to_list() == names["symbols"]
+    del df, names, processed[:]
+    assert kept["price"].to_list() == list(range(10))
 
 
 def test_errors_are_runtime_errors(ring):
