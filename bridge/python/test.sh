@@ -38,6 +38,7 @@ with qadataswap.create_writer("wheel", 4, size_mb=1) as writer, qadataswap.creat
         writer.write(first) and reader.read(1000)
     except ImportError as error:
         assert "qadataswap[arrow]" in str(error), error
+        assert len(reader.read_frame(1000)) == 2, "the frame is still there"
     else:
         raise AssertionError("there is no Polars here")
 assert not {"numpy", "polars", "pyarrow"} & set(sys.modules)

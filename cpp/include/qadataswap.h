@@ -81,7 +81,8 @@ typedef enum qads_error_kind {
   QADS_KIND_UNSUPPORTED = 24,        /**< The frame uses something this build or this call does not offer. */
   QADS_KIND_OUT_OF_ROOM = 25,        /**< A value did not fit into a loan. */
   QADS_KIND_ARROW_ERROR = 26,        /**< Arrow found fault with a table. */
-  QADS_KIND_INTERNAL = 27            /**< A defect of this library; please report it. */
+  QADS_KIND_INTERNAL = 27,           /**< A defect of this library; please report it. */
+  QADS_KIND_ABORTED = 28             /**< The writer broke its stream off; every frame of it has been read. */
 } qads_error_kind;
 
 /** The kind of this thread's last failure. */
@@ -169,7 +170,13 @@ typedef struct qads_writer_options {
   int32_t prefault;               /**< 1: reserve all memory at creation; 0. */
   int32_t retry_count;            /**< How many times more a writer waits that has waited in vain; 0. */
   const char* config_file;        /**< A file to take the place of `qadataswap.yaml`; null: none does. */
+  int32_t keep_unread;            /**< 1: keep frames that no reader has read also while none is attached; 0. */
+  int32_t is_stream;              /**< 1: what is written is one data set, see qads_progress; 0. */
+  uint64_t total_rows;            /**< Rows that the stream will have; QADS_UNKNOWN_ROWS. */
 } qads_writer_options;
+
+/** The number of rows of a stream whose writer does not know it. */
+#define QADS_UNKNOWN_ROWS UINT64_MAX
 
 /** The writing end of a ring: there is one at a time. */
 typedef struct qads_writer qads_writer;
@@ -193,7 +200,11 @@ QADATASWAP_EXPORT size_t qads_writer_reader_count(const qads_writer* writer);
 /** Ends the stream: readers read what is there and then see its end. LoanOut while a loan is out. Closing twice is
  *  no error. */
 QADATASWAP_EXPORT int qads_writer_close(qads_writer* writer);
-/** Closes and frees it. Loans and pools of it may live on. Null is allowed. */
+/** Breaks a stream off: readers read what is there and then get Aborted with `reason`, of which at most 160 bytes are
+ *  kept. What has been closed stays as it is. */
+QADATASWAP_EXPORT int qads_writer_abort(qads_writer* writer, const char* reason);
+/** Closes and frees it; a stream that has not been closed before is broken off. Loans and pools of it may live on. Null is
+ *  allowed. */
 QADATASWAP_EXPORT void qads_writer_free(qads_writer* writer);
 
 /* ---- loans: a frame that is filled where it will be read -------------------------------------------------- */
@@ -310,6 +321,9 @@ QADATASWAP_EXPORT int qads_read(qads_reader* reader, int64_t timeout_ms, qads_fr
 QADATASWAP_EXPORT int qads_read_within(qads_reader* reader, int64_t timeout_ns, qads_frame** out);
 /** Non-zero in `*out` while the ring has a living writer. */
 QADATASWAP_EXPORT int qads_reader_has_writer(const qads_reader* reader, int* out);
+/** From now on this reader reads one data set, whole: it starts where the writer's stream begins, and a frame of another
+ *  one is an error. InvalidConfig if the beginning has been read and is gone. Nothing changes if it is no stream. */
+QADATASWAP_EXPORT int qads_reader_expect_stream(qads_reader* reader);
 /** Takes no more frames and no longer holds up the writer; frames already read stay valid. */
 QADATASWAP_EXPORT int qads_reader_close(qads_reader* reader);
 /** Closes and frees it; frames stay valid. Null is allowed. */
@@ -366,6 +380,20 @@ typedef struct qads_stats {
 QADATASWAP_EXPORT int qads_writer_stats(const qads_writer* writer, qads_stats* out);
 /** What this reader has done. */
 QADATASWAP_EXPORT int qads_reader_stats(const qads_reader* reader, qads_stats* out);
+
+/** How far a stream has come: one data set, of which a reader has all once it has seen its end. */
+typedef struct qads_progress {
+  size_t struct_size;    /**< Of this struct; set by the caller. */
+  uint64_t rows;         /**< Rows written or read through this handle. */
+  uint64_t rows_written; /**< Rows that the writer has published so far. */
+  uint64_t total_rows;   /**< Rows that the stream will have, or QADS_UNKNOWN_ROWS. */
+  int32_t is_over;       /**< 1 if nothing more will be written. */
+} qads_progress;
+
+/** How far this writer has come. */
+QADATASWAP_EXPORT int qads_writer_progress(const qads_writer* writer, qads_progress* out);
+/** How far the stream has come that is read; without one, all that the ring has seen. */
+QADATASWAP_EXPORT int qads_reader_progress(const qads_reader* reader, qads_progress* out);
 
 #ifdef __cplusplus
 }

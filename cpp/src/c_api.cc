@@ -5,6 +5,7 @@
 #include <new>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "qadataswap-cxx/src/lib.rs.h"
 #include "qadataswap.h"
@@ -97,6 +98,24 @@ rust::Slice<const uint32_t> Owners(const Options& options) {
 
 std::string_view Text(const char* text) { return text == nullptr ? std::string_view() : text; }
 
+/// Copies what is told into the caller's struct, which may be of an earlier version and so shorter.
+template <typename Told>
+int Hand(const Told& told, Told* out) {
+  const size_t given = out->struct_size;
+  if (given < sizeof(told.struct_size)) {
+    return Fail(QADS_ERROR, QADS_KIND_INVALID_CONFIG, "struct_size is not set");
+  }
+  std::memcpy(out, &told, given < sizeof(told) ? given : sizeof(told));
+  out->struct_size = given;
+  return QADS_OK;
+}
+
+int Tell(const bridge::Progress& progress, qads_progress* out) {
+  return Hand(qads_progress{sizeof(qads_progress), progress.rows, progress.rows_written, progress.total_rows,
+                            progress.is_over ? 1 : 0},
+              out);
+}
+
 int Tell(const bridge::Stats& stats, qads_stats* out) {
   const qads_stats told{sizeof(qads_stats),
                         stats.writes_count,
@@ -113,14 +132,7 @@ int Tell(const bridge::Stats& stats, qads_stats* out) {
                         stats.readers_evicted,
                         stats.frames_published,
                         stats.lag};
-  const size_t size = out->struct_size < sizeof(told) ? out->struct_size : sizeof(told);
-  if (size < sizeof(told.struct_size)) {
-    return Fail(QADS_ERROR, QADS_KIND_INVALID_CONFIG, "qads_stats.struct_size is not set");
-  }
-  const size_t given = out->struct_size;
-  std::memcpy(out, &told, size);
-  out->struct_size = given;
-  return QADS_OK;
+  return Hand(told, out);
 }
 
 bridge::Writer* Rust(qads_writer* writer) { return reinterpret_cast<bridge::Writer*>(writer); }
@@ -173,14 +185,14 @@ const char* qads_last_error(void) {
 const char* qads_error_kind_name(qads_error_kind kind) {
   // The names are literals of the bridge, which end without a zero byte: each is copied once.
   static const auto* names = [] {
-    auto* all = new std::string[QADS_KIND_INTERNAL + 2];
-    for (int32_t each = 0; each <= QADS_KIND_INTERNAL + 1; ++each) {
-      all[each] = static_cast<std::string>(bridge::error_kind_name(each));
-    }
+    auto* all = new std::vector<std::string>;
+    do {
+      all->push_back(static_cast<std::string>(bridge::error_kind_name(static_cast<int32_t>(all->size()))));
+    } while (all->back() != "Unknown");
     return all;
   }();
-  const bool known = kind >= QADS_KIND_NONE && kind <= QADS_KIND_INTERNAL;
-  return names[known ? kind : QADS_KIND_INTERNAL + 1].c_str();
+  const auto number = static_cast<size_t>(kind);
+  return (*names)[number < names->size() ? number : names->size() - 1].c_str();
 }
 
 const char* qads_version(void) {
@@ -313,7 +325,10 @@ void qads_writer_options_init(qads_writer_options* options) {
                                  /*compression_level=*/3,
                                  /*prefault=*/QADS_AS_CONFIGURED,
                                  /*retry_count=*/QADS_AS_CONFIGURED,
-                                 /*config_file=*/nullptr};
+                                 /*config_file=*/nullptr,
+                                 /*keep_unread=*/0,
+                                 /*is_stream=*/0,
+                                 /*total_rows=*/QADS_UNKNOWN_ROWS};
 }
 
 int qads_writer_open(const char* name, const qads_writer_options* options, qads_writer** out) {
@@ -338,7 +353,10 @@ int qads_writer_open(const char* name, const qads_writer_options* options, qads_
                                        given.compression_level,
                                        given.prefault,
                                        given.retry_count,
-                                       Bytes(Text(given.config_file))};
+                                       Bytes(Text(given.config_file)),
+                                       given.keep_unread != 0,
+                                       given.is_stream != 0,
+                                       given.total_rows};
   return Handed(bridge::open_writer(crossing), out);
 }
 
@@ -380,6 +398,11 @@ size_t qads_writer_reader_count(const qads_writer* writer) {
 int qads_writer_close(qads_writer* writer) {
   QADS_REQUIRE(writer);
   return Ended(Rust(writer)->close());
+}
+
+int qads_writer_abort(qads_writer* writer, const char* reason) {
+  QADS_REQUIRE(writer);
+  return Ended(Rust(writer)->abort(Bytes(Text(reason))));
 }
 
 void qads_writer_free(qads_writer* writer) {
@@ -511,6 +534,11 @@ int qads_reader_has_writer(const qads_reader* reader, int* out) {
   return status;
 }
 
+int qads_reader_expect_stream(qads_reader* reader) {
+  QADS_REQUIRE(reader);
+  return Ended(Rust(reader)->expect_stream());
+}
+
 int qads_reader_close(qads_reader* reader) {
   QADS_REQUIRE(reader);
   Rust(reader)->close();
@@ -564,6 +592,22 @@ int qads_reader_stats(const qads_reader* reader, qads_stats* out) {
   QADS_REQUIRE(reader);
   QADS_REQUIRE(out);
   return Tell(Rust(reader)->stats(), out);
+}
+
+int qads_writer_progress(const qads_writer* writer, qads_progress* out) {
+  QADS_REQUIRE(writer);
+  QADS_REQUIRE(out);
+  bridge::Progress progress{};
+  const int ended = Ended(Rust(writer)->progress(progress));
+  return ended != QADS_OK ? ended : Tell(progress, out);
+}
+
+int qads_reader_progress(const qads_reader* reader, qads_progress* out) {
+  QADS_REQUIRE(reader);
+  QADS_REQUIRE(out);
+  bridge::Progress progress{};
+  const int ended = Ended(Rust(reader)->progress(progress));
+  return ended != QADS_OK ? ended : Tell(progress, out);
 }
 
 }  // extern "C"

@@ -27,7 +27,9 @@ static const char* ring(const char* test) {
 static void version_and_kinds_have_names(void) {
   EXPECT(strcmp(qads_version(), QADS_EXPECTED_VERSION) == 0);
   EXPECT(strcmp(qads_error_kind_name(QADS_KIND_WRITER_DIED), "WriterDied") == 0);
+  EXPECT(strcmp(qads_error_kind_name(QADS_KIND_ABORTED), "Aborted") == 0);
   EXPECT(strcmp(qads_error_kind_name((qads_error_kind)9999), "Unknown") == 0);
+  EXPECT(strcmp(qads_error_kind_name((qads_error_kind)-1), "Unknown") == 0);
 }
 
 static void bytes_written_are_bytes_read(void) {

@@ -145,6 +145,81 @@ TEST_F(Streams, ChunkOutlivesTheStream) {
   EXPECT_TRUE(chunk->Equals(*expected));
 }
 
+TEST_F(Streams, AbortTellsReadersWhyAfterWhatWasWritten) {
+  ASSERT_OK(writer_->WriteChunk(NumberedTable(3)));
+  ASSERT_OK(writer_->Abort("the source went away"));
+  ASSERT_OK(writer_->Close());
+  ASSERT_RESULT(auto chunk, reader_->ReadChunk(kSoon));
+  EXPECT_EQ(chunk->num_rows(), 3);
+  const auto end = reader_->ReadChunk(kSoon);
+  EXPECT_EQ(KindOf(end), "Aborted");
+  EXPECT_TRUE(end.status().IsCancelled());
+  EXPECT_NE(end.status().message().find("the source went away"), std::string::npos) << end.status().message();
+  EXPECT_EQ(KindOf(reader_->Abort("")), "WrongRole");
+}
+
+TEST_F(Streams, WriterThatIsDestroyedBreaksItsStreamOff) {
+  ASSERT_OK(writer_->WriteChunk(NumberedTable(3)));
+  writer_.reset();
+  ASSERT_RESULT(auto chunk, reader_->ReadChunk(kSoon));
+  EXPECT_EQ(KindOf(reader_->ReadChunk(kSoon)), "Aborted");
+}
+
+TEST_F(Streams, ProgressIsSeenFromBothEnds) {
+  const std::string name = NewName();
+  WriterOptions options;
+  options.total_rows = 5;
+  ASSERT_RESULT(auto writer, SharedDataStream::CreateWriter(name, options));
+  ASSERT_RESULT(auto reader, SharedDataStream::CreateReader(name));
+  ASSERT_OK(writer.WriteChunk(NumberedTable(3)));
+  ASSERT_RESULT(Progress progress, reader.GetProgress());
+  EXPECT_EQ(progress.rows, 0u);
+  EXPECT_EQ(progress.rows_written, 3u);
+  EXPECT_EQ(progress.total_rows, 5u);
+  EXPECT_FALSE(progress.is_over);
+  EXPECT_EQ(KindOf(writer.Close()), "InvalidConfig") << "two rows are missing";
+  ASSERT_RESULT(auto chunk, reader.ReadChunk(kSoon));
+  ASSERT_RESULT(progress, reader.GetProgress());
+  EXPECT_EQ(progress.rows, 3u);
+  EXPECT_TRUE(progress.is_over);
+  EXPECT_EQ(KindOf(reader.ReadChunk(kSoon)), "Aborted");
+  EXPECT_EQ(KindOf(writer.GetProgress()), "Closed");
+  ASSERT_RESULT(progress, writer_->GetProgress());
+  EXPECT_FALSE(progress.total_rows.has_value());
+}
+
+TEST_F(Streams, ReaderOfUnknownLengthIsSentAsItIsProduced) {
+  const auto table = NumberedTable(20000);
+  const auto read = Pass(table->schema(), [&] {
+    arrow::TableBatchReader source(table);
+    source.set_chunksize(777);
+    ASSERT_OK(writer_->WriteAll(source));
+  });
+  EXPECT_TRUE(read->Equals(*table));
+}
+
+TEST_F(Streams, BeginningIsKeptForTheFirstReaderAndMissedByALateOne) {
+  const std::string name = NewName();
+  WriterOptions options;
+  options.buffer_count = 2;
+  options.when_full = WhenFull::kFail;
+  ASSERT_RESULT(auto writer, SharedDataStream::CreateWriter(name, options));
+  ASSERT_OK(writer.WriteChunk(NumberedTable(1)));
+  ASSERT_OK(writer.WriteChunk(NumberedTable(1)));
+  EXPECT_EQ(KindOf(writer.WriteChunk(NumberedTable(1))), "RingFull");
+  ASSERT_RESULT(auto first, SharedDataStream::CreateReader(name));
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_RESULT(auto chunk, first.ReadChunk(kSoon));
+    chunk.reset();
+    ASSERT_OK(writer.WriteChunk(NumberedTable(1)));
+  }
+  EXPECT_EQ(KindOf(SharedDataStream::CreateReader(name)), "InvalidConfig");
+  ASSERT_OK(writer.Close());
+  int count = 0;
+  for (const auto& chunk : first) count += chunk.ok() ? 1 : 1000;
+  EXPECT_EQ(count, 2);
+}
+
 TEST_F(Streams, NullChunkIsRefused) {
   EXPECT_TRUE(writer_->WriteChunk(std::shared_ptr<arrow::Table>()).IsInvalid());
   EXPECT_TRUE(writer_->WriteChunk(std::shared_ptr<arrow::RecordBatch>()).IsInvalid());

@@ -2,7 +2,7 @@
 //!
 //! Each is a box whose address C++ keeps; the address is what comes back in every call, and `drop_*` ends it.
 
-use crate::bridge::{ReaderOptions, Stats, WriterOptions};
+use crate::bridge::{Progress, ReaderOptions, Stats, WriterOptions};
 use crate::options::{self, duration};
 use crate::status::{OK, attempt, invalid, last_error_kind, status};
 use crate::{ArrowArray, ArrowSchema, LoanColumn};
@@ -198,6 +198,21 @@ impl Writer {
         })
     }
 
+    pub(crate) fn abort(&self, reason: &[u8]) -> i32 {
+        status(|| {
+            let _alone = self.0.lock();
+            self.0.abort(&String::from_utf8_lossy(reason))
+        })
+    }
+
+    pub(crate) fn progress(&self, out: &mut Progress) -> i32 {
+        status(|| {
+            let _alone = self.0.lock();
+            *out = self.0.progress()?.into();
+            Ok(())
+        })
+    }
+
     fn locked<T>(&self, call: impl FnOnce(&qadataswap::Writer) -> T) -> Option<T> {
         attempt(|| {
             let _alone = self.0.lock();
@@ -330,6 +345,17 @@ impl Reader {
     pub(crate) fn reader_stats(&self) -> Stats {
         attempt(|| Ok(self.0.stats())).unwrap_or_default().into()
     }
+
+    pub(crate) fn expect_stream(&self) -> i32 {
+        status(|| self.0.expect_stream())
+    }
+
+    pub(crate) fn reader_progress(&self, out: &mut Progress) -> i32 {
+        status(|| {
+            *out = self.0.progress()?.into();
+            Ok(())
+        })
+    }
 }
 
 impl Frame {
@@ -406,6 +432,17 @@ impl Frame {
         });
         *kind = if found.is_some() { OK } else { last_error_kind() };
         found.unwrap_or_default()
+    }
+}
+
+impl From<qadataswap::Progress> for Progress {
+    fn from(progress: qadataswap::Progress) -> Progress {
+        Progress {
+            rows: progress.rows,
+            rows_written: progress.rows_written,
+            total_rows: progress.total_rows.unwrap_or(u64::MAX),
+            is_over: progress.is_over,
+        }
     }
 }
 

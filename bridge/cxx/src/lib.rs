@@ -70,6 +70,9 @@ mod bridge {
         prefault: i32,
         retry_count: i32,
         config_file: &'a [u8],
+        keep_unread: bool,
+        is_stream: bool,
+        total_rows: u64,
     }
 
     /// How a ring is read; as `SharedMemoryConfig`.
@@ -102,6 +105,14 @@ mod bridge {
         readers_evicted: u64,
         frames_published: u64,
         lag: u64,
+    }
+
+    /// How far a stream has come; as `qadataswap::Progress`, `u64::MAX` for what is not known.
+    struct Progress {
+        rows: u64,
+        rows_written: u64,
+        total_rows: u64,
+        is_over: bool,
     }
 
     unsafe extern "C++" {
@@ -160,6 +171,8 @@ mod bridge {
         fn slot_bytes(self: &Writer) -> u64;
         fn reader_count(self: &Writer) -> usize;
         fn close(self: &Writer) -> i32;
+        fn abort(self: &Writer, reason: &[u8]) -> i32;
+        fn progress(self: &Writer, out: &mut Progress) -> i32;
         fn stats(self: &Writer) -> Stats;
 
         // Loans. Committing or dropping ends one.
@@ -187,6 +200,9 @@ mod bridge {
         fn close_reader(self: &Reader);
         #[cxx_name = "stats"]
         fn reader_stats(self: &Reader) -> Stats;
+        fn expect_stream(self: &Reader) -> i32;
+        #[cxx_name = "progress"]
+        fn reader_progress(self: &Reader, out: &mut Progress) -> i32;
         unsafe fn drop_frame(frame: *mut Frame);
         fn sequence(self: &Frame) -> u64;
         fn missed(self: &Frame) -> u64;

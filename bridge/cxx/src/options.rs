@@ -121,6 +121,12 @@ pub(crate) fn writer(options: &WriterOptions<'_>) -> Result<SharedMemoryConfig> 
     if let Some(compression) = compression {
         config = config.with_compression(compression);
     }
+    if options.keep_unread {
+        config = config.with_keep_unread(true);
+    }
+    if options.is_stream {
+        config = config.with_stream(options.total_rows.given());
+    }
     if let Some(prefault) = options.prefault.given() {
         config = config.with_prefault(prefault != 0);
     }

@@ -173,8 +173,9 @@ impl SharedDataFrame {
     #[staticmethod]
     #[pyo3(signature = (name, size_mb=None, buffer_count=None, *, slot_bytes=None, max_readers=None, when_full=None,
         write_timeout_ms=AS_CONFIGURED, retry_count=None, compression=None, compression_level=3, prefault=None,
-        mode=0o600, owner=None, group=None, trusted_owners=vec![], directory=None, wait=None, config_file=None),
-        text_signature = "(name, size_mb=None, buffer_count=None, *, slot_bytes=None, max_readers=None, when_full=None, write_timeout_ms=..., retry_count=None, compression=None, compression_level=3, prefault=None, mode=0o600, owner=None, group=None, trusted_owners=(), directory=None, wait='balanced', config_file=None)")]
+        mode=0o600, owner=None, group=None, trusted_owners=vec![], directory=None, wait=None, config_file=None,
+        keep_unread=false, _stream=None),
+        text_signature = "(name, size_mb=None, buffer_count=None, *, slot_bytes=None, max_readers=None, when_full=None, write_timeout_ms=..., retry_count=None, compression=None, compression_level=3, prefault=None, mode=0o600, owner=None, group=None, trusted_owners=(), directory=None, wait='balanced', config_file=None, keep_unread=False, _stream=None)")]
     #[expect(clippy::too_many_arguments, reason = "the keywords of the call")]
     fn create_writer(
         py: Python<'_>,
@@ -196,6 +197,8 @@ impl SharedDataFrame {
         directory: Option<PathBuf>,
         wait: Option<Wait>,
         config_file: Option<PathBuf>,
+        keep_unread: bool,
+        _stream: Option<(Option<u64>,)>,
     ) -> PyResult<SharedDataFrame> {
         let options = WriterOptions {
             common: Common { name, directory, trusted_owners, wait, config_file },
@@ -213,7 +216,10 @@ impl SharedDataFrame {
             owner,
             group,
         };
-        let config = options.config().map_err(raise)?;
+        let mut config = options.config().map_err(raise)?.with_keep_unread(keep_unread);
+        if let Some((total_rows,)) = _stream {
+            config = config.with_stream(total_rows);
+        }
         let cell = py.detach(|| WriterCell::new(config)).map_err(raise)?;
         log::flush(py);
         Ok(SharedDataFrame::new(End::Writer(cell)))
@@ -483,6 +489,33 @@ impl SharedDataFrame {
     /// What this handle has done so far.
     fn get_stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         stats_dict(py, &self.stats(py)?)
+    }
+
+    /// Of a writer: breaks a stream off.
+    fn _abort(&self, py: Python<'_>, reason: &str) -> PyResult<()> {
+        let cell = self.writer()?;
+        let aborted = py.detach(|| cell.lock()?.abort(reason));
+        if aborted.is_ok() {
+            self.closed.store(true, Ordering::Relaxed);
+        }
+        log::flush(py);
+        aborted.map_err(raise)
+    }
+
+    /// Of a reader: reads one data set, whole.
+    fn _expect_stream(&self, py: Python<'_>) -> PyResult<()> {
+        let reader = self.reader()?;
+        py.detach(|| reader.lock()?.expect_stream()).map_err(raise)
+    }
+
+    /// Rows of this handle, rows written, rows in all if known, whether it is over.
+    fn _progress(&self, py: Python<'_>) -> PyResult<(u64, u64, Option<u64>, bool)> {
+        let progress = py.detach(|| match &self.end {
+            End::Writer(writer) => writer.lock()?.progress(),
+            End::Reader(reader) => reader.lock()?.progress(),
+        });
+        let progress = progress.map_err(raise)?;
+        Ok((progress.rows, progress.rows_written, progress.total_rows, progress.is_over))
     }
 
     /// Of a writer: ends the stream; readers read what is there and then see its end. Of a reader: stops reading;

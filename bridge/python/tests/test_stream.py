@@ -92,3 +92,72 @@ def test_chunks_may_be_read_one_by_one(ring):
         writer.write_chunk(tables.trades())
         assert_frame_equal(reader.read_chunk(), tables.trades())
         assert reader.read_chunk(timeout_ms=5) is None
+
+
+def test_an_exception_in_the_block_breaks_the_stream_off(ring):
+    with pytest.raises(LookupError), SharedDataStream.create_writer(ring) as writer:
+        reader = SharedDataStream.create_reader(ring)
+        writer.write_chunk(tables.trades())
+        raise LookupError("the source went away")
+    assert reader.read_chunk().height == 5
+    with pytest.raises(qadataswap.AbortedError, match="LookupError: the source went away"):
+        reader.read_chunk()
+    with pytest.raises(ConnectionError):
+        list(reader)
+    reader.close()
+
+
+def test_a_writer_that_is_forgotten_breaks_the_stream_off(ring):
+    writer = SharedDataStream.create_writer(ring)
+    reader = SharedDataStream.create_reader(ring)
+    writer.write_chunk(tables.trades())
+    del writer
+    with pytest.raises(qadataswap.AbortedError, match="dropped before it was closed"):
+        for _ in reader:
+            pass
+    reader.close()
+
+
+def test_a_stream_that_is_not_as_long_as_announced_is_broken_off(ring):
+    writer = SharedDataStream.create_writer(ring, total_rows=6)
+    reader = SharedDataStream.create_reader(ring)
+    writer.write_chunk(tables.trades())
+    assert writer.progress() == (5, 5, 6, False)
+    with pytest.raises(qadataswap.InvalidConfigError, match="ended after 5 of 6 rows"):
+        writer.close()
+    assert reader.read_chunk().height == 5
+    assert reader.progress() == (5, 5, 6, True)
+    with pytest.raises(qadataswap.AbortedError):
+        reader.read_chunk()
+    reader.close()
+
+
+def test_the_first_reader_may_come_late_the_second_may_not(ring):
+    writer = SharedDataStream.create_writer(ring, buffer_count=2, when_full="fail")
+    writer.write_chunk(pl.DataFrame({"a": [0]}))
+    writer.write_chunk(pl.DataFrame({"a": [1]}))
+    with pytest.raises(qadataswap.RingFullError, match="no reader has read the oldest frame"):
+        writer.write_chunk(pl.DataFrame({"a": [2]}))
+    reader = SharedDataStream.create_reader(ring)
+    assert reader.read_chunk()["a"].to_list() == [0]
+    writer.write_chunk(pl.DataFrame({"a": [2]}))
+    with pytest.raises(qadataswap.InvalidConfigError, match="the stream began at frame 0"):
+        SharedDataStream.create_reader(ring)
+    writer.close()
+    assert [chunk["a"].item() for chunk in reader] == [1, 2]
+    reader.close()
+
+
+def test_a_stream_crosses_processes(ring, python):
+    code = (
+        "import sys, polars as pl\n"
+        "from qadataswap import SharedDataStream\n"
+        "with SharedDataStream.create_writer(sys.argv[1], size_mb=0.5, total_rows=100_000) as writer:\n"
+        "    writer.write_all(pl.DataFrame({'a': range(i, i + 1000)}) for i in range(0, 100_000, 1000))\n"
+    )
+    process = python(code, ring)
+    reader = SharedDataStream.create_reader(ring, attach_timeout_ms=20_000)
+    rows = [row for chunk in reader for row in chunk["a"].to_list()]
+    assert rows == list(range(100_000)) and reader.progress() == (100_000, 100_000, 100_000, True)
+    assert process.wait(20) == 0
+    reader.close()

@@ -55,6 +55,7 @@ enum class ErrorKind : int {
   kOutOfRoom = QADS_KIND_OUT_OF_ROOM,               ///< A value did not fit into a loan.
   kArrowError = QADS_KIND_ARROW_ERROR,              ///< Arrow found fault with a table.
   kInternal = QADS_KIND_INTERNAL,                   ///< A defect of this library; please report it.
+  kAborted = QADS_KIND_ABORTED,                     ///< The writer broke its stream off.
 };
 
 /// The name of a kind, as every language spells it ("WriterDied").

@@ -113,6 +113,13 @@ struct WriterOptions {
   int32_t compression_level = 3;
   /// Reserves all memory at creation instead of at the first use of each page. It does not by default.
   std::optional<bool> prefault;
+  /// Keeps frames that no reader has read as if a lossless reader were always attached.
+  bool keep_unread = false;
+  /// What is written is one data set, see SharedDataStream: closing it ends it, anything else breaks it off; frames that
+  /// no reader has read are kept, and writes wait for as long as it takes unless a timeout is given or configured.
+  bool is_stream = false;
+  /// Rows that the stream will have, if that is known.
+  std::optional<uint64_t> total_rows;
   /// Permission bits of the region's file. Readers need read *and* write permission.
   uint32_t mode = 0600;
   /// Gives the region to this user on creation.
@@ -151,6 +158,9 @@ struct WriterOptions {
     if (compression) c.compression = static_cast<int32_t>(*compression);
     c.compression_level = compression_level;
     if (prefault) c.prefault = *prefault ? 1 : 0;
+    c.keep_unread = keep_unread ? 1 : 0;
+    c.is_stream = is_stream ? 1 : 0;
+    if (total_rows) c.total_rows = *total_rows;
     return c;
   }
 };

@@ -49,7 +49,7 @@ inline Error HandleGone(const std::string& ring) {
 
 }  // namespace internal
 
-/// The writing end of a ring: there is one at a time. Its destructor closes it.
+/// The writing end of a ring: there is one at a time. Its destructor closes it, but breaks a stream off.
 class Writer {
  public:
   /// Creates a ring, or takes over one whose writer is gone: with the same geometry its frames and its sequence go on,
@@ -144,9 +144,30 @@ class Writer {
     return Stats::FromC(stats);
   }
 
+  /// How far the stream has come that is written.
+  ///
+  /// Errors: Closed, Forked.
+  Expected<Progress> GetProgress() const {
+    if (writer_ == nullptr) return internal::HandleGone(name());
+    qads_progress progress{};
+    progress.struct_size = sizeof(progress);
+    if (qads_writer_progress(writer_.get(), &progress) != QADS_OK) return Error::Last();
+    return Progress::FromC(progress);
+  }
+
+  /// Breaks a stream off: readers read what is there and then get Aborted with `reason`, of which at most 160 bytes are
+  /// kept. What has been closed stays as it is.
+  ///
+  /// Errors: as of Close().
+  Expected<void> Abort(const std::string& reason) {
+    if (writer_ == nullptr) return {};
+    return internal::Check(qads_writer_abort(writer_.get(), reason.c_str()));
+  }
+
   /// Ends the stream: readers read what is there and then see its end. Closing twice is no error.
   ///
-  /// Errors: LoanOut while a loan is out.
+  /// Errors: LoanOut while a loan is out; InvalidConfig if a stream has not as many rows as were announced, which breaks
+  /// it off.
   Expected<void> Close() {
     if (writer_ == nullptr) return {};
     return internal::Check(qads_writer_close(writer_.get()));
@@ -222,6 +243,26 @@ class Reader {
     stats.struct_size = sizeof(stats);
     if (reader_ != nullptr && qads_reader_stats(reader_.get(), &stats) != QADS_OK) return {};
     return Stats::FromC(stats);
+  }
+
+  /// How far the stream has come; without one, all that the ring has seen.
+  ///
+  /// Errors: Closed, Forked.
+  Expected<Progress> GetProgress() const {
+    if (reader_ == nullptr) return internal::HandleGone(name());
+    qads_progress progress{};
+    progress.struct_size = sizeof(progress);
+    if (qads_reader_progress(reader_.get(), &progress) != QADS_OK) return Error::Last();
+    return Progress::FromC(progress);
+  }
+
+  /// From now on this reader reads one data set, whole: it starts where the writer's stream begins, and a frame of
+  /// another one is an error. Nothing changes if what is written is no stream.
+  ///
+  /// Errors: InvalidConfig if the beginning has been read and is gone.
+  Expected<void> ExpectStream() {
+    if (reader_ == nullptr) return internal::HandleGone(name());
+    return internal::Check(qads_reader_expect_stream(reader_.get()));
   }
 
   /// Takes no more frames and no longer holds up the writer. Frames already read stay valid. Closing twice is no error.

@@ -15,8 +15,9 @@
 /// }
 /// \endcode
 ///
-/// The writer waits for its readers, and with none attached keeps its last frames only: attach the readers before
-/// writing more than the ring holds.
+/// Whoever has seen the end of a stream has seen all of it: only Close() ends it, while a writer that is destroyed before,
+/// by an early return for one, breaks it off, and readers get Aborted. The writer waits for its readers, the first of which
+/// may come late.
 #ifndef QADATASWAP_SHARED_DATA_STREAM_H
 #define QADATASWAP_SHARED_DATA_STREAM_H
 
@@ -44,23 +45,27 @@ inline namespace QADATASWAP_ABI {
 /// The writing or the reading end of a stream. A value that can be moved, and is used by one thread at a time.
 class SharedDataStream {
  public:
-  /// As SharedDataFrame::CreateWriter.
-  static arrow::Result<SharedDataStream> CreateWriter(const std::string& name, const WriterOptions& options) {
-    ARROW_ASSIGN_OR_RAISE(SharedDataFrame frames, SharedDataFrame::CreateWriter(name, options));
-    return SharedDataStream(std::move(frames));
+  /// As SharedDataFrame::CreateWriter, but that a write waits for its readers for as long as it takes, unless a timeout is
+  /// given or configured. `options.total_rows` announces how many rows there will be.
+  static arrow::Result<SharedDataStream> CreateWriter(const std::string& name, WriterOptions options) {
+    options.is_stream = true;
+    ARROW_ASSIGN_OR_RAISE(Writer writer, ToResult(Writer::Open(name, options)));
+    return SharedDataStream(SharedDataFrame(std::move(writer)));
   }
-  /// As SharedDataFrame::CreateWriter, but that a write waits for its readers for as long as it takes, unless the options
-  /// say otherwise.
+  /// The same with so many bytes in all buffers together.
   static arrow::Result<SharedDataStream> CreateWriter(const std::string& name,
                                                       std::optional<uint64_t> bytes = std::nullopt,
-                                                      WriterOptions options = Patient()) {
-    ARROW_ASSIGN_OR_RAISE(SharedDataFrame frames, SharedDataFrame::CreateWriter(name, bytes, std::move(options)));
-    return SharedDataStream(std::move(frames));
+                                                      WriterOptions options = {}) {
+    if (bytes) options.size_bytes = bytes;
+    return CreateWriter(name, WriterOptions(std::move(options)));
   }
-  /// As SharedDataFrame::CreateReader.
+  /// Attaches to a stream, at its beginning.
+  ///
+  /// Errors: as of SharedDataFrame::CreateReader(); InvalidConfig if the beginning has been read and is gone.
   static arrow::Result<SharedDataStream> CreateReader(const std::string& name, const ReaderOptions& options = {}) {
-    ARROW_ASSIGN_OR_RAISE(SharedDataFrame frames, SharedDataFrame::CreateReader(name, options));
-    return SharedDataStream(std::move(frames));
+    ARROW_ASSIGN_OR_RAISE(Reader reader, ToResult(Reader::Open(name, options)));
+    ARROW_RETURN_NOT_OK(ToStatus(reader.ExpectStream()));
+    return SharedDataStream(SharedDataFrame(std::move(reader)));
   }
 
   /// Writes a chunk. One that is larger than a slot is split by its rows, in their order, into as few frames as halving
@@ -82,10 +87,22 @@ class SharedDataStream {
     return Split(*chunk);
   }
 
+  /// Writes chunks as a reader of Arrow's produces them, of unknown length.
+  ///
+  /// Errors: the first of a chunk or of writing it; the stream goes on then.
+  arrow::Status WriteAll(arrow::RecordBatchReader& chunks) {
+    std::shared_ptr<arrow::RecordBatch> chunk;
+    while (true) {
+      ARROW_RETURN_NOT_OK(chunks.ReadNext(&chunk));
+      if (chunk == nullptr) return arrow::Status::OK();
+      ARROW_RETURN_NOT_OK(WriteChunk(*chunk));
+    }
+  }
+
   /// Reads the next chunk, waiting for at most `timeout` (for as long as it takes, unless given); null if there is none
   /// yet. A table that was written in several chunks comes as these.
   ///
-  /// Errors: as of SharedDataFrame::Read(); EndOfStream when all has been read.
+  /// Errors: as of SharedDataFrame::Read(); EndOfStream when all has been read, Aborted if it was broken off.
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> ReadChunk(std::chrono::nanoseconds timeout = kForever) {
     // A frame of no batches is a table of no rows: no chunk.
     while (!frame_ || next_batch_ == frame_->num_batches()) {
@@ -114,6 +131,12 @@ class SharedDataStream {
     return frames_.Close();
   }
 
+  /// Breaks the stream off: readers read what is there and then get Aborted with `reason`, of which at most 160 bytes are
+  /// kept. What has been closed stays as it is.
+  arrow::Status Abort(const std::string& reason) { return frames_.Abort(reason); }
+
+  /// How far the stream has come; for the writer and every reader, in any process.
+  arrow::Result<Progress> GetProgress() const { return frames_.GetProgress(); }
   /// What this handle has done so far.
   Stats GetStats() const { return frames_.GetStats(); }
   /// The ring's name.
@@ -123,12 +146,6 @@ class SharedDataStream {
   friend class ReadIterator<SharedDataStream, arrow::RecordBatch>;
 
   explicit SharedDataStream(SharedDataFrame frames) : frames_(std::move(frames)) {}
-
-  static WriterOptions Patient() {
-    WriterOptions options;
-    options.write_timeout = kForever;
-    return options;
-  }
 
   /// For the range of chunks.
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Next() { return ReadChunk(); }

@@ -250,6 +250,18 @@ class SharedDataFrame {
 
   /// @}
 
+  /// Of a writer: breaks a stream off; see Writer::Abort(). WrongRole on a reader.
+  arrow::Status Abort(const std::string& reason) {
+    ARROW_ASSIGN_OR_RAISE(WritingEnd * end, writing());
+    return ToStatus(end->writer.Abort(reason));
+  }
+
+  /// How far the stream has come that is written or read.
+  arrow::Result<Progress> GetProgress() const {
+    if (const auto* end = std::get_if<WritingEnd>(&end_)) return ToResult(end->writer.GetProgress());
+    return ToResult(std::get_if<ReadingEnd>(&end_)->reader.GetProgress());
+  }
+
   /// What this handle has done so far.
   Stats GetStats() const {
     if (const auto* end = std::get_if<WritingEnd>(&end_)) return end->writer.GetStats();

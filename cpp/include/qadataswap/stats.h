@@ -4,6 +4,7 @@
 #define QADATASWAP_STATS_H
 
 #include <cstdint>
+#include <optional>
 
 #include "qadataswap.h"
 
@@ -46,6 +47,24 @@ struct Stats {
     stats.frames_published = c.frames_published;
     stats.lag = c.lag;
     return stats;
+  }
+};
+
+/// How far a stream has come.
+struct Progress {
+  uint64_t rows = 0;                   ///< Rows written or read through this handle.
+  uint64_t rows_written = 0;           ///< Rows that the writer has published so far.
+  std::optional<uint64_t> total_rows;  ///< Rows that the stream will have, if its writer knows.
+  bool is_over = false;                ///< Whether nothing more will be written.
+
+  /// From the C interface.
+  static Progress FromC(const qads_progress& c) {
+    Progress progress;
+    progress.rows = c.rows;
+    progress.rows_written = c.rows_written;
+    if (c.total_rows != QADS_UNKNOWN_ROWS) progress.total_rows = c.total_rows;
+    progress.is_over = c.is_over != 0;
+    return progress;
   }
 };
 

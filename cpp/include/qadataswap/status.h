@@ -51,6 +51,7 @@ class ErrorDetail : public arrow::StatusDetail {
 /// | IOError            | PermissionDenied, WriterDied, Replaced, Evicted, Busy, Io                          |
 /// | OutOfMemory        | NoSpace, MemoryMapFailed                                                           |
 /// | NotImplemented     | Unsupported                                                                        |
+/// | Cancelled          | Aborted                                                                            |
 /// | UnknownError       | Internal                                                                           |
 inline arrow::StatusCode StatusCodeOf(ErrorKind kind) {
   switch (kind) {
@@ -89,6 +90,8 @@ inline arrow::StatusCode StatusCodeOf(ErrorKind kind) {
       return arrow::StatusCode::OutOfMemory;
     case ErrorKind::kUnsupported:
       return arrow::StatusCode::NotImplemented;
+    case ErrorKind::kAborted:
+      return arrow::StatusCode::Cancelled;
     case ErrorKind::kInternal:
       break;
   }

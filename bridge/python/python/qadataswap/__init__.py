@@ -24,6 +24,7 @@ from typing import Optional as _Optional
 
 from ._qadataswap import Frame, Loan, Schema, SharedDataFrame, get_version, load_config
 from .errors import (
+    AbortedError,
     ArrowError,
     BusyError,
     ClosedError,
@@ -53,10 +54,11 @@ from .errors import (
     WriterExistsError,
     WrongRoleError,
 )
-from .stream import SharedDataStream
+from .stream import Progress, SharedDataStream
 
 __version__ = get_version()
 __all__ = [
+    "AbortedError",
     "ArrowError",
     "BusyError",
     "ClosedError",
@@ -78,6 +80,7 @@ __all__ = [
     "NotFoundError",
     "OutOfRoomError",
     "PermissionDeniedError",
+    "Progress",
     "QADataSwapError",
     "ReplacedError",
     "RingFullError",

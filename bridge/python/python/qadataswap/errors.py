@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import ClassVar, Dict, Type
 
 __all__ = [
+    "AbortedError",
     "ArrowError",
     "BusyError",
     "ClosedError",
@@ -134,6 +135,12 @@ class WriterDiedError(QADataSwapError, ConnectionError):
     """
 
     kind = "WriterDied"
+
+
+class AbortedError(QADataSwapError, ConnectionError):
+    """The writer broke its stream off; what has been read is not all of it."""
+
+    kind = "Aborted"
 
 
 class ReplacedError(QADataSwapError, ConnectionError):
