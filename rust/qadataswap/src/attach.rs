@@ -60,6 +60,7 @@ pub(crate) fn attach(config: &SharedMemoryConfig) -> Result<(Attachment, Subscri
         });
     };
     shared.claim(row, config.policy.into());
+    region.segment.tally(row).reset();
     Process::this().enter(&region.segment.reader_identities()[row]);
     let Some((cursor, joined)) = shared.join(row, config.start == StartAt::Newest) else {
         // Gives the row back for what it is: a dead reader's.

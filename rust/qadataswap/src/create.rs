@@ -93,6 +93,8 @@ fn take_over(config: &SharedMemoryConfig, region: &Region) -> Result<Publisher> 
     let rows_used = (0..ring.rows_used()).rev().find(|&row| ring.reader(row).0.phase != row::FREE);
     ring.status.rows_used.store(rows_used.map_or(0, |row| row as u32 + 1), Ordering::Relaxed);
     Process::this().enter(region.segment.writer_identity());
+    // The former writer may have died waiting.
+    region.segment.waits().waiting_since_ns.store(0, Ordering::Relaxed);
     ring.status.when_full.store(config.when_full.code(), Ordering::Relaxed);
     let generation = ring.status.generation.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
     region.segment.stream().announce(config.stream.map(|total_rows| Beginning {

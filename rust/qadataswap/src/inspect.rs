@@ -1,20 +1,48 @@
 //! Looking at rings from outside: which there are, who takes part, what can be removed.
 //!
-//! Law: looking changes nothing. The control part is mapped read-only, no place is taken, no frame is pinned.
+//! Law: looking changes nothing. The control part is mapped read-only, no place is taken, no frame is pinned. What is
+//! seen is foreign: numbers that make no sense give odd figures, never a panic.
+//!
+//! Rates, and percentiles of an interval, come from two looks:
+//!
+//! ```
+//! use qadataswap::inspect;
+//! # use qadataswap::{Reader, SharedMemoryConfig, Writer};
+//! # use qadataswap::arrow_array::{Int64Array, RecordBatch};
+//! # let config = SharedMemoryConfig::new(format!("doc-inspect-{}", std::process::id())).with_size_mb(1);
+//! # let name = config.name().to_owned();
+//! # let (writer, reader) = (Writer::new(&config)?, Reader::new(&config)?);
+//! let earlier = inspect::info(&name, "/dev/shm")?;
+//! # let column = std::sync::Arc::new(Int64Array::from(vec![1, 2, 3]));
+//! # writer.write_arrow(&RecordBatch::try_from_iter([("a", column as _)])?)?;
+//! # reader.read_arrow(1000)?.expect("it was just written");
+//! // ... a second later:
+//! let later = inspect::info(&name, "/dev/shm")?;
+//! if let Some(between) = later.since(&earlier) {
+//!     println!("{:.0} frames/s", between.per_second(between.frames));
+//!     for reader in &between.readers {
+//!         println!("row {}: p99 {:?}", reader.row, reader.latency.quantile(0.99));
+//!     }
+//! #   assert_eq!((between.frames, between.readers[0].latency.count()), (1, 1));
+//! }
+//! # Ok::<(), qadataswap::QADataSwapError>(())
+//! ```
 
 use crate::candidate::{check_header, open_file};
 use crate::create::remove_staged;
 use crate::error::{QADataSwapError, Result};
+pub use crate::latency::LatencyHistogram;
 use crate::layout::{Geometry, Identity, STATE_CLOSED, STATE_GONE, STATE_OPEN, STATE_REPLACED, Stamp, row};
 use crate::name::{PREFIX, RingName};
 use crate::peers::{Byte, LockFile, Process, monotonic_ns};
 use crate::ring::Policy;
-use crate::segment::{Access, Segment};
-use crate::sync::{Ordering, observe};
+use crate::segment::{Access, Segment, read_header};
+use crate::sync::{AtomicU64, Ordering, observe};
 use crate::{ReaderPolicy, WhenFull};
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::atomic::fence;
 use std::time::Duration;
 
 /// What state a ring is in.
@@ -36,6 +64,10 @@ pub enum RingState {
 pub struct RingInfo {
     /// The ring's name.
     pub name: String,
+    /// Tells this region from others that have had, or will have, the name.
+    pub region_id: u128,
+    /// When it was looked at: time since the machine's start (`CLOCK_MONOTONIC`).
+    pub looked_at: Duration,
     /// Its state.
     pub state: RingState,
     /// PID of its present or last writer, as that process sees it.
@@ -60,6 +92,16 @@ pub struct RingInfo {
     pub rows: u64,
     /// See `frames`.
     pub bytes: u64,
+    /// Times that a write found the ring full and waited, over its life.
+    pub full_waits: u64,
+    /// Time that writes have waited so, the one that waits now included.
+    pub waited: Duration,
+    /// Since when the writer has been waiting for space; `None` if it is not.
+    pub waiting: Option<Duration>,
+    /// Waits that ended without space because their time was up.
+    pub write_timeouts: u64,
+    /// Readers that died and whose places were freed, over its life.
+    pub readers_evicted: u64,
     /// Frames that stand in it now, oldest first.
     pub standing: Vec<FrameInfo>,
     /// Its readers.
@@ -89,11 +131,13 @@ pub struct FrameInfo {
 }
 
 /// A reader of a ring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReaderInfo {
     /// Its place.
     pub row: usize,
+    /// With `row`, tells this reader from others that have had, or will have, the place.
+    pub epoch: u32,
     /// Its PID, as that process sees it.
     pub pid: u32,
     /// Whether it lives. A dead reader's place is freed when the writer needs it.
@@ -110,13 +154,118 @@ pub struct ReaderInfo {
     pub pins: u32,
     /// Frames that it has missed.
     pub missed: u64,
+    /// Frames that it has read.
+    pub reads: u64,
+    /// Bytes of those.
+    pub bytes: u64,
+    /// Rows of those.
+    pub rows: u64,
     /// Time since it attached.
     pub attached: Duration,
+    /// Time since it last read a frame that it measured; `None` if it never did.
+    pub last_read: Option<Duration>,
+    /// From publication to having been read: how long its frames took.
+    pub latency: LatencyHistogram,
+}
+
+/// What happened in a ring between two looks at it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RingDelta {
+    /// Time between the looks.
+    pub elapsed: Duration,
+    /// Frames published.
+    pub frames: u64,
+    /// Rows of those.
+    pub rows: u64,
+    /// Bytes of those.
+    pub bytes: u64,
+    /// Times that a write found the ring full and waited.
+    pub full_waits: u64,
+    /// Time that writes have waited so.
+    pub waited: Duration,
+    /// Waits that ended without space because their time was up.
+    pub write_timeouts: u64,
+    /// Readers that died and whose places were freed.
+    pub readers_evicted: u64,
+    /// The readers that were there at the later look, in its order. One that came in between has done all that it
+    /// counts.
+    pub readers: Vec<ReaderDelta>,
+}
+
+/// What a reader did between two looks at its ring.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ReaderDelta {
+    /// Its place.
+    pub row: usize,
+    /// Frames read.
+    pub reads: u64,
+    /// Rows of those.
+    pub rows: u64,
+    /// Bytes of those.
+    pub bytes: u64,
+    /// Frames missed.
+    pub missed: u64,
+    /// From publication to having been read: how long those frames took.
+    pub latency: LatencyHistogram,
+}
+
+impl RingInfo {
+    /// What has happened since an earlier look; `None` if that was at another region.
+    #[must_use]
+    pub fn since(&self, earlier: &RingInfo) -> Option<RingDelta> {
+        if self.region_id != earlier.region_id {
+            return None;
+        }
+        let readers = self.readers.iter().map(|reader| {
+            let same = |before: &&ReaderInfo| (before.row, before.epoch) == (reader.row, reader.epoch);
+            reader.since(earlier.readers.iter().find(same))
+        });
+        Some(RingDelta {
+            elapsed: self.looked_at.saturating_sub(earlier.looked_at),
+            frames: self.frames.saturating_sub(earlier.frames),
+            rows: self.rows.saturating_sub(earlier.rows),
+            bytes: self.bytes.saturating_sub(earlier.bytes),
+            full_waits: self.full_waits.saturating_sub(earlier.full_waits),
+            waited: self.waited.saturating_sub(earlier.waited),
+            write_timeouts: self.write_timeouts.saturating_sub(earlier.write_timeouts),
+            readers_evicted: self.readers_evicted.saturating_sub(earlier.readers_evicted),
+            readers: readers.collect(),
+        })
+    }
+}
+
+impl RingDelta {
+    /// A number of the interval, of the ring or of one of its readers, per second; 0 if the looks were at one moment.
+    #[must_use]
+    pub fn per_second(&self, number: u64) -> f64 {
+        let seconds = self.elapsed.as_secs_f64();
+        if seconds > 0.0 { number as f64 / seconds } else { 0.0 }
+    }
+}
+
+impl ReaderInfo {
+    fn since(&self, earlier: Option<&ReaderInfo>) -> ReaderDelta {
+        let before = |number: fn(&ReaderInfo) -> u64| earlier.map_or(0, number);
+        ReaderDelta {
+            row: self.row,
+            reads: self.reads.saturating_sub(before(|reader| reader.reads)),
+            rows: self.rows.saturating_sub(before(|reader| reader.rows)),
+            bytes: self.bytes.saturating_sub(before(|reader| reader.bytes)),
+            missed: self.missed.saturating_sub(before(|reader| reader.missed)),
+            latency: match earlier {
+                Some(earlier) => self.latency.since(&earlier.latency),
+                None => self.latency.clone(),
+            },
+        }
+    }
 }
 
 /// A region, mapped for looking only.
 struct Observed {
     name: String,
+    region_id: u128,
     segment: Segment,
     lock: LockFile,
 }
@@ -132,12 +281,16 @@ impl Observed {
             _ => QADataSwapError::io(ring, "opening the region", error),
         })?;
         let geometry: Geometry = check_header(ring, &file)?;
+        let header =
+            read_header(&file).map_err(|error| QADataSwapError::io(ring, "reading the header", error))?;
+        let [low, high] = header.map_or([0; 2], |header| header.region_id);
+        let region_id = u128::from(high) << 64 | u128::from(low);
         let lock = LockFile::open(&file, false)
             .map_err(|error| QADataSwapError::io(ring, "opening the lock", error))?;
         let segment = Segment::map(file, geometry, Access::Observer).map_err(|source| {
             QADataSwapError::MemoryMapFailed { ring: ring.to_owned(), bytes: geometry.control_bytes, source }
         })?;
-        Ok(Observed { name: ring.to_owned(), segment, lock })
+        Ok(Observed { name: ring.to_owned(), region_id, segment, lock })
     }
 
     fn is_dead(&self, byte: Byte, identity: &Identity) -> bool {
@@ -152,6 +305,7 @@ impl Observed {
             .file()
             .metadata()
             .map_err(|error| QADataSwapError::io(&self.name, "asking for the size", error))?;
+        let now = monotonic_ns();
         let writer = self.segment.writer_identity();
         let state = match ring.status.state.load(Ordering::Acquire) {
             _ if metadata.nlink() == 0 => RingState::Gone,
@@ -160,8 +314,17 @@ impl Observed {
             STATE_OPEN if !self.is_dead(Byte::Writer, writer) => RingState::Live,
             _ => RingState::Orphaned,
         };
+        let waits = self.segment.waits();
+        let waiting = match waits.waiting_since_ns.load(Ordering::Relaxed) {
+            0 => None,
+            _ if state != RingState::Live => None,
+            since => Some(Duration::from_nanos(now.saturating_sub(since))),
+        };
+        let waited = Duration::from_nanos(waits.waited_ns.load(Ordering::Relaxed));
         Ok(RingInfo {
             name: self.name.clone(),
+            region_id: self.region_id,
+            looked_at: Duration::from_nanos(now),
             state,
             writer_pid: writer.pid.load(Ordering::Relaxed),
             generation: ring.status.generation.load(Ordering::Relaxed),
@@ -178,16 +341,20 @@ impl Observed {
             frames: ring.published(),
             rows: ring.head.rows.load(Ordering::Relaxed),
             bytes: ring.head.bytes.load(Ordering::Relaxed),
-            standing: self.standing(),
-            readers: self.readers(),
+            full_waits: waits.full_waits.load(Ordering::Relaxed),
+            waited: waited.saturating_add(waiting.unwrap_or_default()),
+            waiting,
+            write_timeouts: waits.timeouts.load(Ordering::Relaxed),
+            readers_evicted: ring.status.evicted.load(Ordering::Relaxed),
+            standing: self.standing(now),
+            readers: self.readers(now),
             uid: metadata.uid(),
             mode: metadata.mode() & 0o777,
         })
     }
 
-    fn standing(&self) -> Vec<FrameInfo> {
+    fn standing(&self, now: u64) -> Vec<FrameInfo> {
         let ring = self.segment.ring();
-        let now = monotonic_ns();
         let mut frames: Vec<FrameInfo> = ring
             .entries
             .iter()
@@ -208,36 +375,47 @@ impl Observed {
         frames
     }
 
-    fn readers(&self) -> Vec<ReaderInfo> {
+    fn readers(&self, now: u64) -> Vec<ReaderInfo> {
+        let rows = self.segment.ring().rows_used();
+        (0..rows).filter_map(|row| self.reader(row, now)).collect()
+    }
+
+    /// What can be seen of the reader on a row; `None` if there is none, or it comes or goes just now.
+    fn reader(&self, index: usize, now: u64) -> Option<ReaderInfo> {
         let ring = self.segment.ring();
-        let (published, now) = (ring.published(), monotonic_ns());
-        (0..ring.rows_used())
-            .filter_map(|index| {
-                let (state, cursor) = ring.reader(index);
-                if state.phase == row::FREE {
-                    return None;
-                }
-                let identity = &self.segment.reader_identities()[index];
-                Some(ReaderInfo {
-                    row: index,
-                    pid: identity.pid.load(Ordering::Relaxed),
-                    alive: !self.is_dead(Byte::Reader(index as u32), identity),
-                    policy: match state.policy {
-                        code if code == Policy::Lossy as u8 => ReaderPolicy::Lossy,
-                        code if code == Policy::Latest as u8 => ReaderPolicy::Latest,
-                        _ => ReaderPolicy::Lossless,
-                    },
-                    lingering: state.phase == row::LINGERING,
-                    cursor,
-                    lag: published.saturating_sub(cursor),
-                    pins: ring.pins(index),
-                    missed: identity.missed.load(Ordering::Relaxed),
-                    attached: Duration::from_nanos(
-                        now.saturating_sub(identity.since_ns.load(Ordering::Relaxed)),
-                    ),
-                })
-            })
-            .collect()
+        let (state, cursor) = ring.reader(index);
+        if state.phase == row::FREE {
+            return None;
+        }
+        let ago = |ns: u64| Duration::from_nanos(now.saturating_sub(ns));
+        let number = |word: &AtomicU64| word.load(Ordering::Relaxed);
+        let identity = &self.segment.reader_identities()[index];
+        let tally = self.segment.tally(index);
+        let reader = ReaderInfo {
+            row: index,
+            epoch: state.epoch,
+            pid: identity.pid.load(Ordering::Relaxed),
+            alive: !self.is_dead(Byte::Reader(index as u32), identity),
+            policy: match state.policy {
+                code if code == Policy::Lossy as u8 => ReaderPolicy::Lossy,
+                code if code == Policy::Latest as u8 => ReaderPolicy::Latest,
+                _ => ReaderPolicy::Lossless,
+            },
+            lingering: state.phase == row::LINGERING,
+            cursor,
+            lag: ring.published().saturating_sub(cursor),
+            pins: ring.pins(index),
+            missed: number(&tally.missed),
+            reads: number(&tally.frames),
+            bytes: number(&tally.bytes),
+            rows: number(&tally.rows),
+            attached: ago(number(&identity.since_ns)),
+            last_read: Some(number(&tally.last_ns)).filter(|&ns| ns != 0).map(ago),
+            latency: LatencyHistogram::of(tally),
+        };
+        // Pairs with the fence in `Tally::reset`: had a number been the next owner's, the state would be too.
+        fence(Ordering::Acquire);
+        Some(reader).filter(|_| ring.reader(index).0.epoch == state.epoch)
     }
 }
 

@@ -7,9 +7,11 @@
 //! Bell ×2     futex words: "a frame has come" (readers wait), "space has come" (the writer waits)
 //! Identity    of the writer
 //! Stream      what a writer says of the stream that it writes
+//! Waits       of the writer: how often and how long it has waited for space
 //! Entry ×buffer_count            the directory: one line per live frame
 //! row ×max_readers               a reader's state, cursor and pins, on lines of its own
-//! Identity ×max_readers          who each reader is, and its counters
+//! Identity ×max_readers          who each reader is
+//! Tally ×max_readers             what each reader counts: only it stores there
 //! ---- page boundary ----
 //! slot ×buffer_count             slot_bytes each, a multiple of the page; one frame each
 //! ```
@@ -91,6 +93,9 @@ pub(crate) struct Status {
     pub(crate) drained: AtomicU64,
     /// What a full ring means to the writer: 0 block, 1 overwrite, 2 fail.
     pub(crate) when_full: AtomicU32,
+    pub(crate) _pad: u32,
+    /// Readers that died and whose places were freed, by whomever.
+    pub(crate) evicted: AtomicU64,
 }
 
 /// The region is in use.
@@ -132,7 +137,20 @@ pub(crate) struct Entry {
     pub(crate) _pad2: [u64; 2],
 }
 
-/// Who a participant is, and what it counts. Cold: written on attach, on a gap, and once in a while.
+/// What a full ring has cost its writers, over the ring's life. Only the writer stores here, when it waits.
+#[repr(C, align(128))]
+pub(crate) struct Waits {
+    /// Times a write found the ring full and waited.
+    pub(crate) full_waits: AtomicU64,
+    /// Time spent so, in nanoseconds.
+    pub(crate) waited_ns: AtomicU64,
+    /// `CLOCK_MONOTONIC` since when the writer waits, in nanoseconds; 0 if it does not.
+    pub(crate) waiting_since_ns: AtomicU64,
+    /// Waits that ended without space because their time was up.
+    pub(crate) timeouts: AtomicU64,
+}
+
+/// Who a participant is. Cold: written on attach.
 #[repr(C, align(64))]
 pub(crate) struct Identity {
     pub(crate) pid: AtomicU32,
@@ -144,9 +162,64 @@ pub(crate) struct Identity {
     pub(crate) pid_namespace: AtomicU64,
     /// `CLOCK_MONOTONIC` at attach, in nanoseconds.
     pub(crate) since_ns: AtomicU64,
-    /// Frames this reader has missed.
+    pub(crate) _pad2: [u64; 4],
+}
+
+/// What a reader counts, from its attaching on. Only the reader stores here, by plain loads and stores; whoever looks
+/// finds each number whole, and different numbers of slightly different moments.
+#[repr(C, align(128))]
+pub(crate) struct Tally {
+    /// Frames handed out.
+    pub(crate) frames: AtomicU64,
+    /// Bytes of those.
+    pub(crate) bytes: AtomicU64,
+    /// Rows of those.
+    pub(crate) rows: AtomicU64,
+    /// Frames missed.
     pub(crate) missed: AtomicU64,
-    pub(crate) _pad2: [u64; 3],
+    /// `CLOCK_MONOTONIC` when the last measured frame was handed out, in nanoseconds; 0 before.
+    pub(crate) last_ns: AtomicU64,
+    /// Sum of the latencies, in nanoseconds.
+    pub(crate) latency_sum_ns: AtomicU64,
+    /// The longest of them.
+    pub(crate) latency_max_ns: AtomicU64,
+    /// How many frames took about how long: see [`latency`].
+    pub(crate) latencies: [AtomicU64; latency::BUCKETS],
+}
+
+/// A latency's bucket: one for all below 32 ns, then eight to each power of two, up to 2^36 ns (69 s); the last one
+/// also takes what is longer. A bucket is at most an eighth as wide as what lies in it is long.
+pub(crate) mod latency {
+    /// Eight buckets to a power of two.
+    const STEPS_LOG2: u32 = 3;
+    /// Powers of two below this one share the first bucket.
+    const FIRST_LOG2: u32 = 5;
+    /// Powers of two from this one on share the last bucket.
+    const LAST_LOG2: u32 = 36;
+    /// Number of buckets.
+    pub(crate) const BUCKETS: usize = 1 + (((LAST_LOG2 - FIRST_LOG2) << STEPS_LOG2) as usize);
+
+    /// The bucket of a latency in nanoseconds.
+    #[inline]
+    pub(crate) const fn bucket(ns: u64) -> usize {
+        if ns < 1 << FIRST_LOG2 {
+            return 0;
+        }
+        let power = ns.ilog2();
+        if power >= LAST_LOG2 {
+            return BUCKETS - 1;
+        }
+        let step = (ns >> (power - STEPS_LOG2)) & ((1 << STEPS_LOG2) - 1);
+        1 + (((power - FIRST_LOG2) << STEPS_LOG2) as usize) + step as usize
+    }
+
+    /// The least latency of a bucket, in nanoseconds; of the one behind the last, where the last would end.
+    pub(crate) const fn floor(bucket: usize) -> u64 {
+        let Some(step) = bucket.checked_sub(1) else { return 0 };
+        let power = FIRST_LOG2 + (step as u32 >> STEPS_LOG2);
+        let step = step as u64 & ((1 << STEPS_LOG2) - 1);
+        ((1 << STEPS_LOG2) + step) << (power - STEPS_LOG2)
+    }
 }
 
 /// What a writer says of the stream that it writes. Cold: written at its beginning and at its end.
@@ -284,9 +357,11 @@ pub(crate) struct Offsets {
     pub(crate) space_bell: u64,
     pub(crate) writer: u64,
     pub(crate) stream: u64,
+    pub(crate) waits: u64,
     pub(crate) directory: u64,
     pub(crate) rows: u64,
     pub(crate) readers: u64,
+    pub(crate) tallies: u64,
     pub(crate) slots: u64,
 }
 
@@ -340,7 +415,8 @@ impl Geometry {
         let directory = FIXED_BYTES;
         let rows = (directory + buffers * ENTRY_BYTES).next_multiple_of(128);
         let identities = rows + readers * 8 * row::stride(self.buffer_count) as u64;
-        let slots = (identities + readers * IDENTITY_BYTES).next_multiple_of(PAGE);
+        let tallies = (identities + readers * IDENTITY_BYTES).next_multiple_of(128);
+        let slots = (tallies + readers * TALLY_BYTES).next_multiple_of(PAGE);
         Offsets {
             status: 256,
             head: 384,
@@ -348,9 +424,11 @@ impl Geometry {
             space_bell: 640,
             writer: 768,
             stream: 832,
+            waits: 1024,
             directory,
             rows,
             readers: identities,
+            tallies,
             slots,
         }
     }
@@ -362,9 +440,10 @@ impl Geometry {
     }
 }
 
-const FIXED_BYTES: u64 = 1024;
+const FIXED_BYTES: u64 = 1152;
 const ENTRY_BYTES: u64 = 64;
 const IDENTITY_BYTES: u64 = 64;
+const TALLY_BYTES: u64 = 2048;
 
 /// One line of [`describe`]: a field, its offset and its size in bytes, and what it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -401,20 +480,26 @@ mod fixed {
         Geometry { buffer_count: 0, 4; max_readers: 4, 4; slot_bytes: 8, 8; control_bytes: 16, 8;
                    region_bytes: 24, 8; } 32
         Status { state: 0, 4; rows_used: 4, 4; generation: 8, 8; next_schema: 16, 8; drained: 24, 8;
-                 when_full: 32, 4; } 128
+                 when_full: 32, 4; evicted: 40, 8; } 128
         Head { frames: 0, 8; bytes: 8, 8; rows: 16, 8; } 128
         Bell { word: 0, 4; } 128
         Entry { stamp: 0, 8; slot: 8, 4; bytes: 16, 8; schema: 24, 8; published_ns: 32, 8;
                 rows: 40, 8; } 64
-        Identity { pid: 0, 4; start_ticks: 8, 8; pid_namespace: 16, 8; since_ns: 24, 8; missed: 32, 8; } 64
+        Identity { pid: 0, 4; start_ticks: 8, 8; pid_namespace: 16, 8; since_ns: 24, 8; } 64
         Stream { begins: 0, 8; rows_before: 8, 8; total_rows: 16, 8; aborted: 24, 4; reason_bytes: 28, 4;
                  reason: 32, 160; } 192
+        Waits { full_waits: 0, 8; waited_ns: 8, 8; waiting_since_ns: 16, 8; timeouts: 24, 8; } 128
+        Tally { frames: 0, 8; bytes: 8, 8; rows: 16, 8; missed: 24, 8; last_ns: 32, 8; latency_sum_ns: 40, 8;
+                latency_max_ns: 48, 8; latencies: 56, 1992; } 2048
     }
 
     const _: () = assert!(size_of::<Header>() <= 256 && align_of::<Header>() == 8);
     const _: () = assert!(size_of::<Entry>() as u64 == ENTRY_BYTES);
     const _: () = assert!(size_of::<Identity>() as u64 == IDENTITY_BYTES);
-    const _: () = assert!(768 + IDENTITY_BYTES + size_of::<Stream>() as u64 == FIXED_BYTES);
+    const _: () = assert!(size_of::<Tally>() as u64 == TALLY_BYTES);
+    const _: () = assert!(768 + IDENTITY_BYTES + size_of::<Stream>() as u64 == 1024);
+    const _: () = assert!(1024 + size_of::<Waits>() as u64 == FIXED_BYTES);
+    const _: () = assert!(latency::BUCKETS == 249 && latency::floor(latency::BUCKETS) == 1 << 36);
     const _: () = assert!(row::stride(3) * 8 == 128 && row::stride(882) * 8 == 128);
 
     /// The layout as data: the parts of a region of this geometry, then the fields of each fixed part.
@@ -433,9 +518,11 @@ mod fixed {
             part("Bell (space)", at.space_bell, 128),
             part("Identity (writer)", at.writer, IDENTITY_BYTES),
             part("Stream", at.stream, size_of::<Stream>() as u64),
+            part("Waits", at.waits, 128),
             part("Entry × buffer_count", at.directory, n * ENTRY_BYTES),
             part("row × max_readers", at.rows, r * 8 * row::stride(buffer_count) as u64),
             part("Identity × max_readers", at.readers, r * IDENTITY_BYTES),
+            part("Tally × max_readers", at.tallies, r * TALLY_BYTES),
             part("slot × buffer_count", at.slots, n * slot_bytes),
         ];
         fields.extend_from_slice(FIELDS);
@@ -494,14 +581,34 @@ mod tests {
     }
 
     #[test]
+    fn every_latency_lies_in_its_bucket() {
+        let powers = (0..64).map(|power| 1_u64 << power);
+        let near =
+            powers.flat_map(|power| [power - 1, power, power + 1, power + power / 3, power + power / 8 * 7]);
+        for ns in near.chain(0..5_000) {
+            let bucket = latency::bucket(ns);
+            assert!(latency::floor(bucket) <= ns, "{ns}");
+            assert!(bucket == latency::BUCKETS - 1 || ns < latency::floor(bucket + 1), "{ns}");
+        }
+    }
+
+    #[test]
+    fn buckets_are_an_eighth_as_wide_as_long() {
+        for bucket in 1..latency::BUCKETS {
+            let (floor, end) = (latency::floor(bucket), latency::floor(bucket + 1));
+            assert!(floor < end && (end - floor) * 8 <= floor, "{bucket}: {floor} to {end}");
+        }
+    }
+
+    #[test]
     fn parts_do_not_overlap() {
         for (buffers, readers) in [(1, 1), (3, 64), (63, 1), (64, 7), (1000, 1024), (MAX_BUFFERS, 2)] {
             let geometry = Geometry::new(buffers, readers, PAGE).expect("in range");
             let parts = describe(buffers, readers, PAGE).expect("in range");
-            for pair in parts[..11].windows(2) {
+            for pair in parts[..13].windows(2) {
                 assert!(pair[0].offset + pair[0].size <= pair[1].offset, "{pair:?}");
             }
-            let last = &parts[10];
+            let last = &parts[12];
             assert_eq!(last.offset + last.size, geometry.region_bytes);
         }
     }

@@ -7,7 +7,7 @@
 
 #![allow(unsafe_code)]
 
-use crate::layout::row;
+use crate::layout::{Tally, row};
 use crate::peers::Byte;
 use crate::region::Region;
 use crate::wait;
@@ -26,6 +26,12 @@ pub(crate) struct Attachment {
 }
 
 impl Attachment {
+    /// What the reader counts, where whoever looks can see it.
+    #[inline]
+    pub(crate) fn tally(&self) -> &Tally {
+        self.region.segment.tally(self.row)
+    }
+
     /// The reader takes no more frames: only its leases still count.
     pub(crate) fn linger(&self) {
         if !self.region.is_ours() {

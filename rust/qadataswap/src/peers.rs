@@ -241,7 +241,6 @@ impl Process {
         identity.start_ticks.store(self.start_ticks, Ordering::Relaxed);
         identity.pid_namespace.store(self.pid_namespace, Ordering::Relaxed);
         identity.since_ns.store(monotonic_ns(), Ordering::Relaxed);
-        identity.missed.store(0, Ordering::Relaxed);
         identity.pid.store(self.pid, Ordering::Release);
     }
 

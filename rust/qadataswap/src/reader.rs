@@ -14,6 +14,7 @@ use crate::stats::Stats;
 use crate::stream::{Beginning, Progress};
 use crate::subscriber::{Next, Subscriber};
 use crate::sync::Ordering;
+use crate::tally::Gauge;
 use crate::wait::{self, Pulse, WaitStrategy, wait_until};
 use crate::waiter::Waiter;
 use arrow_array::RecordBatch;
@@ -46,6 +47,7 @@ struct Inner {
     decoder: Decoder,
     wait: WaitStrategy,
     stats: Stats,
+    gauge: Gauge,
 }
 
 /// A frame: one table as it was written, in its chunks, lying in shared memory.
@@ -188,6 +190,7 @@ impl Reader {
             decoder: Decoder::new(config.validation),
             wait: config.wait,
             stats: Stats::default(),
+            gauge: Gauge::new(),
         };
         Ok(Reader { inner: RefCell::new(inner) })
     }
@@ -264,7 +267,9 @@ impl Reader {
     /// # Errors
     /// [`Closed`](QADataSwapError::Closed), [`Forked`](QADataSwapError::Forked).
     pub fn waiter(&self) -> Result<Waiter> {
-        let inner = self.inner.borrow();
+        let mut inner = self.inner.borrow_mut();
+        // Whoever asks for one is about to wait.
+        inner.gauge.came_in_vain();
         Ok(Waiter::new(inner.attachment()?.clone(), inner.subscriber.next(), inner.wait))
     }
 
@@ -354,14 +359,17 @@ impl Inner {
         let Some(attachment) = attachment else { return Ok(None) };
         match poll(&attachment.region, subscriber)? {
             Some((meta, missed)) => self.finish(meta, missed).map(Some),
-            None => Ok(None),
+            None => {
+                self.gauge.came_in_vain();
+                Ok(None)
+            }
         }
     }
 
     fn read<F: Form>(&mut self, timeout: Timeout) -> Result<Option<F>> {
         let deadline = timeout.0.and_then(|timeout| Instant::now().checked_add(timeout));
         self.attachment()?;
-        let Inner { attachment, subscriber, wait, pulse, .. } = self;
+        let Inner { attachment, subscriber, wait, pulse, gauge, .. } = self;
         let Some(attachment) = attachment else { return Ok(None) };
         let region = &attachment.region;
         let ring = region.segment.ring();
@@ -376,6 +384,10 @@ impl Inner {
         // Runs after `idle`: what a dead writer left is handed out before its death is reported.
         let look = || match poll(region, subscriber)? {
             None if orphaned.get() => Err(orphan(region)),
+            None => {
+                gauge.came_in_vain();
+                Ok(None)
+            }
             found => Ok(found),
         };
         let prepare = || wait::announce(ring.frames);
@@ -415,7 +427,7 @@ impl Inner {
 
     /// Decodes a pinned frame and books it.
     fn finish<F: Form>(&mut self, meta: FrameMeta, missed: u64) -> Result<F> {
-        let Inner { attachment, decoder, stats, name, unreported, stream, .. } = self;
+        let Inner { attachment, decoder, stats, name, unreported, stream, gauge, .. } = self;
         let attachment = attachment.as_ref().expect("a frame was just pinned through it");
         let lease = Lease::new(attachment.clone(), meta.slot);
         if stream.is_some() {
@@ -430,8 +442,7 @@ impl Inner {
         if missed > 0 {
             *unreported += missed;
             stats.frames_missed += missed;
-            let identity = &attachment.region.segment.reader_identities()[attachment.row];
-            identity.missed.store(stats.frames_missed, Ordering::Relaxed);
+            attachment.tally().missed.store(stats.frames_missed, Ordering::Relaxed);
         }
         let Some(bytes) = lease.into_buffer(meta.bytes) else {
             return Err(QADataSwapError::Corrupt {
@@ -453,6 +464,11 @@ impl Inner {
         stats.bytes_read += meta.bytes;
         stats.bytes_copied += copied;
         stats.rows_read += rows;
+        let tally = attachment.tally();
+        tally.tell(stats);
+        if let Some(frames) = gauge.next() {
+            tally.measure(meta.published_ns, monotonic_ns(), frames);
+        }
         Ok(frame)
     }
 

@@ -83,6 +83,7 @@ impl Region {
             }
         }
         if evicted > 0 {
+            ring.status.evicted.fetch_add(evicted as u64, Ordering::Relaxed);
             wait::ring_always(ring.space);
         }
         evicted

@@ -8,7 +8,9 @@
 
 #![allow(unsafe_code)]
 
-use crate::layout::{Bell, Entry, Geometry, Head, Header, Identity, Offsets, PAGE, Status, Stream, row};
+use crate::layout::{
+    Bell, Entry, Geometry, Head, Header, Identity, Offsets, PAGE, Status, Stream, Tally, Waits, row,
+};
 use crate::publisher::FreeSlot;
 use crate::ring::Ring;
 use crate::sync::AtomicU64;
@@ -187,6 +189,21 @@ impl Segment {
         self.control_parts(self.offsets.readers, self.geometry.max_readers as usize)
     }
 
+    /// What a full ring has cost the writer.
+    pub(crate) fn waits(&self) -> &Waits {
+        self.control_part(self.offsets.waits)
+    }
+
+    /// What the reader on row `reader` counts.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    #[inline]
+    pub(crate) fn tally(&self, reader: usize) -> &Tally {
+        assert!(reader < self.geometry.max_readers as usize);
+        self.control_part(self.offsets.tallies + (reader * size_of::<Tally>()) as u64)
+    }
+
     /// Address of the first `length` bytes of a slot; `None` if there are not as many or no slots are mapped.
     /// What it points to stays as it is while the slot is pinned.
     #[inline]
@@ -311,6 +328,10 @@ unsafe impl SharedPart for Entry {}
 unsafe impl SharedPart for Identity {}
 // SAFETY: as above.
 unsafe impl SharedPart for Stream {}
+// SAFETY: as above.
+unsafe impl SharedPart for Waits {}
+// SAFETY: as above.
+unsafe impl SharedPart for Tally {}
 // SAFETY: an atomic.
 unsafe impl SharedPart for AtomicU64 {}
 

@@ -15,6 +15,7 @@ use crate::ring::FrameMeta;
 use crate::stats::Stats;
 use crate::stream::Progress;
 use crate::sync::Ordering;
+use crate::tally::Waiting;
 use crate::wait::{self, Pulse, wait_until};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -544,6 +545,7 @@ impl Inner {
             look()?
         } else {
             stats.full_waits += 1;
+            let waiting = Waiting::begin(region);
             let mut prepare = || {
                 publisher.borrow().want_kept();
                 Publisher::ask_for_wake(&ring)
@@ -554,6 +556,9 @@ impl Inner {
                 let found =
                     wait_until(ring.space, config.wait, deadline, pulse, &mut look, &mut prepare, &mut idle)?;
                 if found.is_some() || tries_left == 0 {
+                    if found.is_none() {
+                        waiting.in_vain();
+                    }
                     break found;
                 }
                 tracing::warn!(ring = config.name, waited = ?started.elapsed(), tries_left, "the ring is still full");

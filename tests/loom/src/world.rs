@@ -42,6 +42,8 @@ impl World {
                 next_schema: word(),
                 drained: word(),
                 when_full: AtomicU32::new(0),
+                _pad: 0,
+                evicted: word(),
             },
             head: Head { frames: word(), bytes: word(), rows: word() },
             frames: Bell { word: AtomicU32::new(0) },
