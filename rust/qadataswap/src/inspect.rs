@@ -72,6 +72,8 @@ pub struct RingInfo {
     pub state: RingState,
     /// PID of its present or last writer, as that process sees it.
     pub writer_pid: u32,
+    /// Inode of that process's PID namespace, 0 if unknown: what tells whether the PID means anything here.
+    pub writer_pid_namespace: u64,
     /// Number of writers it has had.
     pub generation: u64,
     /// What the writer does when it is full.
@@ -140,6 +142,8 @@ pub struct ReaderInfo {
     pub epoch: u32,
     /// Its PID, as that process sees it.
     pub pid: u32,
+    /// Inode of that process's PID namespace, 0 if unknown: what tells whether the PID means anything here.
+    pub pid_namespace: u64,
     /// Whether it lives. A dead reader's place is freed when the writer needs it.
     pub alive: bool,
     /// Its policy.
@@ -327,6 +331,7 @@ impl Observed {
             looked_at: Duration::from_nanos(now),
             state,
             writer_pid: writer.pid.load(Ordering::Relaxed),
+            writer_pid_namespace: writer.pid_namespace.load(Ordering::Relaxed),
             generation: ring.status.generation.load(Ordering::Relaxed),
             when_full: match ring.status.when_full.load(Ordering::Relaxed) {
                 1 => WhenFull::Overwrite,
@@ -395,6 +400,7 @@ impl Observed {
             row: index,
             epoch: state.epoch,
             pid: identity.pid.load(Ordering::Relaxed),
+            pid_namespace: number(&identity.pid_namespace),
             alive: !self.is_dead(Byte::Reader(index as u32), identity),
             policy: match state.policy {
                 code if code == Policy::Lossy as u8 => ReaderPolicy::Lossy,

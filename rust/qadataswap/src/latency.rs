@@ -35,6 +35,21 @@ impl LatencyHistogram {
         }
     }
 
+    /// None.
+    #[must_use]
+    pub fn empty() -> LatencyHistogram {
+        LatencyHistogram { counts: Box::new([0; latency::BUCKETS]), sum_ns: 0, max_ns: 0 }
+    }
+
+    /// Counts those of another reader too.
+    pub fn merge(&mut self, other: &LatencyHistogram) {
+        for (count, more) in self.counts.iter_mut().zip(other.counts.iter()) {
+            *count = count.saturating_add(*more);
+        }
+        self.sum_ns = self.sum_ns.saturating_add(other.sum_ns);
+        self.max_ns = self.max_ns.max(other.max_ns);
+    }
+
     /// Number of frames counted.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -140,7 +155,14 @@ mod tests {
     }
 
     fn empty() -> LatencyHistogram {
-        LatencyHistogram { counts: Box::new([0; latency::BUCKETS]), sum_ns: 0, max_ns: 0 }
+        LatencyHistogram::empty()
+    }
+
+    #[test]
+    fn what_is_merged_counts_as_if_counted_together() {
+        let mut merged = counted(&[100, 3_000]);
+        merged.merge(&counted(&[7_000_000]));
+        assert_eq!(merged, counted(&[100, 3_000, 7_000_000]));
     }
 
     #[test]

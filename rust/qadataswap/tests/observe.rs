@@ -6,10 +6,26 @@ use qadataswap::{QADataSwapError, Reader, ReaderPolicy, SharedMemoryConfig, When
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A ring of three slots that nobody else uses.
-fn ring(name: &str) -> SharedMemoryConfig {
+/// A ring of three slots that nobody else uses; its file goes with the test, read or not.
+struct Ring(SharedMemoryConfig);
+
+impl std::ops::Deref for Ring {
+    type Target = SharedMemoryConfig;
+
+    fn deref(&self) -> &SharedMemoryConfig {
+        &self.0
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(format!("/dev/shm/qads_{}", self.0.name()));
+    }
+}
+
+fn ring(name: &str) -> Ring {
     let name = format!("observe-{name}-{}", std::process::id());
-    SharedMemoryConfig::new(name).with_size_mb(1).with_buffer_count(3)
+    Ring(SharedMemoryConfig::new(name).with_size_mb(1).with_buffer_count(3))
 }
 
 fn look(ring: &SharedMemoryConfig) -> RingInfo {
@@ -29,7 +45,7 @@ fn only_reader(info: &RingInfo) -> &ReaderInfo {
 #[test]
 fn what_a_reader_has_read_is_seen_from_outside() {
     let ring = ring("reads");
-    let (writer, reader) = (Writer::new(&ring).expect("a ring"), Reader::new(&ring).expect("a reader"));
+    let (writer, reader) = (Writer::new(&*ring).expect("a ring"), Reader::new(&*ring).expect("a reader"));
     let info = look(&ring);
     assert_eq!((only_reader(&info).reads, only_reader(&info).last_read), (0, None));
     assert_eq!(only_reader(&info).latency.quantile(0.5), None);
@@ -49,7 +65,7 @@ fn what_a_reader_has_read_is_seen_from_outside() {
 #[test]
 fn a_frame_that_lay_for_a_while_counts_as_late() {
     let ring = ring("late");
-    let (writer, reader) = (Writer::new(&ring).expect("a ring"), Reader::new(&ring).expect("a reader"));
+    let (writer, reader) = (Writer::new(&*ring).expect("a ring"), Reader::new(&*ring).expect("a reader"));
     writer.write_arrow(&rows(1)).expect("written");
     let written = Instant::now();
     let lay = Duration::from_millis(20);
@@ -69,7 +85,7 @@ fn a_frame_that_lay_for_a_while_counts_as_late() {
 #[test]
 fn two_looks_tell_what_came_between_them() {
     let ring = ring("between");
-    let (writer, reader) = (Writer::new(&ring).expect("a ring"), Reader::new(&ring).expect("a reader"));
+    let (writer, reader) = (Writer::new(&*ring).expect("a ring"), Reader::new(&*ring).expect("a reader"));
     let turn = || {
         writer.write_arrow(&rows(10)).expect("written");
         drop(reader.read_frame(1000).expect("read").expect("it was just written"));
@@ -77,7 +93,7 @@ fn two_looks_tell_what_came_between_them() {
     (0..4).for_each(|_| turn());
     let earlier = look(&ring);
     (0..3).for_each(|_| turn());
-    let late = Reader::new(&ring).expect("another reader");
+    let late = Reader::new(&*ring).expect("another reader");
     let read = (0..).map_while(|_| late.try_read_frame().expect("read")).count() as u64;
     let later = look(&ring);
     let between = later.since(&earlier).expect("the same region");
@@ -92,7 +108,7 @@ fn two_looks_tell_what_came_between_them() {
 #[test]
 fn another_region_of_the_name_is_not_compared() {
     let ring = ring("another");
-    let writer = Writer::new(&ring).expect("a ring");
+    let writer = Writer::new(&*ring).expect("a ring");
     let earlier = look(&ring);
     drop(writer);
     let _writer = Writer::new(ring.clone().with_buffer_count(5)).expect("it replaces the ring");
@@ -102,7 +118,7 @@ fn another_region_of_the_name_is_not_compared() {
 #[test]
 fn a_place_that_changes_hands_starts_from_zero() {
     let ring = ring("hands");
-    let writer = Writer::new(&ring).expect("a ring");
+    let writer = Writer::new(&*ring).expect("a ring");
     let reader = Reader::new(ring.clone().with_policy(ReaderPolicy::Lossy)).expect("a reader");
     for _ in 0..8 {
         writer.write_arrow(&rows(1)).expect("written");
@@ -112,7 +128,7 @@ fn a_place_that_changes_hands_starts_from_zero() {
     let former = only_reader(&earlier);
     assert!(former.missed > 0 && former.reads == 1 && former.latency.count() == 1);
     drop(reader);
-    let _next = Reader::new(&ring).expect("a reader");
+    let _next = Reader::new(&*ring).expect("a reader");
     let later = look(&ring);
     let next = only_reader(&later);
     assert_eq!(next.row, former.row);
@@ -127,11 +143,10 @@ fn a_place_that_changes_hands_starts_from_zero() {
 
 #[test]
 fn a_writer_that_waits_is_seen_waiting() {
-    let ring = ring("waits").with_when_full(WhenFull::Block(Some(Duration::from_secs(60))));
-    let reader_of = ring.clone();
+    let ring = ring("waits");
     let (attached, wait) = (Arc::new(std::sync::Barrier::new(2)), Arc::new(std::sync::Barrier::new(2)));
     let (there, go) = (attached.clone(), wait.clone());
-    let config = ring.clone();
+    let config = ring.clone().with_when_full(WhenFull::Block(Some(Duration::from_secs(60))));
     let writer = std::thread::spawn(move || {
         let writer = Writer::new(&config).expect("a ring");
         there.wait();
@@ -143,7 +158,7 @@ fn a_writer_that_waits_is_seen_waiting() {
         go.wait();
     });
     attached.wait();
-    let reader = Reader::new(&reader_of).expect("a reader");
+    let reader = Reader::new(&*ring).expect("a reader");
     assert_eq!((look(&ring).full_waits, look(&ring).waiting), (0, None));
     wait.wait();
     let deadline = Instant::now() + Duration::from_secs(30);
@@ -167,8 +182,10 @@ fn a_writer_that_waits_is_seen_waiting() {
 
 #[test]
 fn a_wait_in_vain_is_counted() {
-    let ring = ring("vain").with_when_full(WhenFull::Block(Some(Duration::from_millis(1))));
-    let (writer, _reader) = (Writer::new(&ring).expect("a ring"), Reader::new(&ring).expect("a reader"));
+    let ring = ring("vain");
+    let impatient = ring.clone().with_when_full(WhenFull::Block(Some(Duration::from_millis(1))));
+    let (writer, _reader) =
+        (Writer::new(&impatient).expect("a ring"), Reader::new(&*ring).expect("a reader"));
     let refused = (0..4).find_map(|_| writer.write_arrow(&rows(1)).err());
     assert!(matches!(refused, Some(QADataSwapError::WriteTimeout { .. })), "{refused:?}");
     let info = look(&ring);
