@@ -19,10 +19,13 @@ pub(crate) enum Next {
 pub(crate) fn next(reader: &Reader, stop: &Stop, timeout: Option<Duration>) -> Result<Next, QADataSwapError> {
     let start = Instant::now();
     loop {
+        // Before the next frame: there may be one whenever asked.
+        if stop.is_asked() {
+            return Ok(Next::Stopped);
+        }
         let left = timeout.map_or(SLICE, |timeout| timeout.saturating_sub(start.elapsed()).min(SLICE));
         match reader.read_frame(left) {
             Ok(Some(frame)) => return Ok(Next::Frame(Box::new(frame))),
-            Ok(None) if stop.is_asked() => return Ok(Next::Stopped),
             Ok(None) if timeout.is_some_and(|timeout| start.elapsed() >= timeout) => {
                 return Ok(Next::TimedOut);
             }
