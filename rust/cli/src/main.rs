@@ -26,6 +26,7 @@ mod source;
 mod stop;
 mod table;
 mod tail;
+mod top;
 mod values;
 
 use clap::Parser;
@@ -49,6 +50,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Tail(args) => tail::run(args, global),
         Command::Ls => ls::run(global),
         Command::Info(args) => info::run(args, global),
+        Command::Top(args) => top::run(args, global),
         Command::Gc(args) => gc::run(args, global),
         Command::Layout(args) => layout::run(args, global),
         Command::Config => settings::run(global),

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
@@ -62,14 +62,24 @@ impl Folder {
     }
 
     pub(crate) fn start(&self, args: &[&str]) -> Running {
+        self.start_on(args, Stdio::null(), Stdio::piped())
+    }
+
+    /// Starts `qads` on a standard input and output of the test's choice.
+    pub(crate) fn start_on(
+        &self,
+        args: &[&str],
+        stdin: impl Into<Stdio>,
+        stdout: impl Into<Stdio>,
+    ) -> Running {
         let child = Command::new(env!("CARGO_BIN_EXE_qads"))
             .args(args)
             .arg("--directory")
             .arg(&self.path)
             .env_remove("QADATASWAP_LOG_LEVEL")
             .env_remove("QADATASWAP_DEBUG")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdin(stdin)
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .spawn()
             .expect("qads starts");
@@ -122,6 +132,22 @@ pub(crate) struct Ended {
 impl Running {
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+    }
+
+    /// Its PID.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its standard error, taken away from [`end`](Running::end).
+    pub(crate) fn stderr(&mut self) -> ChildStderr {
+        self.child.stderr.take().expect("taken once")
+    }
+
+    /// Kills it, and waits until it is dead.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it can be waited for");
     }
 
     /// Takes its stdout away from [`end`](Running::end).

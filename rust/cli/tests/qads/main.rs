@@ -6,3 +6,5 @@ mod folder;
 mod look;
 mod replay;
 mod signals;
+mod terminal;
+mod top;
