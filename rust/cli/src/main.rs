@@ -6,6 +6,7 @@
 
 mod cli;
 mod demo;
+mod doctor;
 mod exit;
 mod follow;
 mod gc;
@@ -51,6 +52,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Ls => ls::run(global),
         Command::Info(args) => info::run(args, global),
         Command::Top(args) => top::run(args, global),
+        Command::Doctor(args) => doctor::run(args, global),
         Command::Gc(args) => gc::run(args, global),
         Command::Layout(args) => layout::run(args, global),
         Command::Config => settings::run(global),
