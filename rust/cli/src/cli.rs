@@ -1,7 +1,7 @@
 //! The command line: what `qads` can be asked.
 
 use crate::exit::{Exit, Failed};
-use crate::{demo, doctor, exit, gc, info, layout, publish, tail, top};
+use crate::{demo, doctor, exit, gc, info, layout, metrics, publish, tail, top};
 use clap::{Args, Parser, Subcommand};
 use qadataswap::Settings;
 use std::path::PathBuf;
@@ -58,6 +58,7 @@ pub(crate) enum Command {
     Info(info::Args),
     Top(top::Args),
     Doctor(doctor::Args),
+    Metrics(metrics::Args),
     Gc(gc::Args),
     Layout(layout::Args),
     /// Show what the environment and qadataswap.yaml say of rings, and where they say it.

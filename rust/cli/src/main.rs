@@ -15,6 +15,7 @@ mod info;
 mod layout;
 mod log;
 mod ls;
+mod metrics;
 mod out;
 mod pace;
 mod publish;
@@ -53,6 +54,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Info(args) => info::run(args, global),
         Command::Top(args) => top::run(args, global),
         Command::Doctor(args) => doctor::run(args, global),
+        Command::Metrics(args) => metrics::run(args, global),
         Command::Gc(args) => gc::run(args, global),
         Command::Layout(args) => layout::run(args, global),
         Command::Config => settings::run(global),

@@ -5,6 +5,7 @@ mod doctor;
 mod exits;
 mod folder;
 mod look;
+mod metrics;
 mod replay;
 mod signals;
 mod terminal;
