@@ -340,13 +340,13 @@ fn remove_ipc(roots: &Roots) -> Option<bool> {
             drop_ins.insert(name, text);
         }
     }
-    let texts = main.into_iter().chain(drop_ins.into_values());
-    texts.filter_map(|text| remove_ipc_in(&text)).last()
+    let mut latest_first = drop_ins.into_values().rev().chain(main);
+    latest_first.find_map(|text| remove_ipc_in(&text))
 }
 
 fn remove_ipc_in(text: &str) -> Option<bool> {
-    let values = text.lines().filter_map(|line| line.trim().split_once('='));
-    let value = values.filter(|(key, _)| key.trim() == "RemoveIPC").last()?.1.trim();
+    let mut latest_first = text.lines().rev().filter_map(|line| line.trim().split_once('='));
+    let value = latest_first.find(|(key, _)| key.trim() == "RemoveIPC")?.1.trim();
     Some(matches!(value, "yes" | "true" | "on" | "1"))
 }
 

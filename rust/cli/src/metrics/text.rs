@@ -27,6 +27,7 @@ impl Collector for Gathered {
     }
 }
 
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method is of one lifetime only")]
 fn tell(family: &Family, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
     let kind = match &family.metrics {
         Metrics::Counters(_) | Metrics::Seconds(_) => MetricType::Counter,
