@@ -49,6 +49,7 @@ mod peers;
 mod pool;
 mod publisher;
 mod reader;
+pub mod recording;
 mod region;
 mod ring;
 mod segment;

@@ -10,6 +10,7 @@ use crate::lease::{Attachment, Lease};
 use crate::peers::monotonic_ns;
 use crate::region::Region;
 use crate::ring::FrameMeta;
+use crate::segment::read_header;
 use crate::stats::Stats;
 use crate::stream::{Beginning, Progress};
 use crate::subscriber::{Next, Subscriber};
@@ -22,7 +23,7 @@ use arrow_buffer::Buffer;
 use arrow_schema::SchemaRef;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The reading end of a ring.
 ///
@@ -50,7 +51,8 @@ struct Inner {
     gauge: Gauge,
 }
 
-/// A frame: one table as it was written, in its chunks, lying in shared memory.
+/// A frame: one table as it was written, in its chunks, lying in shared memory (or, if it comes out of a
+/// [recording](crate::recording), in memory of its own).
 ///
 /// It holds its slot until it and every array of it are dropped. A forked child does not have the memory: looking
 /// at a frame's data there is a segmentation fault, dropping it is harmless.
@@ -66,12 +68,25 @@ pub(crate) struct Held {
     pub(crate) bytes: Buffer,
     pub(crate) meta: FrameMeta,
     pub(crate) missed: u64,
+    /// Of a frame out of a recording: when it was published, in nanoseconds since the Unix epoch; otherwise 0.
+    pub(crate) wall_ns: u64,
 }
 
 impl Held {
     /// Time since the frame was published.
     pub(crate) fn age(&self) -> Duration {
-        Duration::from_nanos(monotonic_ns().saturating_sub(self.meta.published_ns))
+        match self.wall_ns {
+            0 => Duration::from_nanos(monotonic_ns().saturating_sub(self.meta.published_ns)),
+            _ => self.published_at().elapsed().unwrap_or_default(),
+        }
+    }
+
+    /// When the frame was published, by the clock on the wall.
+    pub(crate) fn published_at(&self) -> SystemTime {
+        match self.wall_ns {
+            0 => SystemTime::now().checked_sub(self.age()).unwrap_or(UNIX_EPOCH),
+            wall => UNIX_EPOCH + Duration::from_nanos(wall),
+        }
     }
 }
 
@@ -86,6 +101,17 @@ impl std::fmt::Debug for Held {
 }
 
 impl Frame {
+    /// A frame that another than a ring holds.
+    pub(crate) fn new(held: Held, decoded: Decoded) -> Frame {
+        Frame { held, decoded }
+    }
+
+    /// The same frame, with another number of frames missed before it.
+    pub(crate) fn with_missed(mut self, missed: u64) -> Frame {
+        self.held.missed = missed;
+        self
+    }
+
     /// The table's schema.
     #[must_use]
     pub fn schema(&self) -> &SchemaRef {
@@ -126,6 +152,13 @@ impl Frame {
     #[must_use]
     pub fn published_ns(&self) -> u64 {
         self.held.meta.published_ns
+    }
+
+    /// When the frame was published, by the clock on the wall: of a frame out of a recording as it was written down
+    /// then, of one out of a ring as that clock goes now.
+    #[must_use]
+    pub fn published_at(&self) -> SystemTime {
+        self.held.published_at()
     }
 
     /// The frame as it lies in the slot: a complete Arrow IPC stream.
@@ -253,6 +286,30 @@ impl Reader {
     pub fn try_read_arrow(&self) -> Result<Option<RecordBatch>> {
         let frame = self.try_read_frame()?;
         self.to_batch(frame)
+    }
+
+    /// As [`read_frame`](Reader::read_frame), for a frame that is to be passed on as it is.
+    pub(crate) fn read_held(&self, timeout: Timeout) -> Result<Option<Held>> {
+        self.inner.borrow_mut().read(timeout)
+    }
+
+    /// The sequence of the frame that is wanted next.
+    pub(crate) fn next_sequence(&self) -> u64 {
+        self.inner.borrow().subscriber.next()
+    }
+
+    /// What tells this ring from another of the same name.
+    pub(crate) fn region_id(&self) -> Result<[u64; 2]> {
+        let inner = self.inner.borrow();
+        let region = &inner.attachment()?.region;
+        match read_header(region.segment.file()) {
+            Ok(Some(header)) => Ok(header.region_id),
+            Ok(None) => Err(QADataSwapError::Corrupt {
+                ring: inner.name.clone(),
+                what: "the region has lost its header".to_owned(),
+            }),
+            Err(error) => Err(QADataSwapError::io(&inner.name, "reading the header", error)),
+        }
     }
 
     fn to_batch(&self, frame: Option<Frame>) -> Result<Option<RecordBatch>> {
@@ -456,7 +513,7 @@ impl Inner {
             });
         };
         // What was missed is told with the next frame that can be handed out.
-        let held = Held { bytes, meta, missed: *unreported };
+        let held = Held { bytes, meta, missed: *unreported, wall_ns: 0 };
         let frame = F::decode(decoder, held).map_err(|error| QADataSwapError::frame(name, error))?;
         *unreported = 0;
         let (rows, copied) = frame.tally();
@@ -507,6 +564,17 @@ impl Form for ffi::Frame {
 
     fn tally(&self) -> (u64, u64) {
         (self.num_rows() as u64, self.bytes_copied())
+    }
+}
+
+/// A frame as it lies there: whoever passes it on looks at its messages and not at its columns.
+impl Form for Held {
+    fn decode(_: &mut Decoder, held: Held) -> Result<Held, FrameError> {
+        Ok(held)
+    }
+
+    fn tally(&self) -> (u64, u64) {
+        (self.meta.rows, 0)
     }
 }
 

@@ -20,6 +20,7 @@
 //!             loan, in_place      or built in place                       arrays    the view as arrow-rs arrays,
 //!             copy, compress      every byte that moves                   export    or as C structs,
 //!                                                                         plain     views as plain strings
+//!                                                                         stretch   or passed on as they are
 //! ```
 //!
 //! [`Buffer`]: arrow_buffer::Buffer
@@ -42,6 +43,7 @@ mod plain;
 mod plan;
 mod scan;
 mod sink;
+mod stretch;
 mod tell;
 mod template;
 mod view;
@@ -64,6 +66,7 @@ pub(crate) use loan::LoanPlan;
 pub(crate) use plain::{Plain, schema_for};
 pub(crate) use plan::{Kind, Shape};
 pub(crate) use scan::{Nulls, VIEW};
+pub(crate) use stretch::{END, Stretch};
 
 /// Every message starts, and every body buffer starts, at a multiple of this many bytes.
 pub(crate) const ALIGNMENT: usize = 64;
