@@ -1,7 +1,7 @@
 //! The command line: what `qads` can be asked.
 
 use crate::exit::{Exit, Failed};
-use crate::{demo, doctor, exit, gc, info, layout, metrics, publish, tail, top};
+use crate::{demo, doctor, exit, gc, info, layout, metrics, publish, record, recording, replay, tail, top};
 use clap::{Args, Parser, Subcommand};
 use qadataswap::Settings;
 use std::path::PathBuf;
@@ -52,6 +52,9 @@ impl Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Publish(publish::Args),
+    Record(record::Args),
+    Replay(replay::Args),
+    Recording(recording::Args),
     Tail(tail::Args),
     /// List the rings, one a line; with --json, all that 'info' tells of each.
     Ls,

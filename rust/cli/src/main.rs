@@ -19,6 +19,9 @@ mod metrics;
 mod out;
 mod pace;
 mod publish;
+mod record;
+mod recording;
+mod replay;
 mod rings;
 mod rows;
 mod send;
@@ -49,6 +52,9 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     let global = &cli.global;
     match &cli.command {
         Command::Publish(args) => publish::run(args, global),
+        Command::Record(args) => record::run(args, global),
+        Command::Recording(args) => recording::run(args, global),
+        Command::Replay(args) => replay::run(args, global),
         Command::Tail(args) => tail::run(args, global),
         Command::Ls => ls::run(global),
         Command::Info(args) => info::run(args, global),

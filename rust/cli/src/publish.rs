@@ -8,7 +8,7 @@ use crate::exit::{Exit, Failed};
 use crate::human;
 use crate::out::Out;
 use crate::pace::Pace;
-use crate::rings::living_readers;
+use crate::rings::wait_for_readers;
 use crate::send::send;
 use crate::source::{Format, Source};
 use crate::stop::{SLICE, Stop};
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<()> {
         return Err(Failed::new(Exit::Failure, message).into());
     };
     let writer = Writer::new(args.ring.config(&first, global))?;
-    if !wait_for_readers(args, global, &stop)? {
+    if !wait_for_readers(args.ring.name(), args.wait_readers, global, &stop)? {
         return Ok(());
     }
     let total = source.rows()?.filter(|_| args.repeat > 0).map(|rows| rows * args.repeat);
@@ -156,18 +156,6 @@ fn explain(error: QADataSwapError, frame: &RecordBatch) -> anyhow::Error {
         _ => return error.into(),
     };
     Failed::new(error.kind().into(), format!("{error}; here: {remedy}")).into()
-}
-
-/// Waits until as many readers as asked for are attached; false if asked to end before.
-fn wait_for_readers(args: &Args, global: &Global, stop: &Stop) -> anyhow::Result<bool> {
-    let attached =
-        || Ok::<_, QADataSwapError>(living_readers(&inspect::info(args.ring.name(), &global.directory)?));
-    while attached()? < args.wait_readers {
-        if !stop.sleep_until(Instant::now() + Duration::from_millis(5)) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// Waits until the closed ring is gone: the last one to leave it, having read it to its end, removes it.

@@ -1,10 +1,12 @@
 //! What can be seen of a ring, as JSON, and the words for it.
 
+use crate::cli::Global;
+use crate::stop::Stop;
 use crate::values::policy_name;
-use qadataswap::WhenFull;
-use qadataswap::inspect::{FrameInfo, ReaderInfo, RingInfo, RingState};
+use qadataswap::inspect::{self, FrameInfo, ReaderInfo, RingInfo, RingState};
+use qadataswap::{QADataSwapError, WhenFull};
 use serde::Serialize;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A ring, as one line of JSON.
 #[derive(Serialize)]
@@ -124,6 +126,21 @@ pub(crate) fn when_full_name(when_full: WhenFull) -> &'static str {
         WhenFull::Overwrite => "overwrite",
         WhenFull::Fail => "fail",
     }
+}
+
+/// Waits until so many readers are attached; false if asked to end before.
+pub(crate) fn wait_for_readers(
+    ring: &str,
+    readers: usize,
+    global: &Global,
+    stop: &Stop,
+) -> Result<bool, QADataSwapError> {
+    while living_readers(&inspect::info(ring, &global.directory)?) < readers {
+        if !stop.sleep_until(Instant::now() + Duration::from_millis(5)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Readers that live and still read.

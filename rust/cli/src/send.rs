@@ -1,6 +1,7 @@
 //! Writing a frame, for a command that can be asked to end while the ring is full.
 
 use crate::stop::{SLICE, Stop};
+use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use qadataswap::{QADataSwapError, WhenFull, Writer};
 use std::time::{Duration, Instant};
@@ -16,9 +17,28 @@ pub(crate) fn send(
     stop: &Stop,
     patience: Option<Duration>,
 ) -> Result<Option<u64>, QADataSwapError> {
+    send_by(|| writer.write_arrow(batch), stop, patience)
+}
+
+/// As [`send`], for a frame of several batches.
+pub(crate) fn send_batches(
+    writer: &Writer,
+    schema: &SchemaRef,
+    batches: &[RecordBatch],
+    stop: &Stop,
+    patience: Option<Duration>,
+) -> Result<Option<u64>, QADataSwapError> {
+    send_by(|| writer.write_batches(schema, batches), stop, patience)
+}
+
+fn send_by(
+    write: impl Fn() -> Result<u64, QADataSwapError>,
+    stop: &Stop,
+    patience: Option<Duration>,
+) -> Result<Option<u64>, QADataSwapError> {
     let start = Instant::now();
     loop {
-        match writer.write_arrow(batch) {
+        match write() {
             Ok(sequence) => return Ok(Some(sequence)),
             Err(QADataSwapError::WriteTimeout { ring, reason, .. }) => {
                 let waited = start.elapsed();

@@ -1,9 +1,11 @@
 //! Words and units on the command line, and what they stand for in the library.
 
+use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
+use arrow::temporal_conversions::timestamp_ns_to_datetime;
 use clap::ValueEnum;
 use qadataswap::{Compression, ReaderPolicy, StartAt, Validation};
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Zstandard's own default.
 const ZSTD_LEVEL: i32 = 3;
@@ -38,6 +40,32 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     };
     let number: f64 = number.trim().parse().map_err(|_| bad())?;
     Duration::try_from_secs_f64(number * seconds).map_err(|_| bad())
+}
+
+/// A time: by the calendar, or so long ago.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment(pub(crate) SystemTime);
+
+impl FromStr for Moment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Moment, String> {
+        let bad = || {
+            format!("expected a time such as 2026-03-01T09:30:00Z, or a time ago such as 90m, got '{text}'")
+        };
+        if let Ok(ago) = duration(text) {
+            return SystemTime::now().checked_sub(ago).map(Moment).ok_or_else(bad);
+        }
+        let ns = string_to_timestamp_nanos(text).map_err(|_| bad())?;
+        u64::try_from(ns).map(|ns| Moment(UNIX_EPOCH + Duration::from_nanos(ns))).map_err(|_| bad())
+    }
+}
+
+/// A time by the calendar, in UTC.
+pub(crate) fn time(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let datetime = i64::try_from(since.as_nanos()).ok().and_then(timestamp_ns_to_datetime);
+    datetime.map_or_else(|| "beyond the calendar".to_owned(), |datetime| format!("{datetime:?}Z"))
 }
 
 /// Reads a rate: a number above zero.
@@ -162,6 +190,18 @@ mod tests {
         assert_eq!(duration("0"), Ok(Duration::ZERO));
         for bad in ["", "s", "-1s", "5 parsecs", "1e400", "nan"] {
             assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_of_the_calendar_or_ago() {
+        let Ok(Moment(at)) = "2026-03-01T09:30:00.25Z".parse() else { panic!("a time") };
+        assert_eq!(at, UNIX_EPOCH + Duration::from_millis(1_772_357_400_250));
+        assert_eq!(time(at), "2026-03-01T09:30:00.250Z");
+        let Ok(Moment(ago)) = "90m".parse() else { panic!("a time ago") };
+        assert!(ago < SystemTime::now() - Duration::from_secs(5000));
+        for bad in ["", "yesterday", "2026-13-01T00:00:00Z", "1066-10-14T00:00:00Z"] {
+            assert!(bad.parse::<Moment>().is_err(), "{bad}");
         }
     }
 

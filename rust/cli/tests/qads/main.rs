@@ -6,6 +6,7 @@ mod exits;
 mod folder;
 mod look;
 mod metrics;
+mod record;
 mod replay;
 mod signals;
 mod terminal;
