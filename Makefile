@@ -45,8 +45,8 @@ test-cross: dev-setup python-dev ## Run only the tests of one language against a
 test-model: ## Model-check the ring protocol with one preemption more than `make tests` does (long)
 	LOOM_MAX_PREEMPTIONS=3 $(CARGO) test --locked -p qadataswap-loom models
 
-test-kills: dev-setup ## Kill writers and readers at random, KILLS=20000 times (long)
-	QADATASWAP_KILLS=$(or $(KILLS),20000) $(CARGO) test --locked -p qadataswap-tests --test kill --test cpp_kill
+test-kills: dev-setup ## Kill writers, readers and recorders at random, KILLS=20000 times (long)
+	QADATASWAP_KILLS=$(or $(KILLS),20000) $(CARGO) test --locked -p qadataswap-tests --test kill --test cpp_kill --test recording
 
 test-cpp: dev-setup ## Run the C and C++ tests
 	$(call build,dev) && ctest --preset dev

@@ -48,6 +48,24 @@ impl Python {
     }
 }
 
+impl Python {
+    /// Runs a script of `tests/python` to its end.
+    ///
+    /// # Errors
+    /// What it has to say if it fails.
+    ///
+    /// # Panics
+    /// If the interpreter cannot be started.
+    pub fn run(self, script: &str, arguments: &[&str]) -> Result<(), String> {
+        let script = workspace().join("tests/python").join(script);
+        let output = interpreter().arg(script).args(arguments).output().expect("it was just there");
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        }
+    }
+}
+
 impl Language for Python {
     fn start(&self, role: &Role) -> Actor {
         let mut command = interpreter();

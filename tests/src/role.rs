@@ -145,6 +145,38 @@ pub enum Role {
         /// Seed of its frames.
         seed: u64,
     },
+    /// Records the ring into a folder to its end (a ring that closes), in files of so many bytes; then says how many
+    /// frames it has recorded, and how many it knows to be missing.
+    Record {
+        /// The ring.
+        ring: Ring,
+        /// The recording.
+        folder: PathBuf,
+        /// Bytes of a file.
+        rotate: u64,
+    },
+    /// Reads the stream `seed` from frame `from` on in the recording, and into the ring, where it reads `live` frames
+    /// or to the end; checks every frame, and says what it has had, having said how often frames were said to be
+    /// missing between the two.
+    Rejoin {
+        /// The ring.
+        ring: Ring,
+        /// The recording.
+        folder: PathBuf,
+        /// Seed of its frames.
+        seed: u64,
+        /// The frame to start at.
+        from: u64,
+        /// Frames to be read in the ring.
+        live: u64,
+    },
+    /// Records into a folder that has too little room, and goes on when there is more.
+    RecordInLittleRoom {
+        /// The ring; its folder is not the small one.
+        ring: Ring,
+        /// The small one.
+        folder: PathBuf,
+    },
     /// Waits until its input ends.
     Idle,
     /// Opens, uses and drops rings, then compares what the process holds open with what it held before.

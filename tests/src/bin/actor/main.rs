@@ -3,6 +3,7 @@
 mod crowd;
 mod forks;
 mod hostile;
+mod record;
 mod stream;
 
 use qadataswap::QADataSwapError;
@@ -77,6 +78,9 @@ fn main() -> ExitCode {
         Role::Fork { ring } => forks::fork_with_everything(&ring),
         Role::ForkAndStay { ring, seed } => forks::fork_and_stay(&ring, seed),
         Role::SpawnAndStay { ring, seed } => forks::spawn_and_stay(&ring, seed),
+        Role::Record { ring, folder, rotate } => record::record(&ring, &folder, rotate),
+        Role::Rejoin { ring, folder, seed, from, live } => record::rejoin(&ring, &folder, seed, from, live),
+        Role::RecordInLittleRoom { ring, folder } => record::in_little_room(&ring, &folder),
         Role::Idle => {
             wait_for_end();
             Ok(())
