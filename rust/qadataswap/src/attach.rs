@@ -74,7 +74,7 @@ pub(crate) fn attach(config: &SharedMemoryConfig) -> Result<(Attachment, Subscri
     wait::ring_always(shared.space);
     tracing::info!(ring, row, cursor, policy = ?config.policy, "attached");
     let subscriber = Subscriber::new(row, config.policy.into(), (cursor, joined));
-    Ok((Attachment { region, row, joined }, subscriber))
+    Ok((Attachment::new(region, row, joined), subscriber))
 }
 
 /// The first row whose lock is free: nobody's, or a dead reader's.

@@ -7,15 +7,17 @@
 
 #![allow(unsafe_code)]
 
-use crate::layout::{Tally, row};
+use crate::layout::{STATE_OPEN, Tally, row};
 use crate::peers::Byte;
 use crate::region::Region;
+use crate::sync::Ordering;
 use crate::wait;
 use arrow_array::types::{ByteArrayType, ByteViewType};
 use arrow_array::{GenericByteArray, GenericByteViewArray};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_data::{ArrayData, ArrayDataBuilder};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// A reader's place in a ring; shared by its handle and its leases.
 pub(crate) struct Attachment {
@@ -23,6 +25,8 @@ pub(crate) struct Attachment {
     pub(crate) row: usize,
     /// The row's state when it joined, by which it is known to be still ours.
     pub(crate) joined: row::State,
+    /// Whether the writer was found dead when it was last asked after: the next read makes sure and says so.
+    pub(crate) orphaned: AtomicBool,
 }
 
 impl Attachment {
@@ -30,6 +34,45 @@ impl Attachment {
     #[inline]
     pub(crate) fn tally(&self) -> &Tally {
         self.region.segment.tally(self.row)
+    }
+
+    /// A place that was just joined.
+    pub(crate) fn new(region: Region, row: usize, joined: row::State) -> Attachment {
+        Attachment { region, row, joined, orphaned: AtomicBool::new(false) }
+    }
+
+    /// Whether reading the frame `next` would not wait, as far as memory tells: it is there, the stream has ended, the
+    /// writer was found dead, or reading is an error.
+    #[inline]
+    pub(crate) fn has(&self, next: u64) -> bool {
+        let Attachment { region, row: place, joined, orphaned } = self;
+        if !region.is_ours() {
+            // A forked child does not even have the memory.
+            return true;
+        }
+        let ring = region.segment.ring();
+        orphaned.load(Ordering::Relaxed)
+            || ring.published() > next
+            || ring.state() != STATE_OPEN
+            || !ring.owns(*place, *joined)
+            // Closed meanwhile: only what was read still counts.
+            || ring.reader(*place).0.phase != row::ACTIVE
+    }
+
+    /// As [`has`](Attachment::has), for the frame that the reader wants next. Read in another thread than the reader's
+    /// own, that may be one too few.
+    #[inline]
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.region.is_ours() || self.has(self.region.segment.ring().reader(self.row).1)
+    }
+
+    /// Asks the kernel whether the writer is dead; if so, what it was about has been completed.
+    pub(crate) fn ask_after_writer(&self) -> bool {
+        let dead = self.region.is_ours()
+            && self.region.segment.ring().state() == STATE_OPEN
+            && self.region.repair_if_orphaned();
+        self.orphaned.store(dead, Ordering::Relaxed);
+        dead
     }
 
     /// The reader takes no more frames: only its leases still count.
@@ -83,7 +126,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         // A forked child has inherited the lease but neither the pin nor the mapping.
-        let Attachment { region, row, joined } = &*self.attachment;
+        let Attachment { region, row, joined, .. } = &*self.attachment;
         if region.is_ours() && region.segment.ring().owns(*row, *joined) {
             region.segment.ring().unpin(*row, self.slot);
         }

@@ -245,7 +245,8 @@ impl Reader {
     /// Reads the next frame if it is there. Never waits.
     ///
     /// # Errors
-    /// As [`read_frame`](Reader::read_frame), except that the writer's death is not looked for.
+    /// As [`read_frame`](Reader::read_frame), except that the writer's death is not looked for; it is told once a
+    /// [`Waiter`] or a [`Selector`](crate::Selector) of this reader has found it.
     pub fn try_read_frame(&self) -> Result<Option<Frame>> {
         self.inner.borrow_mut().try_read()
     }
@@ -359,6 +360,11 @@ impl Reader {
         })
     }
 
+    /// The reader's place in its ring.
+    pub(crate) fn place(&self) -> Result<Arc<Attachment>> {
+        self.inner.borrow().attachment().cloned()
+    }
+
     /// Frames as they come, waiting for each, until the stream ends or an error has been yielded.
     pub fn iter(&self) -> Frames<'_> {
         Frames { reader: self, done: false }
@@ -416,10 +422,25 @@ impl Inner {
         let Some(attachment) = attachment else { return Ok(None) };
         match poll(&attachment.region, subscriber)? {
             Some((meta, missed)) => self.finish(meta, missed).map(Some),
+            None if attachment.orphaned.load(Ordering::Relaxed) => self.try_read_of_orphan(),
             None => {
                 self.gauge.came_in_vain();
                 Ok(None)
             }
+        }
+    }
+
+    /// Nothing was there, and whoever waited on this reader's behalf has found the writer dead: makes sure of it.
+    #[cold]
+    fn try_read_of_orphan<F: Form>(&mut self) -> Result<Option<F>> {
+        let Inner { attachment, subscriber, .. } = self;
+        let Some(attachment) = attachment else { return Ok(None) };
+        let orphaned = attachment.ask_after_writer();
+        // What a dead writer left is handed out before its death is reported.
+        match poll(&attachment.region, subscriber)? {
+            Some((meta, missed)) => self.finish(meta, missed).map(Some),
+            None if orphaned => Err(orphan(&attachment.region)),
+            None => Ok(None),
         }
     }
 
@@ -435,9 +456,13 @@ impl Inner {
             if !region.is_ours() {
                 return Err(QADataSwapError::Forked { ring: region.name.clone() });
             }
-            orphaned.set(ring.state() == STATE_OPEN && region.repair_if_orphaned());
+            orphaned.set(attachment.ask_after_writer());
             Ok(())
         };
+        if attachment.orphaned.load(Ordering::Relaxed) {
+            // Whoever waited on this reader's behalf has found the writer dead: this read makes sure, and says so.
+            pulse.hasten();
+        }
         // Runs after `idle`: what a dead writer left is handed out before its death is reported.
         let look = || match poll(region, subscriber)? {
             None if orphaned.get() => Err(orphan(region)),

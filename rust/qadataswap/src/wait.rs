@@ -48,9 +48,21 @@ impl Default for WaitStrategy {
 /// Announces a sleeper and returns the ticket to sleep on.
 #[inline]
 pub(crate) fn announce(bell: &Bell) -> u32 {
-    let ticket = bell.word.fetch_or(SLEEPERS, Ordering::Relaxed) | SLEEPERS;
+    let ticket = mark(bell);
     fence_sleep();
     ticket
+}
+
+/// Announces one sleeper on every one of `bells`, and puts the tickets to sleep on behind those in `tickets`. One fence
+/// serves them all: it lies between each of the marks and the last look.
+pub(crate) fn announce_all<'a>(bells: impl Iterator<Item = &'a Bell>, tickets: &mut Vec<u32>) {
+    tickets.extend(bells.map(mark));
+    fence_sleep();
+}
+
+#[inline]
+fn mark(bell: &Bell) -> u32 {
+    bell.word.fetch_or(SLEEPERS, Ordering::Relaxed) | SLEEPERS
 }
 
 /// Wakes whoever has announced itself; costs a fence and a load when nobody has.
@@ -91,6 +103,11 @@ impl Pulse {
         }
         due
     }
+
+    /// Makes it time to ask.
+    pub(crate) fn hasten(&self) {
+        self.0.set(None);
+    }
 }
 
 /// Waits until `look` finds something, or until `deadline`.
@@ -106,9 +123,29 @@ pub(crate) fn wait_until<T, E>(
     strategy: WaitStrategy,
     deadline: Option<Instant>,
     pulse: &Pulse,
-    mut look: impl FnMut() -> Result<Option<T>, E>,
+    look: impl FnMut() -> Result<Option<T>, E>,
     mut prepare: impl FnMut() -> u32,
+    idle: impl FnMut() -> Result<(), E>,
+) -> Result<Option<T>, E> {
+    let ticket = Cell::new(0);
+    let prepare = || ticket.set(prepare());
+    let sleep = |nap| futex::wait(&bell.word, ticket.get(), nap);
+    wait_with(strategy, deadline, pulse, look, prepare, idle, sleep)
+}
+
+/// As [`wait_until`], for whoever sleeps elsewhere than on one bell: `prepare` announces the sleeper, `sleep` sleeps for
+/// at most as long as it is told, unless what was announced has been rung since.
+///
+/// # Errors
+/// Whatever `look` or `idle` returns.
+pub(crate) fn wait_with<T, E>(
+    strategy: WaitStrategy,
+    deadline: Option<Instant>,
+    pulse: &Pulse,
+    mut look: impl FnMut() -> Result<Option<T>, E>,
+    mut prepare: impl FnMut(),
     mut idle: impl FnMut() -> Result<(), E>,
+    mut sleep: impl FnMut(Duration),
 ) -> Result<Option<T>, E> {
     if let Some(found) = look()? {
         return Ok(Some(found));
@@ -140,7 +177,7 @@ pub(crate) fn wait_until<T, E>(
             // Without announcing a sleeper that will not sleep: the publisher would pay for waking it.
             return look();
         }
-        let ticket = prepare();
+        prepare();
         if let Some(found) = look()? {
             return Ok(Some(found));
         }
@@ -149,7 +186,7 @@ pub(crate) fn wait_until<T, E>(
             return Ok(None);
         }
         let nap = deadline.map_or(SLICE, |deadline| (deadline - now).min(SLICE));
-        futex::wait(&bell.word, ticket, nap);
+        sleep(nap);
         now = Instant::now();
     }
 }

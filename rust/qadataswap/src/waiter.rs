@@ -2,10 +2,8 @@
 //! wants to be able to give up a wait without losing a frame.
 
 use crate::config::Timeout;
-use crate::layout::{STATE_OPEN, row};
 use crate::lease::Attachment;
 use crate::wait::{self, Pulse, WaitStrategy, wait_until};
-use std::cell::Cell;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
@@ -31,26 +29,17 @@ impl Waiter {
     /// died, or reading is an error. Whether that came to be.
     #[must_use]
     pub fn wait(&self, timeout: impl Into<Timeout>) -> bool {
-        let Attachment { region, row: place, joined } = &*self.attachment;
+        let attachment = &*self.attachment;
         let deadline = timeout.into().0.and_then(|timeout| Instant::now().checked_add(timeout));
-        let ring = region.segment.ring();
-        let over = Cell::new(!region.is_ours());
-        let idle = || {
-            over.set(!region.is_ours() || (ring.state() == STATE_OPEN && region.repair_if_orphaned()));
-            Ok::<(), Infallible>(())
-        };
-        let look = || {
-            let ready = over.get()
-                || ring.published() > self.next
-                || ring.state() != STATE_OPEN
-                || !ring.owns(*place, *joined)
-                // Closed meanwhile: only what was read still counts.
-                || ring.reader(*place).0.phase != row::ACTIVE;
-            Ok(ready.then_some(()))
-        };
-        if over.get() {
+        if !attachment.region.is_ours() {
             return true;
         }
+        let ring = attachment.region.segment.ring();
+        let look = || Ok(attachment.has(self.next).then_some(()));
+        let idle = || {
+            attachment.ask_after_writer();
+            Ok::<(), Infallible>(())
+        };
         let prepare = || wait::announce(ring.frames);
         match wait_until(ring.frames, self.strategy, deadline, &self.pulse, look, prepare, idle) {
             Ok(ready) => ready.is_some(),
