@@ -389,3 +389,47 @@ impl std::fmt::Debug for Selector {
         f.debug_struct("Selector").field("readers", &self.len()).field("strategy", &self.strategy).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SharedMemoryConfig, Writer};
+    use arrow_array::{Int64Array, RecordBatch};
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// As where the kernel cannot sleep on several words.
+    #[test]
+    fn looking_in_slices_finds_frames_changes_and_wakers_too() {
+        let column = Arc::new(Int64Array::from(vec![1, 2, 3]));
+        let table = RecordBatch::try_from_iter([("a", column as _)]).expect("one column");
+        let name = |each| format!("selector-slices-{each}-{}", std::process::id());
+        let config = |each| SharedMemoryConfig::new(name(each)).with_slot_bytes(4096);
+        let writers = [0, 1].map(|each| Writer::new(config(each)).expect("created"));
+        let readers = [0, 1].map(|each| Reader::new(config(each)).expect("attached"));
+        let selector = Selector { only_looks: true, ..Selector::with_strategy(WaitStrategy::SLEEP) };
+        assert!(selector.wait(3).is_empty());
+        selector.add(0, &readers[0]).expect("a new key");
+        for _ in 0..20 {
+            std::thread::scope(|scope| {
+                let waiting = scope.spawn(|| selector.wait(PATIENCE));
+                writers[0].write_arrow(&table).expect("written");
+                assert_eq!(waiting.join().expect("no panic"), [0]);
+            });
+            assert!(readers[0].try_read_frame().expect("no error").is_some());
+            let waker = selector.waker();
+            std::thread::scope(|scope| {
+                let waiting = scope.spawn(|| selector.wait(Timeout::FOREVER));
+                waker.wake();
+                assert!(waiting.join().expect("no panic").is_empty());
+            });
+        }
+        writers[1].write_arrow(&table).expect("written");
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| selector.wait(Timeout::FOREVER));
+            selector.add(1, &readers[1]).expect("a new key");
+            assert_eq!(waiting.join().expect("no panic"), [1]);
+        });
+        assert!(readers[1].try_read_frame().expect("no error").is_some());
+    }
+}
