@@ -82,6 +82,17 @@ impl SharedDataFrame {
         }
     }
 
+    /// The reading end, for those of its calls that need it for themselves.
+    ///
+    /// # Errors
+    /// [`WrongRole`](QADataSwapError::WrongRole) on a writer.
+    pub fn reader_mut(&mut self) -> Result<&mut Reader> {
+        match &mut self.end {
+            End::Reader(reader) => Ok(reader),
+            End::Writer(writer) => Err(wrong_role(writer.name(), "writer", "reader")),
+        }
+    }
+
     /// See [`Writer::write_arrow`].
     ///
     /// # Errors
@@ -160,6 +171,36 @@ impl SharedDataFrame {
     /// As there; [`WrongRole`](QADataSwapError::WrongRole) on a writer.
     pub fn try_read_frame(&self) -> Result<Option<Frame>> {
         self.reader()?.try_read_frame()
+    }
+
+    /// See [`Reader::wait_for_condition`].
+    ///
+    /// # Errors
+    /// As there; [`WrongRole`](QADataSwapError::WrongRole) on a writer.
+    pub fn wait_for_condition(
+        &self,
+        predicate: impl FnMut(&Frame) -> bool,
+        timeout: impl Into<Timeout>,
+    ) -> Result<Option<Frame>> {
+        self.reader()?.wait_for_condition(predicate, timeout)
+    }
+
+    /// See [`Reader::read_frame_async`].
+    ///
+    /// # Errors
+    /// As there; [`WrongRole`](QADataSwapError::WrongRole) on a writer.
+    #[cfg(feature = "async")]
+    pub async fn read_frame_async(&mut self) -> Result<Frame> {
+        self.reader_mut()?.read_frame_async().await
+    }
+
+    /// See [`Reader::read_arrow_async`].
+    ///
+    /// # Errors
+    /// As there; [`WrongRole`](QADataSwapError::WrongRole) on a writer.
+    #[cfg(feature = "async")]
+    pub async fn read_arrow_async(&mut self) -> Result<RecordBatch> {
+        self.reader_mut()?.read_arrow_async().await
     }
 
     /// See [`Reader::iter`].

@@ -52,7 +52,7 @@ impl Attachment {
         }
         let ring = region.segment.ring();
         orphaned.load(Ordering::Relaxed)
-            || ring.published() > next
+            || ring.has(next, joined.policy)
             || ring.state() != STATE_OPEN
             || !ring.owns(*place, *joined)
             // Closed meanwhile: only what was read still counts.

@@ -48,6 +48,10 @@ mod name;
 mod peers;
 mod pool;
 mod publisher;
+#[cfg(feature = "async")]
+mod reactor;
+#[cfg(feature = "async")]
+mod read_async;
 mod reader;
 pub mod recording;
 mod region;
@@ -73,6 +77,8 @@ pub use error::{ErrorKind, QADataSwapError, Result};
 pub use frame::{BoolColumn, ColumnIndex, Compression, Native, OutOfRoom, Validation, Validity, ViewColumn};
 pub use layout::{Field as LayoutField, describe as describe_layout};
 pub use loan::{Loan, LoanColumns};
+#[cfg(feature = "async")]
+pub use read_async::{FrameStream, NextFrame};
 pub use reader::{Frame, Frames, Reader};
 pub use segment::forks;
 pub use selector::{Selector, SelectorWaker};

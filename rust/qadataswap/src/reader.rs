@@ -49,6 +49,8 @@ struct Inner {
     wait: WaitStrategy,
     stats: Stats,
     gauge: Gauge,
+    #[cfg(feature = "async")]
+    awaited: crate::read_async::Awaited,
 }
 
 /// A frame: one table as it was written, in its chunks, lying in shared memory (or, if it comes out of a
@@ -224,6 +226,8 @@ impl Reader {
             wait: config.wait,
             stats: Stats::default(),
             gauge: Gauge::new(),
+            #[cfg(feature = "async")]
+            awaited: Default::default(),
         };
         Ok(Reader { inner: RefCell::new(inner) })
     }
@@ -313,11 +317,50 @@ impl Reader {
         }
     }
 
-    fn to_batch(&self, frame: Option<Frame>) -> Result<Option<RecordBatch>> {
+    pub(crate) fn to_batch(&self, frame: Option<Frame>) -> Result<Option<RecordBatch>> {
         let Some(frame) = frame else { return Ok(None) };
         let (batch, copied) = frame.whole()?;
         self.inner.borrow_mut().stats.bytes_copied += copied;
         Ok(Some(batch))
+    }
+
+    /// Reads frames until `predicate` is true of one, for at most `timeout`, and returns that one; `None` if there was
+    /// none. The frames before it have been read, and are let go of.
+    ///
+    /// ```
+    /// # use qadataswap::{Reader, SharedMemoryConfig, Writer};
+    /// # use std::{sync::Arc, time::Duration};
+    /// # let config = SharedMemoryConfig::new(format!("doc-condition-{}", std::process::id())).with_size_mb(1);
+    /// # let writer = Writer::new(&config)?;
+    /// # let reader = Reader::new(&config)?;
+    /// # for rows in [10, 2000] {
+    /// #     let column = Arc::new(arrow_array::Int64Array::from(vec![1; rows]));
+    /// #     writer.write_arrow(&arrow_array::RecordBatch::try_from_iter([("a", column as _)])?)?;
+    /// # }
+    /// let large = reader.wait_for_condition(|frame| frame.num_rows() > 1000, Duration::from_secs(1))?;
+    /// # assert_eq!(large.map(|frame| frame.num_rows()), Some(2000));
+    /// # Ok::<(), qadataswap::QADataSwapError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`read_frame`](Reader::read_frame).
+    pub fn wait_for_condition(
+        &self,
+        mut predicate: impl FnMut(&Frame) -> bool,
+        timeout: impl Into<Timeout>,
+    ) -> Result<Option<Frame>> {
+        let deadline = timeout.into().0.and_then(|timeout| Instant::now().checked_add(timeout));
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let Some(frame) = self.read_frame(left)? else { return Ok(None) };
+            if predicate(&frame) {
+                return Ok(Some(frame));
+            }
+            if left == Some(Duration::ZERO) {
+                // A writer that never pauses would keep this going.
+                return Ok(None);
+            }
+        }
     }
 
     /// Waits for the next frame without taking it; see [`Waiter`]. For this one frame: get another for the next.
@@ -403,6 +446,14 @@ impl Reader {
     /// no error.
     pub fn close(&self) {
         self.inner.borrow_mut().close();
+    }
+}
+
+#[cfg(feature = "async")]
+impl Reader {
+    /// What the next frame is awaited with.
+    pub(crate) fn awaited(&mut self) -> &mut crate::read_async::Awaited {
+        &mut self.inner.get_mut().awaited
     }
 }
 

@@ -221,6 +221,24 @@ impl<'a> Ring<'a> {
         (from..head).find(|&s| self.standing(s) == Standing::Stands).unwrap_or(head.max(from))
     }
 
+    /// Whether there is a frame for a reader of this policy that wants `next`, or it is lost to it. A frame that the
+    /// writer asks for is none: whatever becomes of it, the writer says so by the bell.
+    pub(crate) fn has(&self, next: u64, policy: u8) -> bool {
+        let head = self.published();
+        if head <= next {
+            return false;
+        }
+        let want = if policy == Policy::Latest as u8 { head - 1 } else { next };
+        match self.standing(want) {
+            Standing::Stands => true,
+            Standing::Gone | Standing::Asked if policy != Policy::Lossless as u8 => {
+                self.oldest_from(want + 1) < head
+            }
+            Standing::Gone => true,
+            Standing::Asked | Standing::NotYet => false,
+        }
+    }
+
     /// Claims row `reader`, whose lock the caller holds: no former owner's bits remain.
     pub(crate) fn claim(&self, reader: usize, policy: Policy) {
         let words = self.row(reader);

@@ -197,9 +197,14 @@ impl Selector {
     /// Waits no more for the reader that `key` stands for; false if it stands for none. A wait that is going on goes on
     /// without it.
     pub fn remove(&self, key: u64) -> bool {
+        self.remove_all(&[key])
+    }
+
+    /// As [`remove`](Selector::remove); whether there was any.
+    pub(crate) fn remove_all(&self, keys: &[u64]) -> bool {
         let mut members = lock(&self.members);
-        let removed = members.remove(&key);
-        if removed.is_some() {
+        let removed: Vec<_> = keys.iter().filter_map(|key| members.remove(key)).collect();
+        if !removed.is_empty() {
             self.change(members);
             match self.turn.try_lock() {
                 Ok(mut turn) => self.renew(&mut turn),
@@ -208,7 +213,8 @@ impl Selector {
                 Err(TryLockError::WouldBlock) => {}
             }
         }
-        removed.is_some()
+        // The places are given up last, with no lock held: leaving a ring may take a while.
+        !removed.is_empty()
     }
 
     fn change<T>(&self, members: MutexGuard<'_, T>) {

@@ -16,6 +16,14 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, _timeout: Duration) {
     }
 }
 
+/// As `wait`, on several words.
+pub(crate) fn wait_any(words: &[(&AtomicU32, u32)]) {
+    let guard = QUEUE.0.lock().expect("no model thread panics with the lock held");
+    if words.iter().all(|(word, expected)| word.load(Ordering::Relaxed) == *expected) {
+        drop(QUEUE.1.wait(guard));
+    }
+}
+
 pub(crate) fn wake_all(_word: &AtomicU32) {
     let _guard = QUEUE.0.lock().expect("no model thread panics with the lock held");
     QUEUE.1.notify_all();

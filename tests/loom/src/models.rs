@@ -268,6 +268,32 @@ fn a_sleeping_reader_is_woken() {
     });
 }
 
+/// One sleeper on the bells of two rings: announced on both by one fence, woken by either.
+#[test]
+fn a_selector_asleep_on_two_bells_is_woken_by_each() {
+    model(|| {
+        let worlds = [World::new(1, 1), World::new(1, 1)];
+        let mut subscribers = [worlds[0].join(0, Policy::Lossy), worlds[1].join(0, Policy::Lossy)];
+        let writers = [0, 1].map(|each| {
+            spawn(&worlds[each], |world| {
+                let mut publisher = Publisher::new(&world.ring());
+                world.write(&mut publisher).expect("an empty ring has room");
+            })
+        });
+        let mut read = [false; 2];
+        while read != [true; 2] {
+            let ready = World::select([&worlds[0], &worlds[1]], |each| {
+                !read[each] && worlds[each].ring().published() > 0
+            });
+            assert_eq!(worlds[ready].read(&mut subscribers[ready], 0), Some((0, 0)));
+            read[ready] = true;
+        }
+        for writer in writers {
+            writer.join().expect("the writer ends");
+        }
+    });
+}
+
 /// Reader and sleeping writer: both the cursor and the pin wake it.
 #[test]
 fn a_sleeping_writer_is_woken() {

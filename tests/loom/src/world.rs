@@ -1,11 +1,12 @@
 //! A ring in the model checker's memory: the shared words, and slots whose every access is checked for a race.
 
+use crate::futex;
 use crate::layout::{Bell, Entry, Head, STATE_OPEN, Status, row};
 use crate::publisher::{FreeSlot, Full, Publisher};
 use crate::ring::{FrameMeta, Policy, Ring};
 use crate::subscriber::{Next, Subscriber};
 use crate::sync::{AtomicU32, AtomicU64};
-use crate::wait::{self, Pulse, WaitStrategy, wait_until};
+use crate::wait::{self, Pulse, WaitStrategy, wait_until, wait_with};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use std::cell::RefCell;
@@ -160,6 +161,29 @@ impl World {
         );
         let Ok(Some((sequence, _))) = found else { unreachable!("waits without end") };
         sequence
+    }
+
+    /// Sleeps on the bells of two rings until one of them is ready; returns which.
+    pub(crate) fn select(worlds: [&World; 2], is_ready: impl Fn(usize) -> bool) -> usize {
+        let rings = worlds.map(World::ring);
+        let tickets = RefCell::new(Vec::new());
+        let found = wait_with(
+            WaitStrategy::SLEEP,
+            None,
+            &Pulse::default(),
+            || Ok::<_, Infallible>((0..2).find(|&each| is_ready(each))),
+            || {
+                tickets.borrow_mut().clear();
+                wait::announce_all(rings.iter().map(|ring| ring.frames), &mut tickets.borrow_mut());
+            },
+            || Ok(()),
+            |_| {
+                let tickets = tickets.borrow();
+                futex::wait_any(&[(&rings[0].frames.word, tickets[0]), (&rings[1].frames.word, tickets[1])]);
+            },
+        );
+        let Ok(Some(ready)) = found else { unreachable!("waits without end") };
+        ready
     }
 
     /// The frame's slot holds what was written for this frame.
