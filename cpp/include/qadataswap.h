@@ -355,6 +355,37 @@ QADATASWAP_EXPORT const void* qads_frame_bytes(const qads_frame* frame, size_t* 
 /** Lets go of the frame. Null is allowed. */
 QADATASWAP_EXPORT void qads_frame_free(qads_frame* frame);
 
+/* ---- waiting on many rings --------------------------------------------------------------------------------- */
+
+/** Waits until some of many readers have something to read: a frame, the end of the stream, the death of the writer,
+ *  or an error. It takes no frame: reading does, which then does not wait; qads_read() with a timeout of 0 tells which
+ *  it is. A reader that is ready stays so until it is read; one that is closed, whose writer is dead, or that has read
+ *  the last frame of its stream, until it is removed.
+ *
+ *  It may be used by any thread: readers are added and removed while another one waits. When two threads wait, the
+ *  second one's wait begins as the first one's ends. It keeps the place in its ring of each reader that it has, also
+ *  after the reader was freed. */
+typedef struct qads_selector qads_selector;
+
+/** Makes one without readers. It spins for `spin_ns` (INT64_MAX: for ever), then yields its core for `yield_ns`, then
+ *  sleeps, whatever its readers would do; negative: 10 µs and 30 µs. */
+QADATASWAP_EXPORT int qads_selector_open(int64_t spin_ns, int64_t yield_ns, qads_selector** out);
+/** Waits for `reader` too, which `key` will stand for. InvalidConfig if it stands for a reader already; Closed. */
+QADATASWAP_EXPORT int qads_selector_add(qads_selector* selector, uint64_t key, const qads_reader* reader);
+/** Waits no more for the reader that `key` stands for; non-zero if it stood for one. */
+QADATASWAP_EXPORT int qads_selector_remove(qads_selector* selector, uint64_t key);
+/** Number of readers. */
+QADATASWAP_EXPORT size_t qads_selector_size(const qads_selector* selector);
+/** Waits for at most `timeout_ns` nanoseconds (negative: for ever) until some readers are ready; stores the keys of the
+ *  first `capacity` of them, of which the first is another one from wait to wait, and in `*count` how many there are.
+ *  QADS_TIMEOUT if there are none: the time is up, or qads_selector_wake() was called. */
+QADATASWAP_EXPORT int qads_selector_wait(qads_selector* selector, int64_t timeout_ns, uint64_t* keys, size_t capacity,
+                                         size_t* count);
+/** Ends the wait that is going on, or else the next one. A handler of signals may call it. */
+QADATASWAP_EXPORT void qads_selector_wake(qads_selector* selector);
+/** Frees it; nobody waits with it any more. Null is allowed. */
+QADATASWAP_EXPORT void qads_selector_free(qads_selector* selector);
+
 /* ---- numbers ---------------------------------------------------------------------------------------------- */
 
 /** What a handle has done so far. */

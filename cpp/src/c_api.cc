@@ -145,6 +145,10 @@ bridge::Schema* Rust(qads_schema* schema) { return reinterpret_cast<bridge::Sche
 const bridge::Schema* Rust(const qads_schema* schema) { return reinterpret_cast<const bridge::Schema*>(schema); }
 bridge::Loan* Rust(qads_loan* loan) { return reinterpret_cast<bridge::Loan*>(loan); }
 bridge::Pool* Rust(qads_pool* pool) { return reinterpret_cast<bridge::Pool*>(pool); }
+bridge::Selector* Rust(qads_selector* selector) { return reinterpret_cast<bridge::Selector*>(selector); }
+const bridge::Selector* Rust(const qads_selector* selector) {
+  return reinterpret_cast<const bridge::Selector*>(selector);
+}
 const bridge::Pool* Rust(const qads_pool* pool) { return reinterpret_cast<const bridge::Pool*>(pool); }
 
 // A ring by name, and what has been opened of it.
@@ -580,6 +584,43 @@ const void* qads_frame_bytes(const qads_frame* frame, size_t* length) {
 
 void qads_frame_free(qads_frame* frame) {
   if (frame != nullptr) bridge::drop_frame(Rust(frame));
+}
+
+// ---- waiting on many rings ------------------------------------------------------------------------------------
+
+int qads_selector_open(int64_t spin_ns, int64_t yield_ns, qads_selector** out) {
+  QADS_REQUIRE(out);
+  return Handed(bridge::open_selector(spin_ns < 0 ? 10'000 : spin_ns, yield_ns < 0 ? 30'000 : yield_ns), out);
+}
+
+int qads_selector_add(qads_selector* selector, uint64_t key, const qads_reader* reader) {
+  QADS_REQUIRE(selector);
+  QADS_REQUIRE(reader);
+  return Ended(Rust(selector)->add(key, *Rust(reader)));
+}
+
+int qads_selector_remove(qads_selector* selector, uint64_t key) {
+  return selector != nullptr && Rust(selector)->remove(key) ? 1 : 0;
+}
+
+size_t qads_selector_size(const qads_selector* selector) { return selector == nullptr ? 0 : Rust(selector)->size(); }
+
+int qads_selector_wait(qads_selector* selector, int64_t timeout_ns, uint64_t* keys, size_t capacity, size_t* count) {
+  QADS_REQUIRE(selector);
+  QADS_REQUIRE(count);
+  if (capacity > 0) QADS_REQUIRE(keys);
+  *count = 0;
+  const int status = Ended(Rust(selector)->wait(timeout_ns, {keys, capacity}, *count));
+  if (status != QADS_OK) return status;
+  return *count > 0 ? QADS_OK : QADS_TIMEOUT;
+}
+
+void qads_selector_wake(qads_selector* selector) {
+  if (selector != nullptr) Rust(selector)->wake();
+}
+
+void qads_selector_free(qads_selector* selector) {
+  if (selector != nullptr) bridge::drop_selector(Rust(selector));
 }
 
 int qads_writer_stats(const qads_writer* writer, qads_stats* out) {

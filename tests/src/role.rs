@@ -32,6 +32,14 @@ pub enum Role {
         /// Goes on after the writer's death.
         survive: bool,
     },
+    /// Waits on all of the rings at once, reads the stream `seed` from each to its end or its writer's death, and checks
+    /// every frame.
+    Select {
+        /// The rings.
+        rings: Vec<Ring>,
+        /// Seed of their frames.
+        seed: u64,
+    },
     /// Attaches, reads without pause to whatever end, says by which error, and attaches again when told a line.
     Hover {
         /// The ring.

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// A writer; shared with its loans.
 pub(crate) struct Writer(pub(crate) Shared);
 /// A reader.
-pub(crate) struct Reader(qadataswap::Reader);
+pub(crate) struct Reader(pub(crate) qadataswap::Reader);
 /// A frame that was read.
 pub(crate) struct Frame(ffi::Frame);
 /// A schema that was taken over.
@@ -77,7 +77,7 @@ unsafe fn unboxed<T>(address: *mut T) -> Box<T> {
 }
 
 /// Drops what a panic must not leave.
-unsafe fn drop_boxed<T>(address: *mut T) {
+pub(crate) unsafe fn drop_boxed<T>(address: *mut T) {
     attempt(|| {
         // SAFETY: as for `unboxed`.
         drop(unsafe { unboxed(address) });

@@ -9,10 +9,12 @@
 mod handles;
 mod options;
 mod pool;
+mod selector;
 mod status;
 
 use handles::*;
 use pool::*;
+use selector::*;
 use status::{error_kind_name, last_error, last_error_kind};
 
 /// The format's array struct, by the name that C++ knows it by.
@@ -134,6 +136,7 @@ mod bridge {
         type Schema;
         type Loan;
         type Pool;
+        type Selector;
 
         // Errors.
         fn last_error_kind() -> i32;
@@ -192,6 +195,16 @@ mod bridge {
         unsafe fn reallocate(self: &Pool, memory: *mut u8, size: usize, alignment: usize) -> *mut u8;
         unsafe fn free(self: &Pool, memory: *mut u8);
         unsafe fn owns(self: &Pool, memory: *const u8) -> bool;
+
+        // Selectors.
+        fn open_selector(spin_ns: i64, yield_ns: i64) -> *mut Selector;
+        unsafe fn drop_selector(selector: *mut Selector);
+        fn add(self: &Selector, key: u64, reader: &Reader) -> i32;
+        fn remove(self: &Selector, key: u64) -> bool;
+        fn size(self: &Selector) -> usize;
+        /// Puts as many keys into `keys` as it has room for; `count` is how many readers are ready.
+        fn wait(self: &Selector, timeout_ns: i64, keys: &mut [u64], count: &mut usize) -> i32;
+        fn wake(self: &Selector);
 
         // Reading. Null without an error is nothing yet.
         fn read(self: &Reader, timeout_ns: i64, kind: &mut i32) -> *mut Frame;

@@ -41,6 +41,15 @@ impl Given for i64 {
     const AS_CONFIGURED: i64 = i64::MIN;
 }
 
+/// Times in nanoseconds as a way to wait.
+pub(crate) fn wait_strategy(spin_ns: i64, yield_ns: i64) -> WaitStrategy {
+    let span = |nanoseconds: i64| match nanoseconds {
+        i64::MAX => Duration::MAX,
+        other => duration(other).unwrap_or(Duration::MAX),
+    };
+    WaitStrategy { spin: span(spin_ns), yielding: span(yield_ns) }
+}
+
 /// What both ends have in common.
 fn config(
     name: &[u8],
@@ -53,11 +62,7 @@ fn config(
         reason: "is not UTF-8",
     })?;
     // What spins longer than this spins for ever.
-    let span = |nanoseconds: i64| match nanoseconds {
-        i64::MAX => Duration::MAX,
-        other => duration(other).unwrap_or(Duration::MAX),
-    };
-    let wait = WaitStrategy { spin: span(spin_ns), yielding: span(yield_ns) };
+    let wait = wait_strategy(spin_ns, yield_ns);
     let mut config = SharedMemoryConfig::new(name).with_wait(wait);
     if !directory.is_empty() {
         config = config.with_directory(OsStr::from_bytes(directory));

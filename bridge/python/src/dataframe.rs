@@ -68,6 +68,24 @@ impl SharedDataFrame {
         }
     }
 
+    /// Runs `act` on the reader; to be called detached.
+    ///
+    /// # Errors
+    /// Those of `act`; [`WrongRole`](QADataSwapError::WrongRole) on a writer.
+    pub(crate) fn with_reader<T>(
+        &self,
+        act: impl FnOnce(&Reader) -> Result<T>,
+    ) -> Result<T> {
+        match &self.end {
+            End::Reader(cell) => act(&cell.reader.lock()),
+            End::Writer(writer) => Err(QADataSwapError::WrongRole {
+                ring: writer.name().to_owned(),
+                is: "writer",
+                needs: "reader",
+            }),
+        }
+    }
+
     fn reader(&self) -> PyResult<&Arc<ReaderCell>> {
         match &self.end {
             End::Reader(reader) => Ok(reader),
@@ -101,23 +119,19 @@ impl ReaderCell {
         let deadline = deadline(timeout);
         loop {
             // Waiting takes no lock, so that another thread may close the reader meanwhile.
-            let waited = py.detach(|| {
+            py.detach(|| {
                 let waiter = self.lock()?.waiter()?;
                 Ok(waiter.wait(slice(deadline)))
-            });
-            let ready = waited.map_err(raise)?;
+            })
+            .map_err(raise)?;
             // Before a frame is taken, which a handler that raises would lose.
             py.check_signals()?;
             let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
-            let read = py.detach(|| {
-                let reader = self.lock()?;
-                match (late, ready) {
-                    // Also counts the timeout, and looks whether the writer is alive.
-                    (true, _) => reader.read_ffi(Duration::ZERO),
-                    // At once, unless another thread was faster, or the writer is dead, of which the reader makes sure.
-                    (false, true) => reader.read_ffi(slice(deadline)),
-                    (false, false) => reader.try_read_ffi(),
-                }
+            let read = py.detach(|| match late {
+                // Also counts the timeout, and looks whether the writer is alive.
+                true => self.lock()?.read_ffi(Duration::ZERO),
+                // Tells of the writer's death too, if the wait has found it.
+                false => self.lock()?.try_read_ffi(),
             });
             let read = read.map_err(raise)?;
             if read.is_some() || late {
@@ -404,7 +418,7 @@ impl SharedDataFrame {
     }
 
     /// Reads tables until `predicate` is true of one, and returns that one as a Polars DataFrame; `None` if there was
-    /// none within `timeout_ms` milliseconds. Tables that are there by then are still looked at.
+    /// none within `timeout_ms` milliseconds. The tables before it have been read, and are let go of.
     #[pyo3(signature = (predicate, timeout_ms=FOREVER), text_signature = "($self, predicate, timeout_ms=-1)")]
     fn wait_for_condition<'py>(
         &self,
@@ -414,25 +428,17 @@ impl SharedDataFrame {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let reader = self.reader()?;
         let deadline = deadline(timeout_ms.0);
-        // Once the time is over: how many tables may still be looked at, lest a fast writer keeps this going for ever.
-        let mut last: Option<u64> = None;
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if left == Some(Duration::ZERO) {
-                let backlog = match last {
-                    Some(backlog) => backlog,
-                    None => self.stats(py)?.lag.max(1),
-                };
-                match backlog.checked_sub(1) {
-                    Some(rest) => last = Some(rest),
-                    None => return Ok(None),
-                }
-            }
             let Some(table) = reader.hand_out(py, POLARS, |reader| reader.read(py, left))? else {
                 return Ok(None);
             };
             if predicate.call1((&table,))?.is_truthy()? {
                 return Ok(Some(table));
+            }
+            if left == Some(Duration::ZERO) {
+                // A writer that never pauses would keep this going.
+                return Ok(None);
             }
         }
     }
@@ -459,12 +465,6 @@ impl SharedDataFrame {
     fn __aiter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         slf.get().reader()?;
         slf.py().import("qadataswap.aio")?.getattr("tables")?.call1((slf,))
-    }
-
-    fn _waiter(&self, py: Python<'_>) -> PyResult<Waiter> {
-        let reader = self.reader()?;
-        let waiter = py.detach(|| reader.lock()?.waiter()).map_err(raise)?;
-        Ok(Waiter { waiter: Mutex::new(waiter), origin: Origin::here() })
     }
 
     /// Whether the ring has a living writer. Costs a system call: for those who only ever `try_*`.
@@ -660,19 +660,4 @@ impl Frames {
 fn is_end(py: Python<'_>, error: &PyErr) -> bool {
     let kind = error.value(py).getattr("kind");
     kind.is_ok_and(|kind| kind.extract::<String>().is_ok_and(|kind| kind == "EndOfStream"))
-}
-
-/// Waits for a reader's next frame without taking it.
-#[pyclass(frozen, module = "qadataswap._qadataswap")]
-pub(crate) struct Waiter {
-    waiter: Mutex<qadataswap::Waiter>,
-    origin: Origin,
-}
-
-#[pymethods]
-impl Waiter {
-    /// Whether a read would not wait, within `timeout_ms` milliseconds. Does not answer signals: for background threads.
-    fn wait(&self, py: Python<'_>, timeout_ms: Milliseconds) -> bool {
-        py.detach(|| self.origin.is_elsewhere() || self.waiter.lock().wait(timeout_ms.0))
-    }
 }

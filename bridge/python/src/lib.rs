@@ -14,6 +14,7 @@ mod loan;
 mod log;
 mod options;
 mod schema;
+mod selector;
 mod shared;
 mod table;
 
@@ -26,13 +27,15 @@ mod _qadataswap {
     use super::*;
 
     #[pymodule_export]
-    use crate::dataframe::{Frames, SharedDataFrame, Waiter};
+    use crate::dataframe::{Frames, SharedDataFrame};
     #[pymodule_export]
     use crate::frame::Frame;
     #[pymodule_export]
     use crate::loan::{Loan, LoanColumn};
     #[pymodule_export]
     use crate::schema::Schema;
+    #[pymodule_export]
+    use crate::selector::Selector;
 
     /// The version of the package.
     #[pyfunction]

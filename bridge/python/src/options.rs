@@ -61,21 +61,16 @@ impl FromPyObject<'_, '_> for Wait {
     }
 }
 
-/// What both ends have in common.
-pub(crate) struct Common {
-    pub(crate) name: String,
-    pub(crate) directory: Option<PathBuf>,
-    pub(crate) trusted_owners: Vec<u32>,
-    pub(crate) wait: Option<Wait>,
-    pub(crate) config_file: Option<PathBuf>,
-}
-
-impl Common {
-    fn config(self) -> Result<SharedMemoryConfig> {
-        let wait = match self.wait {
+impl Wait {
+    /// How to wait.
+    ///
+    /// # Errors
+    /// [`InvalidConfig`](QADataSwapError::InvalidConfig) for a name that is none.
+    pub(crate) fn strategy(wait: Option<Wait>, ring: &str) -> Result<WaitStrategy> {
+        Ok(match wait {
             None => WaitStrategy::default(),
             Some(Wait::Name(name)) => one_of(
-                &self.name,
+                ring,
                 "wait",
                 &name,
                 &[
@@ -89,12 +84,27 @@ impl Common {
                     // A time that no duration holds is for ever.
                     true => Ok(Duration::try_from_secs_f64(us / 1e6).unwrap_or(Duration::MAX)),
                     false => {
-                        Err(invalid(&self.name, format!("wait: expected microseconds from 0 on, got {us}")))
+                        Err(invalid(ring, format!("wait: expected microseconds from 0 on, got {us}")))
                     }
                 };
                 WaitStrategy { spin: span(spin)?, yielding: span(yielding)? }
             }
-        };
+        })
+    }
+}
+
+/// What both ends have in common.
+pub(crate) struct Common {
+    pub(crate) name: String,
+    pub(crate) directory: Option<PathBuf>,
+    pub(crate) trusted_owners: Vec<u32>,
+    pub(crate) wait: Option<Wait>,
+    pub(crate) config_file: Option<PathBuf>,
+}
+
+impl Common {
+    fn config(self) -> Result<SharedMemoryConfig> {
+        let wait = Wait::strategy(self.wait, &self.name)?;
         let mut config = SharedMemoryConfig::new(self.name).with_wait(wait);
         if let Some(directory) = self.directory {
             config = config.with_directory(directory);

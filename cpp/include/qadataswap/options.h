@@ -89,6 +89,23 @@ constexpr int64_t TimeoutNanoseconds(std::chrono::nanoseconds timeout) {
   return timeout.count() < 0 ? 0 : timeout.count();
 }
 
+/// What is left of a timeout.
+class Remaining {
+ public:
+  explicit Remaining(std::chrono::nanoseconds timeout) : timeout_(timeout) {}
+
+  /// Never negative; for ever stays for ever.
+  std::chrono::nanoseconds Left() const {
+    if (timeout_ == kForever) return kForever;
+    const auto spent = std::chrono::steady_clock::now() - began_;
+    return spent < timeout_ ? timeout_ - spent : std::chrono::nanoseconds(0);
+  }
+
+ private:
+  std::chrono::nanoseconds timeout_;
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+};
+
 }  // namespace internal
 
 /// How a ring is made. What is not set is as the environment or `qadataswap.yaml` have it, or else the default.

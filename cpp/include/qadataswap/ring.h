@@ -227,6 +227,22 @@ class Reader {
   /// Errors: as of ReadFrame(), except that the writer's death is not looked for.
   Expected<std::optional<Frame>> TryReadFrame() { return ReadFrame(std::chrono::nanoseconds(0)); }
 
+  /// Reads frames until `predicate` is true of one, for at most `timeout`, and returns that one; nothing if there was
+  /// none. The frames before it have been read, and are let go of.
+  ///
+  /// Errors: as of ReadFrame().
+  template <typename Predicate>
+  Expected<std::optional<Frame>> WaitForCondition(Predicate&& predicate, std::chrono::nanoseconds timeout = kForever) {
+    internal::Remaining remaining(timeout);
+    while (true) {
+      const std::chrono::nanoseconds left = remaining.Left();
+      Expected<std::optional<Frame>> frame = ReadFrame(left);
+      if (!frame || !frame->has_value() || predicate(static_cast<const Frame&>(**frame))) return frame;
+      // A writer that never pauses would keep this going.
+      if (left == std::chrono::nanoseconds(0)) return std::nullopt;
+    }
+  }
+
   /// Whether the ring has a living writer. Costs a system call: for those who only ever try.
   ///
   /// Errors: Forked, Closed.

@@ -221,6 +221,23 @@ class SharedDataFrame {
     return ToResult(end->reader.ReadFrame(timeout));
   }
 
+  /// Reads tables until `predicate(const arrow::Table&)` is true of one, for at most `timeout`, and returns that one; null
+  /// if there was none. The tables before it have been read, and are let go of.
+  ///
+  /// Errors: as of Read().
+  template <typename Predicate>
+  arrow::Result<std::shared_ptr<arrow::Table>> WaitForCondition(Predicate&& predicate,
+                                                                std::chrono::nanoseconds timeout = kForever) {
+    internal::Remaining remaining(timeout);
+    while (true) {
+      const std::chrono::nanoseconds left = remaining.Left();
+      ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Table> table, Read(left));
+      if (table == nullptr || predicate(static_cast<const arrow::Table&>(*table))) return table;
+      // A writer that never pauses would keep this going.
+      if (left == std::chrono::nanoseconds(0)) return nullptr;
+    }
+  }
+
   /// A frame as a table, without copying.
   ///
   /// Errors: WrongRole on a writer.

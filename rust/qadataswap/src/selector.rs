@@ -251,7 +251,8 @@ impl Selector {
     }
 
     /// As [`wait`](Selector::wait), with the keys in place of what `ready` held: allocates nothing where it has room.
-    pub fn wait_into(&self, ready: &mut Vec<u64>, timeout: impl Into<Timeout>) {
+    /// Returns whether it ended before its time: some are ready, or a waker was called.
+    pub fn wait_into(&self, ready: &mut Vec<u64>, timeout: impl Into<Timeout>) -> bool {
         ready.clear();
         let deadline = timeout.into().0.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut turn = lock(&self.turn);
@@ -285,9 +286,10 @@ impl Selector {
                 futex::wait(&self.signal.bell.word, turn.tickets[0], nap);
             }
         };
-        let Ok(_) = wait_with(self.strategy, deadline, &pulse, look, prepare, idle, sleep);
+        let Ok(ended) = wait_with(self.strategy, deadline, &pulse, look, prepare, idle, sleep);
         turn.pulse = pulse;
         turn.first = turn.first.wrapping_add(1);
+        ended.is_some()
     }
 
     /// Takes over what has changed about the members.

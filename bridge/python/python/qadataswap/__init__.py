@@ -22,7 +22,7 @@ import os as _os
 from typing import Any as _Any
 from typing import Optional as _Optional
 
-from ._qadataswap import Frame, Loan, Schema, SharedDataFrame, get_version, load_config
+from ._qadataswap import Frame, Loan, Schema, Selector, SharedDataFrame, get_version, load_config
 from .errors import (
     AbortedError,
     ArrowError,
@@ -85,6 +85,7 @@ __all__ = [
     "ReplacedError",
     "RingFullError",
     "Schema",
+    "Selector",
     "SharedDataFrame",
     "SharedDataStream",
     "TooManyReadersError",

@@ -5,7 +5,7 @@
 use crate::{Outcome, fault, hold, say, wait_for_end};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
-use qadataswap::{ErrorKind, inspect};
+use qadataswap::{ErrorKind, Selector, inspect};
 use qadataswap_tests::scene::Owed;
 use qadataswap_tests::{Line, Ring, check, table};
 
@@ -34,6 +34,9 @@ pub(crate) fn fork_with_everything(ring: &Ring) -> Outcome {
         writer.write_arrow(&table(7, sequence)).map_err(fault)?;
     }
     let frame = reader.read_frame(1000).map_err(fault)?.ok_or("no frame")?;
+    let selector = Selector::new();
+    selector.add(1, &reader).map_err(fault)?;
+    hold!(selector.wait(1000) == [1], "two frames are there");
     let before = inspect::info(&ring.name, &ring.directory).map_err(fault)?;
     let (mut writer, mut reader, mut frame) = (Some(writer), Some(reader), Some(frame));
     let child = fork_and(|| {
@@ -49,6 +52,8 @@ pub(crate) fn fork_with_everything(ring: &Ring) -> Outcome {
         forked("read_frame", reader.read_frame(10).err().map(|e| e.kind()))?;
         forked("try_read_frame", reader.try_read_frame().err().map(|e| e.kind()))?;
         forked("read_arrow", reader.read_arrow(10).err().map(|e| e.kind()))?;
+        hold!(selector.wait(1000) == [1], "reading would not wait: it is an error");
+        forked("add", selector.add(2, &reader).err().map(|e| e.kind()))?;
         forked("has_writer", reader.has_writer().err().map(|e| e.kind()))?;
         forked("write_arrow", writer.write_arrow(&table(7, 3)).err().map(|e| e.kind()))?;
         forked("try_write_arrow", writer.try_write_arrow(&table(7, 3)).err().map(|e| e.kind()))?;
@@ -62,6 +67,11 @@ pub(crate) fn fork_with_everything(ring: &Ring) -> Outcome {
             hold!(frame.sequence() == sequence, "frame {} instead of {sequence}", frame.sequence());
             check(7, &frame)?;
         }
+        hold!(selector.remove(1), "the selector is the child's own");
+        selector.add(3, &own).map_err(fault)?;
+        hold!(selector.wait(1).is_empty(), "all has been read");
+        // This process ends without dropping what is its parent's.
+        hold!(selector.remove(3), "it was just added");
         hold!(own.has_writer().map_err(fault)?, "the parent is taken for dead");
         match ring.writer().err().map(|e| e.kind()) {
             Some(ErrorKind::WriterExists) => Ok(()),

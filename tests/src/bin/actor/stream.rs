@@ -1,7 +1,7 @@
 //! Roles that write or read a stream.
 
 use crate::{Outcome, fault, hold, refused, say, wait_for_end};
-use qadataswap::{ErrorKind, Frame};
+use qadataswap::{ErrorKind, Frame, Selector, Timeout};
 use qadataswap_tests::{Line, Ring, Tally, check, table};
 use std::collections::VecDeque;
 use std::io::BufRead;
@@ -41,6 +41,33 @@ pub(crate) fn write(ring: &Ring, seed: u64, until: Option<u64>, stay: bool, wait
         }
     }
     writer.close().map_err(fault)
+}
+
+pub(crate) fn select(rings: &[Ring], seed: u64) -> Outcome {
+    let readers = rings.iter().map(Ring::reader).collect::<Result<Vec<_>, _>>().map_err(fault)?;
+    let selector = Selector::new();
+    for (key, reader) in (0..).zip(&readers) {
+        selector.add(key, reader).map_err(fault)?;
+    }
+    say(&Line::Open { next: 0, millis: 0 });
+    let mut tally = Tally::default();
+    while !selector.is_empty() {
+        for key in selector.wait(Timeout::FOREVER) {
+            match readers[key as usize].try_read_frame() {
+                Ok(Some(frame)) => {
+                    check(seed, &frame)?;
+                    tally.read += 1;
+                }
+                Ok(None) => {}
+                Err(error) if matches!(error.kind(), ErrorKind::EndOfStream | ErrorKind::WriterDied) => {
+                    selector.remove(key);
+                }
+                Err(error) => return Err(fault(error)),
+            }
+        }
+    }
+    say(&Line::Ended(tally));
+    Ok(())
 }
 
 pub(crate) fn follow(ring: &Ring, seed: u64, keep: usize, survive: bool) -> Outcome {
