@@ -103,6 +103,24 @@ static void a_name_that_is_none_makes_no_ring(void) {
   qads_destroy_arena(writer);
 }
 
+static void a_selector_of_nothing_times_out_or_is_woken(void) {
+  qads_selector* selector = NULL;
+  uint64_t key = 0;
+  size_t count = 1;
+
+  EXPECT(qads_selector_open(0, 0, &selector) == QADS_OK);
+  EXPECT(qads_selector_wait(selector, 1000000, &key, 1, &count) == QADS_TIMEOUT);
+  EXPECT(count == 0);
+  qads_selector_wake(selector);
+  EXPECT(qads_selector_wait(selector, -1, NULL, 0, &count) == QADS_TIMEOUT);
+  EXPECT(qads_selector_wait(selector, 0, NULL, 1, &count) == QADS_ERROR);
+  EXPECT(qads_selector_remove(selector, 3) == 0);
+  EXPECT(qads_selector_size(selector) == 0);
+  EXPECT(qads_selector_add(selector, 3, NULL) == QADS_ERROR);
+  qads_selector_free(selector);
+  qads_selector_free(NULL);
+}
+
 int main(void) {
   version_and_kinds_have_names();
   bytes_written_are_bytes_read();
@@ -110,5 +128,6 @@ int main(void) {
   nothing_to_read_is_a_timeout();
   an_unknown_ring_is_named();
   a_name_that_is_none_makes_no_ring();
+  a_selector_of_nothing_times_out_or_is_woken();
   return failures != 0;
 }
