@@ -78,6 +78,17 @@ TEST_F(DataFrames, NoRowsAreReadAsABatchOfNoRows) {
   EXPECT_EQ(batch->num_columns(), 2);
 }
 
+TEST_F(DataFrames, WaitForConditionReadsUpToTheTableThatFits) {
+  for (int rows : {3, 200, 3}) ASSERT_OK(writer_->Write(NumberedTable(rows)));
+  const auto is_large = [](const arrow::Table& table) { return table.num_rows() > 100; };
+  ASSERT_RESULT(auto found, reader_->WaitForCondition(is_large, kSoon));
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(found->num_rows(), 200);
+  ASSERT_RESULT(auto none, reader_->WaitForCondition(is_large, milliseconds(5)));
+  EXPECT_EQ(none, nullptr);
+  EXPECT_EQ(reader_->GetStats().reads_count, 3u) << "those that did not fit have been read";
+}
+
 TEST_F(DataFrames, NullTableIsRefused) {
   EXPECT_TRUE(writer_->Write(std::shared_ptr<arrow::Table>()).status().IsInvalid());
   EXPECT_TRUE(writer_->Write(std::shared_ptr<arrow::RecordBatch>()).status().IsInvalid());

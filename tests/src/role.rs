@@ -139,6 +139,11 @@ pub enum Role {
         /// The ring.
         ring: Ring,
     },
+    /// Awaits a frame, forks, and awaits one in the child and in the parent.
+    ForkAwaiting {
+        /// The ring.
+        ring: Ring,
+    },
     /// Writes three frames, forks, and waits to be killed; the child lives until the actor's input ends.
     ForkAndStay {
         /// The ring.

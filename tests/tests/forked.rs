@@ -1,6 +1,7 @@
 //! Forked children: they are told, they break nothing, and they keep nobody alive.
 
 use qadataswap::ErrorKind;
+use qadataswap_tests::scene::Owed;
 use qadataswap_tests::{Actor, Line, PROMPT, Role, Scene, check, table};
 use std::time::Instant;
 
@@ -8,6 +9,12 @@ use std::time::Instant;
 fn a_forked_child_is_told_and_takes_nothing_from_its_parent() {
     let scene = Scene::new();
     Actor::start(&Role::Fork { ring: scene.ring("feed") }).finish();
+}
+
+#[test]
+fn a_forked_child_awaits_by_a_thread_of_its_own() {
+    let scene = Scene::new();
+    Actor::start(&Role::ForkAwaiting { ring: scene.ring("feed").policy(Owed::Lossy) }).finish();
 }
 
 /// The writer is killed while a process that it started lives on: its death must show at once.

@@ -7,6 +7,7 @@
 use crate::futex::{self, MOST_WORDS};
 use crate::layout::Bell;
 use crate::lease::Attachment;
+use crate::segment::forks;
 use crate::sync::AtomicU32;
 use crate::wait::{self, SLICE};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,6 +35,7 @@ pub(crate) struct Relay {
     sleeps: bool,
     /// Always there; an `Option` so that it can be waited for.
     thread: Option<JoinHandle<()>>,
+    forks: u64,
 }
 
 struct Shared {
@@ -67,7 +69,7 @@ impl Relay {
                 let shared = shared.clone();
                 move || shared.serve()
             })?;
-        Ok(Relay { shared, ordered: 0, sleeps: false, thread: Some(thread) })
+        Ok(Relay { shared, ordered: 0, sleeps: false, thread: Some(thread), forks: forks() })
     }
 
     /// Whether it still sleeps on what it was told to.
@@ -88,16 +90,15 @@ impl Relay {
             self.arm(Vec::new());
         }
     }
-
-    /// Forgets a thread that a forked child does not have.
-    pub(crate) fn forget(mut self) {
-        std::mem::forget(self.thread.take());
-    }
 }
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        if let Some(thread) = self.thread.take() {
+        let Some(thread) = self.thread.take() else { return };
+        if self.forks != forks() {
+            // A forked child does not have the thread, and may find its lock held for ever.
+            std::mem::forget(thread);
+        } else {
             self.shared.give(Order { number: u64::MAX, bells: Vec::new(), end: true });
             // It has panicked nowhere but in the system's own calls, and reported that.
             let _ = thread.join();

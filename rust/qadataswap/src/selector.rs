@@ -70,6 +70,7 @@ pub struct Selector {
     strategy: WaitStrategy,
     /// Does not ask the kernel for what it may not have.
     only_looks: bool,
+    forks: u64,
 }
 
 /// What ends a selector's wait besides its rings.
@@ -101,6 +102,7 @@ impl std::fmt::Debug for SelectorWaker {
 }
 
 /// What the thread that waits works with.
+#[derive(Default)]
 struct Turn {
     /// The members as of `version`.
     rings: Vec<(u64, Arc<Attachment>)>,
@@ -116,7 +118,6 @@ struct Turn {
     announced: u64,
     /// One for each group of rings behind the first.
     relays: Vec<Relay>,
-    forks: u64,
 }
 
 impl Default for Selector {
@@ -145,23 +146,13 @@ impl Selector {
             woken: AtomicBool::new(false),
             version: AtomicU64::new(0),
         };
-        let turn = Turn {
-            rings: Vec::new(),
-            version: 0,
-            first: 0,
-            pulse: Pulse::default(),
-            tickets: Vec::new(),
-            unarmed: Vec::new(),
-            announced: 0,
-            relays: Vec::new(),
-            forks: forks(),
-        };
         Selector {
             members: Mutex::default(),
             signal: Arc::new(signal),
-            turn: Mutex::new(turn),
+            turn: Mutex::default(),
             strategy,
             only_looks: false,
+            forks: forks(),
         }
     }
 
@@ -207,6 +198,7 @@ impl Selector {
         if !removed.is_empty() {
             self.change(members);
             match self.turn.try_lock() {
+                _ if self.forks != forks() => {}
                 Ok(mut turn) => self.renew(&mut turn),
                 Err(TryLockError::Poisoned(turn)) => self.renew(&mut turn.into_inner()),
                 // Whoever waits lets go of it.
@@ -255,8 +247,15 @@ impl Selector {
     pub fn wait_into(&self, ready: &mut Vec<u64>, timeout: impl Into<Timeout>) -> bool {
         ready.clear();
         let deadline = timeout.into().0.and_then(|timeout| Instant::now().checked_add(timeout));
-        let mut turn = lock(&self.turn);
-        turn.after_fork();
+        let (mut shared, mut own);
+        let turn = if self.forks == forks() {
+            shared = lock(&self.turn);
+            &mut *shared
+        } else {
+            // A forked child has neither its parent's relays nor, for sure, that lock.
+            own = Turn::default();
+            &mut own
+        };
         // A busy ring must not keep the death of another one's writer from being noticed.
         if turn.pulse.is_due(Instant::now()) {
             turn.ask_after_writers();
@@ -310,14 +309,6 @@ impl Selector {
 }
 
 impl Turn {
-    /// A forked child does not have its parent's threads.
-    fn after_fork(&mut self) {
-        if self.forks != forks() {
-            self.forks = forks();
-            self.relays.drain(..).for_each(Relay::forget);
-        }
-    }
-
     fn tell_ready(&self, ready: &mut Vec<u64>) {
         let (later, sooner) = self.rings.split_at(self.first.checked_rem(self.rings.len()).unwrap_or(0));
         let all = sooner.iter().chain(later);

@@ -1,17 +1,22 @@
-//! Roles that fork. None of them has started a thread when it does.
+//! Roles that fork. None of them has started a thread when it does, but for the library's own.
 
 #![allow(unsafe_code)]
 
 use crate::{Outcome, fault, hold, say, wait_for_end};
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
-use qadataswap::{ErrorKind, Selector, inspect};
+use qadataswap::{ErrorKind, Frame, Reader, Selector, inspect};
 use qadataswap_tests::scene::Owed;
-use qadataswap_tests::{Line, Ring, check, table};
+use qadataswap_tests::{Line, PATIENCE, Ring, check, table};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
 
 /// Forks; the child does `act` and ends as a process normally does.
 fn fork_and(act: impl FnOnce() -> Outcome) -> Result<Pid, String> {
-    // SAFETY: this process has one thread, so the child may do whatever the parent might.
+    // SAFETY: no thread of this process but the library's has been started, and of what that one does while it waits
+    // only allocating takes a lock that the child could want, which the C library sees to when it forks.
     match unsafe { fork() }.map_err(fault)? {
         ForkResult::Parent { child } => Ok(child),
         ForkResult::Child => {
@@ -102,6 +107,59 @@ pub(crate) fn fork_with_everything(ring: &Ring) -> Outcome {
         let read = reader.read_frame(1000).map_err(fault)?.ok_or("no frame after the fork")?;
         check(7, &read)?;
         check(7, &frame)?;
+    }
+    Ok(())
+}
+
+/// Polls a reader until there is a frame, asleep in between.
+fn await_frame(reader: &mut Reader) -> Result<Frame, String> {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Poll::Ready(read) = reader.poll_frame(&mut Context::from_waker(&waker)) {
+            return read.map_err(fault);
+        }
+        hold!(Instant::now() < deadline, "nobody wakes the task");
+        std::thread::park_timeout(PATIENCE);
+    }
+}
+
+pub(crate) fn fork_awaiting(ring: &Ring) -> Outcome {
+    let writer = ring.writer().map_err(fault)?;
+    let mut reader = ring.reader().map_err(fault)?;
+    let mut context = Context::from_waker(Waker::noop());
+    hold!(reader.poll_frame(&mut context).is_pending(), "nothing was written");
+    let mut parents = Some(reader);
+    let child = fork_and(|| {
+        let mut parents = parents.take().ok_or("no reader")?;
+        match parents.poll_frame(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Err(error)) if error.kind() == ErrorKind::Forked => {}
+            other => return Err(format!("{other:?} instead of Forked")),
+        }
+        drop(parents);
+        let mut own = ring.reader().map_err(fault)?;
+        for _ in 0..20 {
+            check(7, &await_frame(&mut own)?)?;
+        }
+        Ok(())
+    })?;
+    let mut sequence = 0;
+    while waitpid(child, Some(WaitPidFlag::WNOHANG)).map_err(fault)? == WaitStatus::StillAlive {
+        writer.write_arrow(&table(7, sequence)).map_err(fault)?;
+        sequence += 1;
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let mut reader = parents.take().ok_or("no reader")?;
+    for _ in 0..3 {
+        writer.write_arrow(&table(7, sequence)).map_err(fault)?;
+        sequence += 1;
+        check(7, &await_frame(&mut reader)?)?;
     }
     Ok(())
 }

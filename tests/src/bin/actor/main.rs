@@ -77,6 +77,7 @@ fn main() -> ExitCode {
         Role::Probe { ring } => hostile::probe(&ring),
         Role::Mutate { ring, seed, rounds } => hostile::mutate(&ring, seed, rounds),
         Role::Fork { ring } => forks::fork_with_everything(&ring),
+        Role::ForkAwaiting { ring } => forks::fork_awaiting(&ring),
         Role::ForkAndStay { ring, seed } => forks::fork_and_stay(&ring, seed),
         Role::SpawnAndStay { ring, seed } => forks::spawn_and_stay(&ring, seed),
         Role::Record { ring, folder, rotate } => record::record(&ring, &folder, rotate),
