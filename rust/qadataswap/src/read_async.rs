@@ -1,18 +1,5 @@
 //! Reading by `async`: futures and a stream, under any runtime.
 //!
-//! ```
-//! # use qadataswap::{QADataSwapError, Reader, Result};
-//! async fn follow(mut reader: Reader) -> Result<()> {
-//!     loop {
-//!         match reader.read_frame_async().await {
-//!             Ok(frame) => println!("frame {}: {} rows", frame.sequence(), frame.num_rows()),
-//!             Err(QADataSwapError::EndOfStream { .. }) => return Ok(()),
-//!             Err(error) => return Err(error),
-//!         }
-//!     }
-//! }
-//! ```
-//!
 //! Law: a frame is taken from the ring by the poll that hands it out. So a future that is dropped, be it by a timeout, a
 //! `select!` or an abort, has taken none. Nothing blocks: waiting is the [reactor](crate::reactor)'s, one thread for all
 //! readers of the process. The futures need a reader for themselves (`&mut`), which makes them `Send`.
@@ -87,6 +74,19 @@ impl Reader {
     }
 
     /// The next frame, as soon as it is there. Dropping the future loses none: for a timeout, wrap it in the runtime's.
+    ///
+    /// ```
+    /// # use qadataswap::{QADataSwapError, Reader, Result};
+    /// async fn follow(mut reader: Reader) -> Result<()> {
+    ///     loop {
+    ///         match reader.read_frame_async().await {
+    ///             Ok(frame) => println!("frame {}: {} rows", frame.sequence(), frame.num_rows()),
+    ///             Err(QADataSwapError::EndOfStream { .. }) => return Ok(()),
+    ///             Err(error) => return Err(error),
+    ///         }
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
     /// The future's result is an error as of [`poll_frame`](Reader::poll_frame).

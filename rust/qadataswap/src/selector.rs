@@ -1,31 +1,5 @@
 //! Waiting on many rings at once.
 //!
-//! ```
-//! use qadataswap::{Selector, SharedDataFrame, SharedMemoryConfig};
-//! # use arrow_array::{Int64Array, RecordBatch};
-//! # use std::{sync::Arc, time::Duration};
-//! # let config = |ring: &str| SharedMemoryConfig::new(format!("doc-{ring}-{}", std::process::id())).with_size_mb(1);
-//! # let column = Arc::new(Int64Array::from(vec![1, 2, 3]));
-//! # let table = RecordBatch::try_from_iter([("a", column as _)])?;
-//! let writers = ["es", "nq"].map(|ring| SharedDataFrame::create_writer(config(ring)));
-//! let readers = ["es", "nq"].map(|ring| qadataswap::Reader::new(config(ring)));
-//! # let [Ok(es), Ok(nq)] = &writers else { panic!("{writers:?}") };
-//! # let [Ok(from_es), Ok(from_nq)] = &readers else { panic!("{readers:?}") };
-//! # let readers = [from_es, from_nq];
-//! let selector = Selector::new();
-//! for (key, reader) in readers.iter().enumerate() {
-//!     selector.add(key as u64, reader)?;
-//! }
-//! nq.write_arrow(&table)?;
-//!
-//! for key in selector.wait(Duration::from_secs(1)) {
-//!     let frame = readers[key as usize].try_read_frame()?;
-//!     println!("{}: {} rows", readers[key as usize].name(), frame.expect("it is there").num_rows());
-//! #   assert_eq!(key, 1);
-//! }
-//! # Ok::<(), qadataswap::QADataSwapError>(())
-//! ```
-//!
 //! Law: whether a reader is ready is looked up in its ring, at every wait, and never remembered; what is rung, by rings
 //! and by wakers, only ends a sleep. So nothing is lost with a wake, and no frame is taken. Sleeping is the protocol of
 //! `wait.rs` with several bells for one sleeper: all are announced, one fence follows, then comes the last look.
@@ -55,6 +29,32 @@ const SHORTEST_LOOK: Duration = Duration::from_micros(50);
 
 /// Waits until some of many readers have something to read: a frame, the end of the stream, the death of the writer, or
 /// an error. It takes no frame: reading does, which then does not wait.
+///
+/// ```
+/// use qadataswap::{Selector, SharedDataFrame, SharedMemoryConfig};
+/// # use arrow_array::{Int64Array, RecordBatch};
+/// # use std::{sync::Arc, time::Duration};
+/// # let config = |ring: &str| SharedMemoryConfig::new(format!("doc-{ring}-{}", std::process::id())).with_size_mb(1);
+/// # let column = Arc::new(Int64Array::from(vec![1, 2, 3]));
+/// # let table = RecordBatch::try_from_iter([("a", column as _)])?;
+/// let writers = ["es", "nq"].map(|ring| SharedDataFrame::create_writer(config(ring)));
+/// let readers = ["es", "nq"].map(|ring| qadataswap::Reader::new(config(ring)));
+/// # let [Ok(es), Ok(nq)] = &writers else { panic!("{writers:?}") };
+/// # let [Ok(from_es), Ok(from_nq)] = &readers else { panic!("{readers:?}") };
+/// # let readers = [from_es, from_nq];
+/// let selector = Selector::new();
+/// for (key, reader) in readers.iter().enumerate() {
+///     selector.add(key as u64, reader)?;
+/// }
+/// nq.write_arrow(&table)?;
+///
+/// for key in selector.wait(Duration::from_secs(1)) {
+///     let frame = readers[key as usize].try_read_frame()?;
+///     println!("{}: {} rows", readers[key as usize].name(), frame.expect("it is there").num_rows());
+/// #   assert_eq!(key, 1);
+/// }
+/// # Ok::<(), qadataswap::QADataSwapError>(())
+/// ```
 ///
 /// A reader that is ready stays so until it is read; one that is closed, whose writer is dead, or that has read the last
 /// frame of its stream, until it is [removed](Selector::remove). Reading with a timeout of zero, or `try_read_*`, tells

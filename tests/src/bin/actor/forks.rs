@@ -161,7 +161,15 @@ pub(crate) fn fork_awaiting(ring: &Ring) -> Outcome {
         sequence += 1;
         check(7, &await_frame(&mut reader)?)?;
     }
-    Ok(())
+    // What nobody has read would stay.
+    writer.close().map_err(fault)?;
+    loop {
+        match reader.read_frame(1000) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::EndOfStream => return Ok(()),
+            Err(error) => return Err(fault(error)),
+        }
+    }
 }
 
 fn write_three(ring: &Ring, seed: u64) -> Result<qadataswap::Writer, String> {
