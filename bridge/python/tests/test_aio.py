@@ -185,6 +185,48 @@ def test_one_task_reads_while_the_same_loop_reads_another_ring(ring):
             assert run(main()) == [1, 2]
 
 
+def test_one_thread_waits_for_all_readers(ring):
+    names = [f"{ring}-{each}" for each in range(30)]
+    writers = [qadataswap.create_writer(name, size_mb=1) for name in names]
+    readers = [qadataswap.create_reader(name) for name in names]
+
+    async def main():
+        waiting = [asyncio.ensure_future(reader.read_async()) for reader in readers]
+        await asyncio.sleep(0.02)
+        assert [thread.name for thread in threading.enumerate()].count("qadataswap-aio") == 1
+        for number, writer in enumerate(writers):
+            writer.write(table(number))
+        return [df["a"].item() for df in await asyncio.gather(*waiting)]
+
+    assert run(main()) == list(range(30))
+    for handle in writers + readers:
+        handle.close()
+
+
+def test_child_of_a_fork_awaits_by_a_thread_of_its_own(pair, ring):
+    writer, reader = pair
+
+    async def main():
+        assert await reader.read_async(1) is None
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if child_reads(ring) else 1)
+        while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
+            writer.try_write(table(1))
+            assert await reader.read_async() is not None
+            await asyncio.sleep(0.001)
+        assert ended[1] == 0
+
+    run(main())
+
+
+def child_reads(ring):
+    loop = asyncio.new_event_loop()
+    asyncio._set_running_loop(None)
+    with qadataswap.create_reader(ring, policy="lossy") as reader:
+        return len(loop.run_until_complete(asyncio.wait_for(reader.read_async(), 20))) == 1
+
+
 def test_thousands_of_awaits_leak_neither_threads_nor_descriptors(pair):
     writer, reader = pair
 

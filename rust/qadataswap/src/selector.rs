@@ -197,16 +197,20 @@ impl Selector {
         let removed: Vec<_> = keys.iter().filter_map(|key| members.remove(key)).collect();
         if !removed.is_empty() {
             self.change(members);
-            match self.turn.try_lock() {
-                _ if self.forks != forks() => {}
-                Ok(mut turn) => self.renew(&mut turn),
-                Err(TryLockError::Poisoned(turn)) => self.renew(&mut turn.into_inner()),
-                // Whoever waits lets go of it.
-                Err(TryLockError::WouldBlock) => {}
-            }
+            self.let_go();
         }
         // The places are given up last, with no lock held: leaving a ring may take a while.
         !removed.is_empty()
+    }
+
+    /// Lets go of the places that were removed, unless somebody waits, who does it.
+    fn let_go(&self) {
+        match self.turn.try_lock() {
+            _ if self.forks != forks() => {}
+            Ok(mut turn) => self.renew(&mut turn),
+            Err(TryLockError::Poisoned(turn)) => self.renew(&mut turn.into_inner()),
+            Err(TryLockError::WouldBlock) => {}
+        }
     }
 
     fn change<T>(&self, members: MutexGuard<'_, T>) {
@@ -247,15 +251,10 @@ impl Selector {
     pub fn wait_into(&self, ready: &mut Vec<u64>, timeout: impl Into<Timeout>) -> bool {
         ready.clear();
         let deadline = timeout.into().0.and_then(|timeout| Instant::now().checked_add(timeout));
-        let (mut shared, mut own);
-        let turn = if self.forks == forks() {
-            shared = lock(&self.turn);
-            &mut *shared
-        } else {
-            // A forked child has neither its parent's relays nor, for sure, that lock.
-            own = Turn::default();
-            &mut own
-        };
+        // A forked child has neither its parent's relays nor, for sure, that lock.
+        let mut shared = (self.forks == forks()).then(|| lock(&self.turn));
+        let mut own = Turn::default();
+        let turn = shared.as_deref_mut().unwrap_or(&mut own);
         // A busy ring must not keep the death of another one's writer from being noticed.
         if turn.pulse.is_due(Instant::now()) {
             turn.ask_after_writers();
@@ -288,6 +287,12 @@ impl Selector {
         let Ok(ended) = wait_with(self.strategy, deadline, &pulse, look, prepare, idle, sleep);
         turn.pulse = pulse;
         turn.first = turn.first.wrapping_add(1);
+        let version = turn.version;
+        drop(shared);
+        if self.signal.version.load(Ordering::Acquire) != version {
+            // Removed after the last look, by somebody who left it to us.
+            self.let_go();
+        }
         ended.is_some()
     }
 

@@ -233,3 +233,26 @@ fn every_frame_of_many_busy_rings_is_read() {
     assert_eq!(read, [FRAMES; RINGS]);
     writing.into_iter().for_each(|thread| thread.join().expect("no panic"));
 }
+
+#[test]
+fn a_removed_reader_leaves_its_ring_as_it_is_dropped() {
+    let mut rings = rings("leaves", 200);
+    assert!(rings.selector.wait(1).is_empty());
+    let deadline = std::time::Instant::now() + PATIENCE;
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| rings.selector.wait(Timeout::FOREVER));
+        // The last one is waited for by a relay.
+        for ring in [199, 0] {
+            assert!(rings.selector.remove(ring));
+        }
+        rings.selector.waker().wake();
+        assert!(waiting.join().expect("no panic").is_empty());
+    });
+    for ring in [199, 0] {
+        drop(rings.readers.remove(ring));
+        while rings.writers[ring].reader_count() > 0 {
+            assert!(std::time::Instant::now() < deadline, "ring {ring} is held");
+            std::thread::yield_now();
+        }
+    }
+}
