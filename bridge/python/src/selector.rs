@@ -13,9 +13,9 @@ use std::time::Instant;
 /// Waits until some of many readers have something to read: a frame, the end of the stream, the death of the writer, or
 /// an error. It takes no frame: reading does, which then does not wait.
 ///
-/// A reader that is ready stays so until it is read; one that is closed, whose writer is dead, or that has read the last
-/// frame of its stream, until it is removed. May be used by several threads: readers are added and removed while another
-/// one waits. `wait` is as of `create_reader`; what its readers were told does not count.
+/// A reader that is ready stays so until it is read; one that is closed, whose writer is dead, or that has read the
+/// last frame of its stream, until it is removed. May be used by several threads: readers are added and removed while
+/// another one waits. `wait` is as of `create_reader`; what its readers were told does not count.
 ///
 /// >>> import polars as pl
 /// >>> es, nq = (qadataswap.create_writer(name, size_mb=1) for name in ("doc-es", "doc-nq"))

@@ -36,12 +36,12 @@ inline namespace QADATASWAP_ABI {
 /// Waits until some of many readers have something to read: a frame, the end of the stream, the death of the writer, or
 /// an error. It takes no frame: reading does, which then does not wait.
 ///
-/// A reader that is ready stays so until it is read; one that is closed, whose writer is dead, or that has read the last
-/// frame of its stream, until it is removed.
+/// A reader that is ready stays so until it is read; one that is closed, whose writer is dead, or that has read the
+/// last frame of its stream, until it is removed.
 ///
-/// Its calls may be made by any thread, so that readers are added and removed while another one waits. When two threads
-/// wait, the second one's wait begins as the first one's ends. It keeps the place in its ring of each reader that it has,
-/// also after the reader is gone.
+/// Its calls may be made by any thread, so that readers are added and removed while another one waits. When two
+/// threads wait, the second one's wait begins as the first one's ends. It keeps the place in its ring of each reader
+/// that it has, also after the reader is gone.
 class Selector {
  public:
   /// A selector of no readers, which waits in this way, whatever its readers would do.
@@ -65,8 +65,8 @@ class Selector {
   /// Number of readers.
   size_t size() const { return qads_selector_size(selector_.get()); }
 
-  /// Waits for at most `timeout` until some readers are ready; their keys, of which the first is another one from wait to
-  /// wait. There are none when the time is up, or Wake() was called.
+  /// Waits for at most `timeout` until some readers are ready; their keys, of which the first is another one from wait
+  /// to wait. There are none when the time is up, or Wake() was called.
   Expected<std::vector<uint64_t>> Wait(std::chrono::nanoseconds timeout = kForever) {
     std::vector<uint64_t> ready(size() + kMore);
     size_t count = 0;

@@ -33,7 +33,8 @@ pub(crate) fn wake_all(word: &AtomicU32) {
 /// `timeout`; returns early as [`wait`] does. False, at once, where the kernel has no such call.
 #[must_use]
 pub(crate) fn wait_any<'a>(words: impl IntoIterator<Item = (&'a AtomicU32, u32)>, timeout: Duration) -> bool {
-    /// Set once the kernel has refused: before Linux 5.16, or where a filter of system calls lets only known ones through.
+    /// Set once the kernel has refused: before Linux 5.16, or where a filter of system calls lets only known ones
+    /// through.
     static REFUSED: AtomicBool = AtomicBool::new(false);
     if REFUSED.load(Ordering::Relaxed) {
         return false;

@@ -1,8 +1,8 @@
 //! The thread that waits for every reader that is awaited in this process, and wakes their tasks.
 //!
-//! Law: it knows rings and wakers, and takes no frame. It is started by the first that awaits, ends when nobody has for
-//! a while, and is started anew. A forked child, which does not have it, has a reactor of its own: none of its locks can
-//! have been copied while they were held.
+//! Law: it knows rings and wakers, and takes no frame. It is started by the first that awaits, ends when nobody has
+//! for a while, and is started anew. A forked child, which does not have it, has a reactor of its own: none of its
+//! locks can have been copied while they were held.
 
 use crate::lease::Attachment;
 use crate::segment::forks;

@@ -1,8 +1,8 @@
 //! Reading by `async`: futures and a stream, under any runtime.
 //!
-//! Law: a frame is taken from the ring by the poll that hands it out. So a future that is dropped, be it by a timeout, a
-//! `select!` or an abort, has taken none. Nothing blocks: waiting is the [reactor](crate::reactor)'s, one thread for all
-//! readers of the process. The futures need a reader for themselves (`&mut`), which makes them `Send`.
+//! Law: a frame is taken from the ring by the poll that hands it out. So a future that is dropped, be it by a timeout,
+//! a `select!` or an abort, has taken none. Nothing blocks: waiting is the [reactor](crate::reactor)'s, one thread for
+//! all readers of the process. The futures need a reader for themselves (`&mut`), which makes them `Send`.
 
 use crate::error::{QADataSwapError, Result};
 use crate::reactor::Registration;

@@ -56,13 +56,13 @@ const SHORTEST_LOOK: Duration = Duration::from_micros(50);
 /// # Ok::<(), qadataswap::QADataSwapError>(())
 /// ```
 ///
-/// A reader that is ready stays so until it is read; one that is closed, whose writer is dead, or that has read the last
-/// frame of its stream, until it is [removed](Selector::remove). Reading with a timeout of zero, or `try_read_*`, tells
-/// which it is.
+/// A reader that is ready stays so until it is read; one that is closed, whose writer is dead, or that has read the
+/// last frame of its stream, until it is [removed](Selector::remove). Reading with a timeout of zero, or `try_read_*`,
+/// tells which it is.
 ///
-/// It may be shared: readers are added and removed, and [wakers](Selector::waker) called, while a thread waits. When two
-/// threads wait, the second one's wait begins as the first one's ends. It keeps the place in its ring of each reader that
-/// it has, as a frame does.
+/// It may be shared: readers are added and removed, and [wakers](Selector::waker) called, while a thread waits. When
+/// two threads wait, the second one's wait begins as the first one's ends. It keeps the place in its ring of each
+/// reader that it has, as a frame does.
 pub struct Selector {
     members: Mutex<BTreeMap<u64, Arc<Attachment>>>,
     signal: Arc<Signal>,
@@ -336,7 +336,7 @@ impl Turn {
             match Relay::start(signal.clone()) {
                 Ok(relay) => relays.push(relay),
                 Err(error) => {
-                    tracing::warn!(%error, "no thread to wait on more rings with: they are looked at every few milliseconds");
+                    tracing::warn!(%error, "no thread to wait with: more rings are looked at every few milliseconds");
                     break;
                 }
             }

@@ -133,8 +133,8 @@ pub(crate) fn wait_until<T, E>(
     wait_with(strategy, deadline, pulse, look, prepare, idle, sleep)
 }
 
-/// As [`wait_until`], for whoever sleeps elsewhere than on one bell: `prepare` announces the sleeper, `sleep` sleeps for
-/// at most as long as it is told, unless what was announced has been rung since.
+/// As [`wait_until`], for whoever sleeps elsewhere than on one bell: `prepare` announces the sleeper, `sleep` sleeps
+/// for at most as long as it is told, unless what was announced has been rung since.
 ///
 /// # Errors
 /// Whatever `look` or `idle` returns.
