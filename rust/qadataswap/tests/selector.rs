@@ -43,6 +43,17 @@ fn raise_descriptor_limit() {
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("up to the maximum");
 }
 
+impl Drop for Rings {
+    /// What nobody has read would stay.
+    fn drop(&mut self) {
+        self.readers.iter().for_each(read_out);
+    }
+}
+
+fn read_out(reader: &Reader) {
+    while let Ok(Some(_)) = reader.try_read_frame() {}
+}
+
 impl Rings {
     fn write(&self, ring: usize) {
         self.writers[ring].write_arrow(&table()).expect("written");
@@ -129,7 +140,7 @@ fn relays_go_with_their_selector() {
         return;
     }
     let threads = || std::fs::read_dir("/proc/self/task").expect("procfs").count();
-    let rings = rings("relays", 300);
+    let mut rings = rings("relays", 300);
     let before = threads();
     assert!(rings.selector.wait(1).is_empty());
     assert_eq!(threads(), before + 2, "two relays for 173 rings more than one call takes");
@@ -138,7 +149,7 @@ fn relays_go_with_their_selector() {
     }
     assert!(rings.selector.wait(1).is_empty());
     assert_eq!(threads(), before, "one call takes those that are left");
-    drop(rings.selector);
+    drop(std::mem::take(&mut rings.selector));
     assert_eq!(threads(), before);
 }
 
@@ -176,6 +187,7 @@ fn a_wait_goes_on_with_the_readers_that_are_added_and_without_those_removed() {
     });
     assert!(!rings.selector.remove(0));
     assert_eq!(rings.selector.wait(0), [7]);
+    read_out(&late.1);
 }
 
 #[test]
