@@ -46,6 +46,8 @@ mod lease;
 mod loan;
 mod name;
 mod peers;
+#[cfg(feature = "polars")]
+pub mod polars;
 mod pool;
 mod publisher;
 #[cfg(feature = "async")]

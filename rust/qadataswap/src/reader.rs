@@ -34,7 +34,7 @@ pub struct Reader {
     inner: RefCell<Inner>,
 }
 
-struct Inner {
+pub(crate) struct Inner {
     /// `None` once closed.
     attachment: Option<Arc<Attachment>>,
     name: String,
@@ -442,6 +442,11 @@ impl Reader {
         Ok(region.segment.ring().state() == STATE_OPEN && !region.repair_if_orphaned())
     }
 
+    #[cfg(feature = "polars")]
+    pub(crate) fn inner(&self) -> std::cell::RefMut<'_, Inner> {
+        self.inner.borrow_mut()
+    }
+
     /// Takes no more frames and no longer holds up the writer. Frames already read stay valid. Closing twice is
     /// no error.
     pub fn close(&self) {
@@ -467,7 +472,7 @@ impl Inner {
         Ok(attachment)
     }
 
-    fn try_read<F: Form>(&mut self) -> Result<Option<F>> {
+    pub(crate) fn try_read<F: Form>(&mut self) -> Result<Option<F>> {
         self.attachment()?;
         let Inner { attachment, subscriber, .. } = self;
         let Some(attachment) = attachment else { return Ok(None) };
@@ -495,7 +500,7 @@ impl Inner {
         }
     }
 
-    fn read<F: Form>(&mut self, timeout: Timeout) -> Result<Option<F>> {
+    pub(crate) fn read<F: Form>(&mut self, timeout: Timeout) -> Result<Option<F>> {
         let deadline = timeout.0.and_then(|timeout| Instant::now().checked_add(timeout));
         self.attachment()?;
         let Inner { attachment, subscriber, wait, pulse, gauge, .. } = self;
@@ -613,7 +618,7 @@ impl Inner {
 }
 
 /// What a frame is handed out as.
-trait Form: Sized {
+pub(crate) trait Form: Sized {
     fn decode(decoder: &mut Decoder, held: Held) -> Result<Self, FrameError>;
     /// Rows, and bytes copied.
     fn tally(&self) -> (u64, u64);

@@ -42,6 +42,8 @@ pub(crate) struct Inner {
     pub(crate) lent: usize,
     /// When the readers were last asked after.
     pulse: Pulse,
+    #[cfg(feature = "polars")]
+    pub(crate) polars: crate::polars::Known,
 }
 
 /// A pool, and the slot that is built in.
@@ -120,8 +122,16 @@ impl Writer {
         let schema_base = region.segment.ring().status.next_schema.load(Ordering::Relaxed);
         let encoder = Encoder::new(config.compression);
         let open = Some(Open { region: Arc::new(region), publisher, slots, schema_base, building: None });
-        let inner =
-            Inner { config, open, encoder, stats: Stats::default(), lent: 0, pulse: Pulse::default() };
+        let inner = Inner {
+            config,
+            open,
+            encoder,
+            stats: Stats::default(),
+            lent: 0,
+            pulse: Pulse::default(),
+            #[cfg(feature = "polars")]
+            polars: Default::default(),
+        };
         Ok(Writer { inner: RefCell::new(inner) })
     }
 
@@ -323,7 +333,7 @@ impl Inner {
         Ok(open)
     }
 
-    fn write<C: Chunk>(&mut self, schema: &SchemaRef, batches: &[C], wait: bool) -> Result<u64> {
+    pub(crate) fn write<C: Chunk>(&mut self, schema: &SchemaRef, batches: &[C], wait: bool) -> Result<u64> {
         self.open()?;
         let measured = self
             .encoder
@@ -621,7 +631,7 @@ impl Inner {
 }
 
 /// That a ring is full is no error for whoever does not want to wait.
-fn unless_full(result: Result<u64>) -> Result<Option<u64>> {
+pub(crate) fn unless_full(result: Result<u64>) -> Result<Option<u64>> {
     match result {
         Err(QADataSwapError::RingFull { .. }) => Ok(None),
         result => result.map(Some),

@@ -45,8 +45,11 @@ struct Known {
 /// A schema and its plan.
 #[derive(Debug)]
 pub(crate) struct Described {
-    pub(super) schema: SchemaRef,
-    pub(super) plan: Plan,
+    pub(crate) schema: SchemaRef,
+    pub(crate) plan: Plan,
+    /// What it is in Polars, once somebody has asked.
+    #[cfg(feature = "polars")]
+    pub(crate) polars: crate::polars::Remembered,
 }
 
 /// A frame's table.
@@ -233,7 +236,12 @@ impl Decoder {
             return Err(FrameError::corrupt("a schema message with a body"));
         }
         let (schema, plan) = ipc_schema::read(header)?;
-        let described = Arc::new(Described { schema: Arc::new(schema), plan });
+        let described = Arc::new(Described {
+            schema: Arc::new(schema),
+            plan,
+            #[cfg(feature = "polars")]
+            polars: Default::default(),
+        });
         self.known.truncate(SCHEMAS - 1);
         self.known.insert(0, Known { id, prefix: place.end, described, familiar: Familiar::default() });
         Ok(place.end)
@@ -251,7 +259,7 @@ struct Arrays {
 
 impl Product for Arrays {
     fn batch(&mut self, described: &Described, view: &mut View, frame: &Buffer) -> Result<(), FrameError> {
-        let Described { schema, plan } = described;
+        let Described { schema, plan, .. } = described;
         let (dictionaries, validate) = (&self.dictionaries[..], self.validate);
         let source = Source { plan, shape: &plan.columns, view, frame, dictionaries, validate };
         let columns = source.columns(schema.fields().len())?;
@@ -310,7 +318,7 @@ impl Views {
 
 impl Product for Views {
     fn batch(&mut self, described: &Described, view: &mut View, _: &Buffer) -> Result<(), FrameError> {
-        let Described { schema, plan } = described;
+        let Described { schema, plan, .. } = described;
         self.dictionaries.resize(plan.dictionaries.len(), None);
         let mut at = 0;
         for field in schema.fields() {

@@ -18,28 +18,28 @@ use crate::ffi::{Builder, Exported, Size};
 /// A frame's table as views: nodes and buffers.
 #[derive(Debug)]
 pub(crate) struct Parsed {
-    pub(super) described: Arc<Described>,
+    pub(crate) described: Arc<Described>,
     /// The frame, or the private copy that the views are of.
-    pub(super) frame: Buffer,
-    pub(super) batches: SmallVec<[Batch; 1]>,
+    pub(crate) frame: Buffer,
+    pub(crate) batches: SmallVec<[Batch; 1]>,
     pub(super) bytes_copied: u64,
 }
 
 /// A batch, or the values of a dictionary, and the dictionaries as they stood when it came: a later one is not the one
 /// that its keys are of.
 #[derive(Debug)]
-pub(super) struct Batch {
-    pub(super) view: View,
+pub(crate) struct Batch {
+    pub(crate) view: View,
     /// By their number in the plan; none at all if the shape has no keys.
     pub(super) dictionaries: Dictionaries,
 }
 
 /// Values of dictionaries, by their number in the plan.
-pub(super) type Dictionaries = Vec<Option<Arc<Batch>>>;
+pub(crate) type Dictionaries = Vec<Option<Arc<Batch>>>;
 
 impl Batch {
     /// The values of dictionary `number`, if they were sent.
-    fn values(&self, number: usize) -> Option<&Arc<Batch>> {
+    pub(crate) fn values(&self, number: usize) -> Option<&Arc<Batch>> {
         self.dictionaries.get(number)?.as_ref()
     }
 

@@ -44,7 +44,7 @@ mod plan;
 mod scan;
 mod sink;
 mod stretch;
-mod tell;
+pub(crate) mod tell;
 mod template;
 mod view;
 mod walk;
@@ -67,6 +67,14 @@ pub(crate) use plain::{Plain, schema_for};
 pub(crate) use plan::{Kind, Shape};
 pub(crate) use scan::{Nulls, VIEW};
 pub(crate) use stretch::{END, Stretch};
+#[cfg(feature = "polars")]
+pub(crate) use {
+    export::Batch,
+    plan::{Plan, Step},
+    scan::Views,
+    sink::Sink,
+    view::{Node, Span},
+};
 
 /// Every message starts, and every body buffer starts, at a multiple of this many bytes.
 pub(crate) const ALIGNMENT: usize = 64;

@@ -19,9 +19,9 @@ const MAX_DEPTH: usize = 48;
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     /// The columns of a record batch.
-    pub(super) columns: Shape,
+    pub(crate) columns: Shape,
     /// Dictionaries, inner before outer.
-    pub(super) dictionaries: Vec<Dictionary>,
+    pub(crate) dictionaries: Vec<Dictionary>,
 }
 
 /// The values of one dictionary.
@@ -29,7 +29,7 @@ pub(crate) struct Plan {
 pub(crate) struct Dictionary {
     pub(super) id: i64,
     /// A shape with exactly one root.
-    pub(super) values: Shape,
+    pub(crate) values: Shape,
 }
 
 /// Types in node order.

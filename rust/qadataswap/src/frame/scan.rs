@@ -12,12 +12,12 @@ const SUSPICION: usize = 4;
 
 /// An array of views as it is told: its views (16 bytes each, in this machine's order), its bitmap, and its data
 /// buffers, `buffers` of which there are.
-pub(super) struct Views<'a, D> {
-    pub(super) views: &'a [[u8; VIEW]],
-    pub(super) nulls: Option<Nulls<'a>>,
-    pub(super) buffers: usize,
+pub(crate) struct Views<'a, D> {
+    pub(crate) views: &'a [[u8; VIEW]],
+    pub(crate) nulls: Option<Nulls<'a>>,
+    pub(crate) buffers: usize,
     /// The data buffer of a number below `buffers`.
-    pub(super) data: D,
+    pub(crate) data: D,
 }
 
 /// The bytes of one view.

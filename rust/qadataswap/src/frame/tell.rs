@@ -10,7 +10,7 @@ use super::sink::Sink;
 
 /// The node and its validity; a bitmap without nulls is not written.
 #[inline]
-pub(super) fn node<S: Sink>(sink: &mut S, rows: usize, nulls: Option<Nulls<'_>>) {
+pub(crate) fn node<S: Sink>(sink: &mut S, rows: usize, nulls: Option<Nulls<'_>>) {
     match nulls {
         None => {
             sink.node(rows, 0);
@@ -25,7 +25,7 @@ pub(super) fn node<S: Sink>(sink: &mut S, rows: usize, nulls: Option<Nulls<'_>>)
 
 /// First and last of `offsets` as a range.
 #[inline]
-pub(super) fn range<T: Position>(offsets: &[T]) -> Option<(usize, usize)> {
+pub(crate) fn range<T: Position>(offsets: &[T]) -> Option<(usize, usize)> {
     let from = offsets.first().map_or(Some(0), |offset| offset.length())?;
     let to = offsets.last().map_or(Some(0), |offset| offset.length())?;
     (from <= to).then_some((from, to))
@@ -33,7 +33,7 @@ pub(super) fn range<T: Position>(offsets: &[T]) -> Option<(usize, usize)> {
 
 /// Offsets, of which an array has one more than rows; an empty one may come without.
 #[inline]
-pub(super) fn offsets<S: Sink, T: Position>(sink: &mut S, offsets: &[T]) {
+pub(crate) fn offsets<S: Sink, T: Position>(sink: &mut S, offsets: &[T]) {
     match offsets.first() {
         Some(first) if *first == T::default() => sink.bytes(bytemuck::cast_slice(offsets)),
         _ => sink.fill(size_of_val(offsets).max(size_of::<T>()), |place| copy::rebased(place, offsets)),
@@ -41,7 +41,7 @@ pub(super) fn offsets<S: Sink, T: Position>(sink: &mut S, offsets: &[T]) {
 }
 
 /// Views and their data, or only as much of it as they refer to.
-pub(super) fn views<'a, S: Sink, D: Fn(usize) -> &'a [u8]>(sink: &mut S, views: &Views<'a, D>) {
+pub(crate) fn views<'a, S: Sink, D: Fn(usize) -> &'a [u8]>(sink: &mut S, views: &Views<'a, D>) {
     match views.compaction() {
         None => {
             sink.bytes(views.views.as_flattened());

@@ -39,29 +39,29 @@ pub(super) struct Raw<'a> {
 
 /// One node, with the place of its buffers in [`View::spans`].
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Node {
-    pub(super) rows: usize,
-    pub(super) nulls: usize,
-    pub(super) first: usize,
-    pub(super) count: usize,
+pub(crate) struct Node {
+    pub(crate) rows: usize,
+    pub(crate) nulls: usize,
+    pub(crate) first: usize,
+    pub(crate) count: usize,
 }
 
 /// Bytes of the frame, or of a private copy.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Span {
-    pub(super) at: usize,
-    pub(super) len: usize,
+pub(crate) struct Span {
+    pub(crate) at: usize,
+    pub(crate) len: usize,
     /// Which of [`View::copies`]; the frame if none.
-    pub(super) copy: Option<usize>,
+    pub(crate) copy: Option<usize>,
 }
 
 /// See the file's head. Kept between frames for its memory; [`View::release`] lets go of all data.
 #[derive(Debug, Default)]
-pub(super) struct View {
-    pub(super) rows: usize,
-    pub(super) nodes: Vec<Node>,
-    pub(super) spans: Vec<Span>,
-    pub(super) copies: Vec<Buffer>,
+pub(crate) struct View {
+    pub(crate) rows: usize,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) spans: Vec<Span>,
+    pub(crate) copies: Vec<Buffer>,
     pub(super) bytes_copied: usize,
 }
 
@@ -108,7 +108,7 @@ impl View {
 
     /// Buffer `which` of `node`, sharing the memory of the frame or of the copy.
     #[inline]
-    pub(super) fn buffer(&self, frame: &Buffer, node: Node, which: usize) -> Buffer {
+    pub(crate) fn buffer(&self, frame: &Buffer, node: Node, which: usize) -> Buffer {
         let span = self.spans[node.first + which];
         match span.copy {
             None => frame.slice_with_length(span.at, span.len),
