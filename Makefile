@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo all tests tests-rust test-rust test-integration test-cross test-model test-kills test-cpp \
 	test-cpp-sanitizers test-package test-python dev-setup core core-install rust python python-dev python-install \
-	benchmark benchmark-cpp benchmark-python format lint layout clean
+	benchmark benchmark-cpp benchmark-python format lint layout zero-copy clean
 # One thing at a time: cargo and Ninja use all cores by themselves, and share their folders.
 .NOTPARALLEL:
 
@@ -111,6 +111,9 @@ lint: ## Check format, lints and documentation; any warning fails
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps -q
+
+zero-copy: ## Write the tables of docs/zero-copy.md anew, as the test finds them
+	QADATASWAP_UPDATE_DOCS=1 $(CARGO) test --locked -p qadataswap --test polars documented
 
 layout: ## Print where everything lies in a region
 	@$(CARGO) run --locked -q -p qads -- layout

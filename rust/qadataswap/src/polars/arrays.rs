@@ -9,8 +9,8 @@ use super::{categories, made};
 use crate::frame::{Batch, FrameError, Node, Parsed, Shape, Span, Step};
 use arrow_buffer::Buffer as Bytes;
 use polars_arrow::array::{
-    ArrayRef, BinaryViewArrayGeneric, BooleanArray, FixedSizeListArray, ListArray, NullArray,
-    PrimitiveArray, StructArray, View, ViewType,
+    ArrayRef, BinaryViewArrayGeneric, BooleanArray, FixedSizeListArray, ListArray, NullArray, PrimitiveArray,
+    StructArray, View, ViewType,
 };
 use polars_arrow::bitmap::Bitmap;
 use polars_arrow::datatypes::ArrowDataType;
@@ -65,7 +65,11 @@ pub(super) fn data_frame(parsed: &Parsed) -> Result<(DataFrame, u64), FrameError
 }
 
 /// A series of arrays that [`Source::array`] has made.
-pub(super) fn series(name: polars_core::prelude::PlSmallStr, chunks: Vec<ArrayRef>, dtype: &PlType) -> Series {
+pub(super) fn series(
+    name: polars_core::prelude::PlSmallStr,
+    chunks: Vec<ArrayRef>,
+    dtype: &PlType,
+) -> Series {
     debug_assert!(chunks.iter().all(|chunk| {
         *chunk.dtype() == dtype.to_physical().to_arrow(polars_core::prelude::CompatLevel::newest())
     }));
@@ -187,7 +191,11 @@ impl<'a> Source<'a> {
     }
 
     /// Buffer `which` as numbers; the view has seen to it that it is aligned for its type.
-    pub(super) fn numbers<T: bytemuck::Pod>(&self, node: Node, which: usize) -> Result<Buffer<T>, FrameError> {
+    pub(super) fn numbers<T: bytemuck::Pod>(
+        &self,
+        node: Node,
+        which: usize,
+    ) -> Result<Buffer<T>, FrameError> {
         let bytes = self.raw(node, which);
         if bytes.is_empty() {
             return Ok(Buffer::new());

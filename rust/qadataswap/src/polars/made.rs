@@ -137,7 +137,14 @@ fn made<T: ViewType + ?Sized>(
     // SAFETY: each view was made of bytes that lie in its window where it says. That they are UTF-8 is the writer's
     // word, as contents are.
     Ok(unsafe {
-        BinaryViewArrayGeneric::new_unchecked(dtype, views.into(), windows, source.validity(node), None, total)
+        BinaryViewArrayGeneric::new_unchecked(
+            dtype,
+            views.into(),
+            windows,
+            source.validity(node),
+            None,
+            total,
+        )
     })
 }
 

@@ -148,7 +148,8 @@ impl ffi::Frame {
     /// [`Corrupt`](QADataSwapError::Corrupt) for contents that cannot be rewritten as Polars needs them.
     pub fn to_polars(&self) -> Result<DataFrame> {
         // Not told whose frame it is: a frame outlives its reader.
-        let (frame, _) = arrays::data_frame(&self.parsed).map_err(|error| QADataSwapError::frame("", error))?;
+        let (frame, _) =
+            arrays::data_frame(&self.parsed).map_err(|error| QADataSwapError::frame("", error))?;
         Ok(frame)
     }
 }

@@ -7,7 +7,7 @@ use crate::frame::FrameError;
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use polars_arrow::datatypes::ArrowDataType;
 use polars_core::prelude::{
-    Categories, CategoricalPhysical, CompatLevel, DataType as PlType, Field as PlField, FrozenCategories,
+    CategoricalPhysical, Categories, CompatLevel, DataType as PlType, Field as PlField, FrozenCategories,
     PlSmallStr, TimeUnit as PlUnit, TimeZone,
 };
 use std::collections::{HashMap, HashSet};
@@ -48,23 +48,47 @@ pub(super) enum How {
     /// The values as they lie.
     Values(Native),
     /// 32- or 64-bit numbers (`wide`), times a factor, as 64-bit numbers.
-    Scaled { wide: bool, by: i64 },
+    Scaled {
+        wide: bool,
+        by: i64,
+    },
     /// 32- or 64-bit numbers (`wide`) as 128-bit ones.
-    Widened { wide: bool },
+    Widened {
+        wide: bool,
+    },
     /// Views and data as they lie.
-    Views { text: bool },
+    Views {
+        text: bool,
+    },
     /// Offsets (`wide`: of 64 bits) become views, the data stays.
-    Bytes { wide: bool, text: bool },
+    Bytes {
+        wide: bool,
+        text: bool,
+    },
     /// Views are made, the data stays.
-    Fixed { width: usize },
+    Fixed {
+        width: usize,
+    },
     /// Offsets of 64 bits stay; those of 32 become such.
-    List { wide: bool, item: Box<Target> },
-    FixedList { size: usize, item: Box<Target> },
+    List {
+        wide: bool,
+        item: Box<Target>,
+    },
+    FixedList {
+        size: usize,
+        item: Box<Target>,
+    },
     Struct(Vec<Target>),
     /// Keys of categories: as they lie if the categories are numbered alike, and else renumbered.
-    Categories { keys: Native, values: Box<Target> },
+    Categories {
+        keys: Native,
+        values: Box<Target>,
+    },
     /// The values of a dictionary, each written out.
-    Gather { keys: Native, values: Box<Target> },
+    Gather {
+        keys: Native,
+        values: Box<Target>,
+    },
 }
 
 /// The numbers of an array.
