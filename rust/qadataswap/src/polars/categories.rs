@@ -144,7 +144,12 @@ fn renumbered<T: NativeType + TryFrom<u32>>(
     };
     let values: Vec<Option<T>> = keys.iter().enumerate().map(row).collect::<Result<_, _>>()?;
     source.copied(keys.len() * size_of::<T>());
-    Ok(PrimitiveArray::from(values).to(dtype).boxed())
+    if numbers.contains(&None) {
+        // A null among the dictionary's values is one more reason for a null row.
+        return Ok(PrimitiveArray::from(values).to(dtype).boxed());
+    }
+    let values: Vec<T> = values.into_iter().map(Option::unwrap_or_default).collect();
+    Ok(PrimitiveArray::try_new(dtype, values.into(), validity).map_err(refused)?.boxed())
 }
 
 /// The values that keys stand for, written out.

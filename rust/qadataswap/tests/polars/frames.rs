@@ -75,6 +75,7 @@ fn a_slot_is_held_until_the_last_series_is_dropped() {
     drop(part);
     writer.write(&frame).expect("its slot is free");
     assert_eq!(held[0].str().unwrap().get(1), Some("a text that no view can hold"));
+    assert_same(&reader.try_read().unwrap().expect("just written"), &frame);
 }
 
 #[test]
@@ -308,6 +309,18 @@ fn a_dictionary_of_no_field_of_polars_is_categorical() {
     let texts = column.cast(&DataType::String).unwrap();
     let texts: Vec<_> = texts.str().unwrap().iter().collect();
     assert_eq!(texts, [Some("y"), None, Some("x"), Some("y")]);
+}
+
+#[test]
+fn a_null_among_the_values_of_a_dictionary_is_a_null_row() {
+    let keys = Int8Array::from(vec![Some(0), Some(1), None, Some(2)]);
+    let values = StringArray::from(vec![Some("x"), None, Some("y")]);
+    let array: ArrayRef = Arc::new(DictionaryArray::<Int8Type>::new(keys, Arc::new(values)));
+    let field = ArrowField::new("column", array.data_type().clone(), true);
+    let read = read_of(config("null-value"), field, array).unwrap();
+    let texts = read.column("column").unwrap().cast(&DataType::String).unwrap();
+    let texts: Vec<_> = texts.str().unwrap().iter().collect();
+    assert_eq!(texts, [Some("x"), None, None, Some("y")]);
 }
 
 #[test]

@@ -27,11 +27,12 @@ use std::sync::Arc;
 struct Found {
     holds: &'static str,
     at: Range<usize>,
+    bytes: Vec<u8>,
 }
 
 fn found(holds: &'static str, bytes: &[u8]) -> Found {
     let at = bytes.as_ptr_range();
-    Found { holds, at: at.start as usize..at.end as usize }
+    Found { holds, at: at.start as usize..at.end as usize, bytes: bytes.to_vec() }
 }
 
 /// What of `buffers` lies in `frame`.
@@ -71,11 +72,13 @@ fn numbers<T: NativeType>(array: &dyn Array, into: &mut Vec<Found>) {
 
 /// The buffers of an array of Polars.
 fn polars_buffers(array: &dyn Array, into: &mut Vec<Found>) {
-    if let Some(validity) = array.validity() {
+    let any = array.as_any();
+    let physical = array.dtype().to_physical_type();
+    // An array of nulls makes its bitmap up.
+    if let (true, Some(validity)) = (physical != PhysicalType::Null, array.validity()) {
         bitmap("bitmaps", validity, into);
     }
-    let any = array.as_any();
-    match array.dtype().to_physical_type() {
+    match physical {
         PhysicalType::Null => {}
         PhysicalType::Boolean => {
             bitmap("values", any.downcast_ref::<BooleanArray>().expect("booleans").values(), into);
@@ -187,9 +190,9 @@ fn why(data_type: &DataType, placed: &str) -> &'static str {
             DataType::List(_) => "Polars' offsets have 64 bits",
             _ => "Polars' offsets have 64 bits; views are made",
         },
-        DataType::List(_) => match placed.contains("values") && !placed.contains("in place: values") {
-            true => "Polars' offsets have 64 bits; categories are renumbered",
-            false => "Polars' offsets have 64 bits",
+        DataType::List(item) => match item.data_type() {
+            DataType::Dictionary(..) => "Polars' offsets have 64 bits; categories are renumbered",
+            _ => "Polars' offsets have 64 bits",
         },
         DataType::Map(..) => "Polars' offsets have 64 bits; of texts views are made",
         DataType::Struct(_) if placed.contains("views") => {
@@ -204,11 +207,16 @@ fn why(data_type: &DataType, placed: &str) -> &'static str {
     }
 }
 
+/// What may be part of a ring's name.
+fn as_name(words: &str) -> String {
+    words.chars().map(|each| if each.is_ascii_alphanumeric() { each } else { '-' }).collect()
+}
+
 /// What becomes of an Arrow array.
 fn arrow_row(name: &str, array: ArrayRef) -> String {
     let data_type = array.data_type().clone();
     let batch = batch_of(vec![("column", array.clone())]);
-    let (writer, reader) = ring(&format!("arrow-{}", name.replace(' ', "-")), 1 << 16);
+    let (writer, reader) = ring(&format!("arrow-{}", as_name(name)), 1 << 16);
     writer.write_arrow(&batch).expect("every type has a place in a frame");
     writer.write_arrow(&batch).expect("every type has a place in a frame");
 
@@ -255,7 +263,7 @@ fn arrow_row(name: &str, array: ArrayRef) -> String {
 /// What becomes of a column of Polars.
 fn polars_row(name: &str, series: Series) -> String {
     let frame = DataFrame::new_infer_height(vec![series.into()]).expect("one column");
-    let (writer, reader) = ring(&format!("own-{}", name.replace(' ', "-")), 1 << 16);
+    let (writer, reader) = ring(&format!("own-{}", as_name(name)), 1 << 16);
     if let Err(error) = writer.write(&frame) {
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{name}: {error}");
         assert!(error.to_string().contains("'column'"), "{error}");
@@ -263,6 +271,7 @@ fn polars_row(name: &str, series: Series) -> String {
     }
     writer.write(&frame).expect("a second time");
     let arrow = reader.try_read_frame().expect("whole").expect("just written");
+    let written = how_written(frame.columns()[0].as_materialized_series(), arrow.batches()[0].column(0));
     let data_type = match arrow.schema().field(0).data_type() {
         DataType::Dictionary(keys, values) => format!("dictionary of {values} by {keys}"),
         other => other.to_string(),
@@ -271,7 +280,33 @@ fn polars_row(name: &str, series: Series) -> String {
     let read = told.to_polars().expect("what came from Polars goes back");
     assert_eq!(read.schema(), frame.schema(), "{name}");
     assert!(read.equals_missing(&frame), "{name}: got {read}, expected {frame}");
-    format!("| {name} | {data_type} | one copy | {} |\n", placed_in(told.bytes(), &read))
+    format!("| {name} | {data_type} | {written} | {} |\n", placed_in(told.bytes(), &read))
+}
+
+/// Whether what stands in the slot is what lay in the series.
+fn how_written(series: &Series, array: &ArrayRef) -> String {
+    let mut before = Vec::new();
+    series.chunks().iter().for_each(|chunk| polars_buffers(chunk.as_ref(), &mut before));
+    let mut after = Vec::new();
+    let texts = arrow_keys(&array.to_data(), &mut after);
+    after.retain(|buffer| !buffer.is_empty());
+    let as_they_are = after.iter().all(|after| before.iter().any(|before| before.bytes.starts_with(after)));
+    let how = match (after.is_empty(), as_they_are) {
+        (true, _) => "no buffers",
+        (_, true) => "one copy",
+        (_, false) => "one copy, rewritten",
+    };
+    if texts { format!("{how}; the texts of the categories besides") } else { how.to_owned() }
+}
+
+/// As [`arrow_buffers`] without what keys stand for; whether there were any.
+fn arrow_keys(data: &ArrayData, into: &mut Vec<Buffer>) -> bool {
+    into.extend(data.nulls().map(|nulls| nulls.buffer().clone()));
+    into.extend_from_slice(data.buffers());
+    if matches!(data.data_type(), DataType::Dictionary(..)) {
+        return true;
+    }
+    data.child_data().iter().fold(false, |texts, child| arrow_keys(child, into) || texts)
 }
 
 fn tables() -> String {
