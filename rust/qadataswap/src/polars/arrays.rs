@@ -256,7 +256,7 @@ impl<'a> Source<'a> {
     ) -> Result<BinaryViewArrayGeneric<T>, FrameError> {
         let views = self.numbers::<View>(node, 1)?;
         let data: Buffer<Buffer<u8>> = (2..node.count).map(|which| self.raw(node, which)).collect();
-        let total = data.iter().map(|data| data.len()).sum();
+        let total = data.iter().map(Buffer::len).sum();
         // SAFETY: the view has seen to it that there are as many views and bits as rows. That views lie inside their
         // data, and that they are UTF-8, is the writer's word, as contents are.
         Ok(unsafe {
@@ -293,6 +293,7 @@ impl<'a> Source<'a> {
 }
 
 /// What Polars found fault with.
+#[expect(clippy::needless_pass_by_value, reason = "it maps errors, which come by value")]
 pub(super) fn refused(error: PolarsError) -> FrameError {
     FrameError::Corrupt(format!("Polars refuses it: {error}"))
 }

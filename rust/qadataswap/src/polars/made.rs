@@ -133,7 +133,7 @@ fn made<T: ViewType + ?Sized>(
             data.clone().sliced(from..total.min(from + 2 * WINDOW))
         })
         .collect();
-    let total = windows.iter().map(|window| window.len()).sum();
+    let total = windows.iter().map(Buffer::len).sum();
     // SAFETY: each view was made of bytes that lie in its window where it says. That they are UTF-8 is the writer's
     // word, as contents are.
     Ok(unsafe {
