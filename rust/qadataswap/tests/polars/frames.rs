@@ -153,6 +153,7 @@ fn read_of(
 }
 
 fn config(test: &str) -> SharedMemoryConfig {
+    crate::number_categories();
     SharedMemoryConfig::new(format!("polars-{test}-{}", std::process::id())).with_size_mb(1)
 }
 

@@ -52,6 +52,7 @@ pub(crate) fn named_categories() -> DataType {
 
 /// One column of each type, with its name; each is named `column` and has as many rows as the gallery.
 pub(crate) fn every_polars_type() -> Vec<(&'static str, Series)> {
+    crate::number_categories();
     let zone = TimeZone::opt_try_new(Some("Asia/Shanghai")).expect("a zone");
     let whole = [
         ("Int8", DataType::Int8),
