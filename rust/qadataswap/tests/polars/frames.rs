@@ -135,19 +135,21 @@ fn a_type_that_arrow_lacks_is_an_error_that_names_its_column() {
 
 /// Writes one column by arrow-rs, and reads it into Polars.
 fn read_of(
-    config: SharedMemoryConfig,
+    config: &SharedMemoryConfig,
     field: ArrowField,
     array: ArrayRef,
 ) -> Result<DataFrame, QADataSwapError> {
-    let (writer, reader) = (Writer::new(&config).unwrap(), Reader::new(&config).unwrap());
+    let (writer, reader) = (Writer::new(config).expect("a new ring"), Reader::new(config).expect("a ring"));
     let schema = ArrowSchema::new(vec![field]);
-    writer.write_arrow(&RecordBatch::try_new(schema.into(), vec![array]).unwrap()).unwrap();
+    writer
+        .write_arrow(&RecordBatch::try_new(schema.into(), vec![array]).expect("in order"))
+        .expect("in order");
     let read = reader.try_read().map(|read| read.expect("just written"));
     if read.is_err() {
         // One frame's fault is not the next one's.
-        let frame = df! { "a" => [1] }.unwrap();
-        writer.write(&frame).unwrap();
-        assert_same(&reader.try_read().unwrap().expect("just written"), &frame);
+        let frame = df! { "a" => [1] }.expect("in order");
+        writer.write(&frame).expect("in order");
+        assert_same(&reader.try_read().expect("in order").expect("just written"), &frame);
     }
     read
 }
@@ -182,12 +184,12 @@ fn metadata_that_polars_would_panic_over_is_an_error() {
         ("_PL_CATEGORICAL2", "1;x1;yu64;"),
         ("_PL_CATEGORICAL2", "1;x1;yu8"),
     ] {
-        let error = read_of(config("metadata"), with(&array, key, told), array.clone()).unwrap_err();
+        let error = read_of(&config("metadata"), with(&array, key, told), array.clone()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{told}: {error}");
         assert!(error.to_string().contains("'column'"), "{error}");
     }
     let field = with(&array, "_PL_ENUM_VALUES2", "1;x1;z");
-    let error = read_of(config("metadata"), field, array).unwrap_err();
+    let error = read_of(&config("metadata"), field, array).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "'y' is none of them: {error}");
 }
 
@@ -196,7 +198,7 @@ fn an_unknown_time_zone_is_an_error() {
     let data_type = ArrowType::Timestamp(ArrowUnit::Nanosecond, Some("Middle/Earth".into()));
     let array = arrow_array::new_null_array(&data_type, 3);
     let field = ArrowField::new("column", data_type, true);
-    let error = read_of(config("zone"), field, array).unwrap_err();
+    let error = read_of(&config("zone"), field, array).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.to_string().contains("Middle/Earth"), "{error}");
 }
@@ -222,7 +224,7 @@ fn a_key_that_leads_nowhere_is_an_error() {
         // SAFETY: keys are looked at by nobody but the reader, which is to find this one out.
         let array: ArrayRef = Arc::new(unsafe { DictionaryArray::<Int8Type>::new_unchecked(keys, values) });
         let field = ArrowField::new("column", array.data_type().clone(), true);
-        let error = read_of(config("key"), field, array).unwrap_err();
+        let error = read_of(&config("key"), field, array).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
     }
     let keys = UInt8Array::from(vec![0, 200]);
@@ -241,7 +243,7 @@ fn a_key_that_leads_nowhere_is_an_error() {
     });
     let told = an_enum().to_arrow_field_metadata().expect("an enum's");
     let (key, value) = told.iter().next().expect("one");
-    let error = read_of(config("key-in-place"), with(&array, key, value), array.clone()).unwrap_err();
+    let error = read_of(&config("key-in-place"), with(&array, key, value), array.clone()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "also where keys could stay: {error}");
 }
 
@@ -257,7 +259,7 @@ fn offsets_that_are_rewritten_are_checked() {
     let lists = ListArray::new(item, offsets, Arc::new(Int64Array::from(vec![1, 2, 3, 4])), None);
     for array in [Arc::new(texts) as ArrayRef, Arc::new(lists)] {
         let field = ArrowField::new("column", array.data_type().clone(), true);
-        let error = read_of(config("offsets"), field, array).unwrap_err();
+        let error = read_of(&config("offsets"), field, array).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
     }
 }
@@ -273,14 +275,14 @@ fn full_validation_finds_texts_that_are_none() {
     let array: ArrayRef = Arc::new(StringArray::from(unsafe { data.build_unchecked() }));
     for validation in [Validation::Full, Validation::FullOnCopy] {
         let field = ArrowField::new("column", ArrowType::Utf8, true);
-        let error = read_of(config("utf8").with_validation(validation), field, array.clone()).unwrap_err();
+        let error = read_of(&config("utf8").with_validation(validation), field, array.clone()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ArrowError, "{error}");
     }
     // Texts of a dictionary become categories of the whole process: they are looked at in any case.
     let keys = UInt8Array::from(vec![0]);
     let array: ArrayRef = Arc::new(DictionaryArray::<UInt8Type>::new(keys, array));
     let field = ArrowField::new("column", array.data_type().clone(), true);
-    let error = read_of(config("utf8-category"), field, array).unwrap_err();
+    let error = read_of(&config("utf8-category"), field, array).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
 }
 
@@ -304,7 +306,7 @@ fn categories_come_back_as_what_they_were_also_as_they_grow() {
 fn a_dictionary_of_no_field_of_polars_is_categorical() {
     let array = dictionary(&["x", "y"]);
     let field = ArrowField::new("column", array.data_type().clone(), true);
-    let read = read_of(config("plain-dictionary"), field, array).unwrap();
+    let read = read_of(&config("plain-dictionary"), field, array).unwrap();
     let column = read.column("column").unwrap();
     assert_eq!(column.dtype(), &DataType::from_categories(Categories::global()));
     let texts = column.cast(&DataType::String).unwrap();
@@ -318,7 +320,7 @@ fn a_null_among_the_values_of_a_dictionary_is_a_null_row() {
     let values = StringArray::from(vec![Some("x"), None, Some("y")]);
     let array: ArrayRef = Arc::new(DictionaryArray::<Int8Type>::new(keys, Arc::new(values)));
     let field = ArrowField::new("column", array.data_type().clone(), true);
-    let read = read_of(config("null-value"), field, array).unwrap();
+    let read = read_of(&config("null-value"), field, array).unwrap();
     let texts = read.column("column").unwrap().cast(&DataType::String).unwrap();
     let texts: Vec<_> = texts.str().unwrap().iter().collect();
     assert_eq!(texts, [Some("x"), None, None, Some("y")]);

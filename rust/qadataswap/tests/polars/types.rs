@@ -213,7 +213,7 @@ fn as_name(words: &str) -> String {
 }
 
 /// What becomes of an Arrow array.
-fn arrow_row(name: &str, array: ArrayRef) -> String {
+fn arrow_row(name: &str, array: &ArrayRef) -> String {
     let data_type = array.data_type().clone();
     let batch = batch_of(vec![("column", array.clone())]);
     let (writer, reader) = ring(&format!("arrow-{}", as_name(name)), 1 << 16);
@@ -243,7 +243,7 @@ fn arrow_row(name: &str, array: ArrayRef) -> String {
     let frame = reader.try_read_ffi().expect("whole").expect("just written");
     let (to_polars, dtype) = match frame.to_polars() {
         Ok(read) => {
-            let expected = by_polars("column", &array).expect("Polars takes what we hand to it");
+            let expected = by_polars("column", array).expect("Polars takes what we hand to it");
             let series = read.columns()[0].as_materialized_series();
             assert_eq!(series.dtype(), expected.dtype(), "{name}");
             assert!(series.equals_missing(&expected), "{name}: got {series}, expected {expected}");
@@ -306,7 +306,11 @@ fn arrow_keys(data: &ArrayData, into: &mut Vec<Buffer>) -> bool {
     if matches!(data.data_type(), DataType::Dictionary(..)) {
         return true;
     }
-    data.child_data().iter().fold(false, |texts, child| arrow_keys(child, into) || texts)
+    let mut texts = false;
+    for child in data.child_data() {
+        texts |= arrow_keys(child, into);
+    }
+    texts
 }
 
 fn tables() -> String {
@@ -315,7 +319,7 @@ fn tables() -> String {
          |---|---|---|---|---|---|\n",
     );
     for (name, array) in arrow_types() {
-        tables += &arrow_row(name, array);
+        tables += &arrow_row(name, &array);
     }
     tables += "\n| Polars type | Arrow type in the frame | written from Polars | read to Polars |\n|---|---|---|---|\n";
     for (name, series) in every_polars_type() {
