@@ -78,7 +78,7 @@ fn come_from(language: &impl Language, samples: &[Sample]) {
         assert_eq!(read.schema(), sample.frame.schema(), "table {number}");
         assert!(read.equals_missing(&sample.frame), "table {number}: {read} is not {}", sample.frame);
     }
-    assert_eq!(reader.read(PATIENCE).unwrap_err().kind(), ErrorKind::EndOfStream);
+    assert_eq!(reader.read(PATIENCE).expect_err("the writer has closed").kind(), ErrorKind::EndOfStream);
     std::fs::remove_file(file).expect("ours");
     actor.finish();
 }

@@ -72,10 +72,7 @@ impl SharedDataFrame {
     ///
     /// # Errors
     /// Those of `act`; [`WrongRole`](QADataSwapError::WrongRole) on a writer.
-    pub(crate) fn with_reader<T>(
-        &self,
-        act: impl FnOnce(&Reader) -> Result<T>,
-    ) -> Result<T> {
+    pub(crate) fn with_reader<T>(&self, act: impl FnOnce(&Reader) -> Result<T>) -> Result<T> {
         match &self.end {
             End::Reader(cell) => act(&cell.reader.lock()),
             End::Writer(writer) => Err(QADataSwapError::WrongRole {
@@ -418,7 +415,8 @@ impl SharedDataFrame {
     }
 
     /// Reads tables until `predicate` is true of one, and returns that one as a Polars DataFrame; `None` if there was
-    /// none within `timeout_ms` milliseconds. The tables before it have been read, and are let go of.
+    /// none within `timeout_ms` milliseconds. The tables before it have been read, and are let go of. Tables that are
+    /// there when the time is over are looked at still, later ones are not.
     #[pyo3(signature = (predicate, timeout_ms=FOREVER), text_signature = "($self, predicate, timeout_ms=-1)")]
     fn wait_for_condition<'py>(
         &self,
@@ -428,17 +426,23 @@ impl SharedDataFrame {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let reader = self.reader()?;
         let deadline = deadline(timeout_ms.0);
+        // How many may still be looked at, lest a writer that never pauses keeps this going.
+        let mut rest: Option<u64> = None;
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                let before = match rest {
+                    Some(rest) => rest,
+                    None => self.stats(py)?.lag.max(1),
+                };
+                let Some(fewer) = before.checked_sub(1) else { return Ok(None) };
+                rest = Some(fewer);
+            }
             let Some(table) = reader.hand_out(py, POLARS, |reader| reader.read(py, left))? else {
                 return Ok(None);
             };
             if predicate.call1((&table,))?.is_truthy()? {
                 return Ok(Some(table));
-            }
-            if left == Some(Duration::ZERO) {
-                // A writer that never pauses would keep this going.
-                return Ok(None);
             }
         }
     }

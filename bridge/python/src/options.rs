@@ -83,9 +83,7 @@ impl Wait {
                 let span = |us: f64| match us >= 0.0 {
                     // A time that no duration holds is for ever.
                     true => Ok(Duration::try_from_secs_f64(us / 1e6).unwrap_or(Duration::MAX)),
-                    false => {
-                        Err(invalid(ring, format!("wait: expected microseconds from 0 on, got {us}")))
-                    }
+                    false => Err(invalid(ring, format!("wait: expected microseconds from 0 on, got {us}"))),
                 };
                 WaitStrategy { spin: span(spin)?, yielding: span(yielding)? }
             }
@@ -139,12 +137,12 @@ impl WriterOptions {
         let name = self.common.name.clone();
         let mut config = self.common.config()?.with_mode(self.mode);
         if let Some(when_full) = &self.when_full {
-            const WORDS: [(&str, fn(SharedMemoryConfig) -> SharedMemoryConfig); 3] = [
-                ("block", SharedMemoryConfig::with_blocking),
-                ("overwrite", |config| config.with_when_full(WhenFull::Overwrite)),
-                ("fail", |config| config.with_when_full(WhenFull::Fail)),
-            ];
-            config = one_of(&name, "when_full", when_full, &WORDS)?(config);
+            let words =
+                [("block", None), ("overwrite", Some(WhenFull::Overwrite)), ("fail", Some(WhenFull::Fail))];
+            config = match one_of(&name, "when_full", when_full, &words)? {
+                Some(when_full) => config.with_when_full(when_full),
+                None => config.with_blocking(),
+            };
         }
         if let Patience(Some(timeout)) = self.write_timeout {
             config = config.with_write_timeout(timeout.0);

@@ -18,6 +18,7 @@
 #ifndef QADATASWAP_RING_H
 #define QADATASWAP_RING_H
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -228,18 +229,23 @@ class Reader {
   Expected<std::optional<Frame>> TryReadFrame() { return ReadFrame(std::chrono::nanoseconds(0)); }
 
   /// Reads frames until `predicate` is true of one, for at most `timeout`, and returns that one; nothing if there was
-  /// none. The frames before it have been read, and are let go of.
+  /// none. The frames before it have been read, and are let go of. What is there when the time is over is looked
+  /// at still, what comes later is not.
   ///
   /// Errors: as of ReadFrame().
   template <typename Predicate>
   Expected<std::optional<Frame>> WaitForCondition(Predicate&& predicate, std::chrono::nanoseconds timeout = kForever) {
     internal::Remaining remaining(timeout);
+    // How many may still be looked at when the time is over, lest a writer that never pauses keeps this going.
+    std::optional<uint64_t> rest;
     while (true) {
       const std::chrono::nanoseconds left = remaining.Left();
+      if (left == std::chrono::nanoseconds(0)) {
+        if (!rest) rest = std::max<uint64_t>(GetStats().lag, 1);
+        if ((*rest)-- == 0) return std::nullopt;
+      }
       Expected<std::optional<Frame>> frame = ReadFrame(left);
       if (!frame || !frame->has_value() || predicate(static_cast<const Frame&>(**frame))) return frame;
-      // A writer that never pauses would keep this going.
-      if (left == std::chrono::nanoseconds(0)) return std::nullopt;
     }
   }
 

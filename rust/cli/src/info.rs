@@ -7,7 +7,7 @@ use crate::rings::{Ring, state_name, when_full_name};
 use crate::rows::{self, Column};
 use crate::table::{Flush, Table};
 use crate::values::policy_name;
-use qadataswap::inspect::{self, ReaderInfo, RingInfo};
+use qadataswap::inspect::{self, ReaderInfo, RingInfo, StreamInfo};
 use qadataswap::{QADataSwapError, Reader, ReaderPolicy, SharedMemoryConfig, StartAt};
 use serde::Serialize;
 
@@ -108,6 +108,7 @@ fn summary(info: &RingInfo, global: &Global) -> String {
                 human::bytes(info.bytes)
             ),
         ),
+        ("stream", info.stream.as_ref().map_or_else(|| "none".to_owned(), stream)),
         ("standing", standing),
         (
             "file",
@@ -121,6 +122,19 @@ fn summary(info: &RingInfo, global: &Global) -> String {
         ),
     ];
     lines.map(|(name, value)| format!("{name:<11}{value}")).join("\n")
+}
+
+fn stream(stream: &StreamInfo) -> String {
+    let rows = human::plural(stream.rows, "row");
+    let rows = match stream.total_rows {
+        Some(total) => format!("{} of {}", human::count(stream.rows), human::plural(total, "row")),
+        None => rows,
+    };
+    let from = format!("{rows}, from frame {} on", human::count(stream.first));
+    match &stream.aborted {
+        Some(reason) => format!("{from}; broken off: {reason}"),
+        None => from,
+    }
 }
 
 fn readers(readers: &[ReaderInfo]) -> Table {

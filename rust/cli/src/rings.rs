@@ -25,10 +25,20 @@ pub(crate) struct Ring<'a> {
     frames: u64,
     rows: u64,
     bytes: u64,
+    /// One data set, if that is what is written.
+    stream: Option<Stream<'a>>,
     uid: u32,
     mode: String,
     standing: Vec<Frame>,
     readers: Vec<Reader>,
+}
+
+#[derive(Serialize)]
+struct Stream<'a> {
+    first: u64,
+    rows: u64,
+    total_rows: Option<u64>,
+    aborted: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -71,6 +81,12 @@ impl<'a> From<&'a RingInfo> for Ring<'a> {
             frames: info.frames,
             rows: info.rows,
             bytes: info.bytes,
+            stream: info.stream.as_ref().map(|stream| Stream {
+                first: stream.first,
+                rows: stream.rows,
+                total_rows: stream.total_rows,
+                aborted: stream.aborted.as_deref(),
+            }),
             uid: info.uid,
             mode: format!("{:04o}", info.mode),
             standing: info.standing.iter().map(Frame::from).collect(),

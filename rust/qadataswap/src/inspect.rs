@@ -58,6 +58,20 @@ pub enum RingState {
     Gone,
 }
 
+/// A stream: one data set in a ring; see [`SharedDataStream`](crate::SharedDataStream).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StreamInfo {
+    /// Sequence of its first frame.
+    pub first: u64,
+    /// Rows written so far.
+    pub rows: u64,
+    /// Rows that it will have, if its writer knows.
+    pub total_rows: Option<u64>,
+    /// Why it was broken off, if it was.
+    pub aborted: Option<String>,
+}
+
 /// What can be seen of a ring.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -104,6 +118,8 @@ pub struct RingInfo {
     pub write_timeouts: u64,
     /// Readers that died and whose places were freed, over its life.
     pub readers_evicted: u64,
+    /// What the writer says of its stream, if what it writes is one.
+    pub stream: Option<StreamInfo>,
     /// Frames that stand in it now, oldest first.
     pub standing: Vec<FrameInfo>,
     /// Its readers.
@@ -301,6 +317,17 @@ impl Observed {
         self.lock.is_dead(byte, &Process::of(identity))
     }
 
+    fn stream(&self) -> Option<StreamInfo> {
+        let (ring, notice) = (self.segment.ring(), self.segment.stream());
+        let beginning = notice.beginning()?;
+        Some(StreamInfo {
+            first: beginning.first,
+            rows: ring.head.rows.load(Ordering::Relaxed).saturating_sub(beginning.rows_before),
+            total_rows: beginning.total_rows,
+            aborted: notice.broken_off(),
+        })
+    }
+
     fn info(&self) -> Result<RingInfo> {
         let ring = self.segment.ring();
         let geometry = self.segment.geometry();
@@ -346,6 +373,7 @@ impl Observed {
             frames: ring.published(),
             rows: ring.head.rows.load(Ordering::Relaxed),
             bytes: ring.head.bytes.load(Ordering::Relaxed),
+            stream: self.stream(),
             full_waits: waits.full_waits.load(Ordering::Relaxed),
             waited: waited.saturating_add(waiting.unwrap_or_default()),
             waiting,

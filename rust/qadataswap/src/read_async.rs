@@ -6,7 +6,7 @@
 
 use crate::error::{QADataSwapError, Result};
 use crate::reactor::Registration;
-use crate::reader::{Frame, Reader};
+use crate::reader::{Form, Frame, Reader};
 use arrow_array::RecordBatch;
 use futures_core::Stream;
 use std::borrow::BorrowMut;
@@ -34,12 +34,16 @@ impl Reader {
     /// # Errors
     /// As [`read_frame`](Reader::read_frame); [`Io`](QADataSwapError::Io) if there can be no thread to wait.
     pub fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Result<Frame>> {
+        self.poll_as(context)
+    }
+
+    pub(crate) fn poll_as<F: Form>(&mut self, context: &mut Context<'_>) -> Poll<Result<F>> {
         if self.awaited().unpaused >= TURN {
             self.awaited().unpaused = 0;
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        match self.try_read_frame() {
+        match self.take() {
             Ok(None) => match self.register(context) {
                 Ok(()) => Poll::Pending,
                 Err(error) => Poll::Ready(Err(error)),
@@ -119,7 +123,7 @@ impl Reader {
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct NextFrame<'a> {
-    reader: &'a mut Reader,
+    pub(crate) reader: &'a mut Reader,
 }
 
 impl Future for NextFrame<'_> {

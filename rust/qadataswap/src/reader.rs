@@ -325,7 +325,8 @@ impl Reader {
     }
 
     /// Reads frames until `predicate` is true of one, for at most `timeout`, and returns that one; `None` if there was
-    /// none. The frames before it have been read, and are let go of.
+    /// none. The frames before it have been read, and are let go of. Frames that are there when the time is over are
+    /// looked at still, later ones are not.
     ///
     /// ```
     /// # use qadataswap::{Reader, SharedMemoryConfig, Writer};
@@ -349,16 +350,19 @@ impl Reader {
         mut predicate: impl FnMut(&Frame) -> bool,
         timeout: impl Into<Timeout>,
     ) -> Result<Option<Frame>> {
-        let deadline = timeout.into().0.and_then(|timeout| Instant::now().checked_add(timeout));
+        let deadline = timeout.into().deadline();
+        // How many may still be looked at, lest a writer that never pauses keeps this going.
+        let mut rest = None;
         loop {
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let left = deadline.left();
+            if left.0 == Some(Duration::ZERO) {
+                let rest = rest.get_or_insert_with(|| self.stats().lag.max(1));
+                let Some(fewer) = rest.checked_sub(1) else { return Ok(None) };
+                *rest = fewer;
+            }
             let Some(frame) = self.read_frame(left)? else { return Ok(None) };
             if predicate(&frame) {
                 return Ok(Some(frame));
-            }
-            if left == Some(Duration::ZERO) {
-                // A writer that never pauses would keep this going.
-                return Ok(None);
             }
         }
     }
@@ -459,6 +463,11 @@ impl Reader {
     /// What the next frame is awaited with.
     pub(crate) fn awaited(&mut self) -> &mut crate::read_async::Awaited {
         &mut self.inner.get_mut().awaited
+    }
+
+    /// The next frame, if it is there, as whatever it is wanted as.
+    pub(crate) fn take<F: Form>(&mut self) -> Result<Option<F>> {
+        self.inner.get_mut().try_read()
     }
 }
 

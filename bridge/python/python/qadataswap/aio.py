@@ -14,6 +14,7 @@ A frame is taken from the ring by the event loop's own thread, when it is about 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import threading
 import time
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["frames", "read", "read_frame", "tables"]
 
 _T = TypeVar("_T")
+
+_THREAD_NAME = "qadataswap-aio"
 
 # The waiting thread looks around this often (seconds), and stays for so many looks without anything to do.
 _SLICE = 0.1
@@ -51,12 +54,26 @@ class _Watch:
         self._changing = threading.Lock()
         self._waiting: Dict[SharedDataFrame, List[_Waiting]] = {}
         self._thread: Optional[threading.Thread] = None
+        # By the thread of a loop: since when it has read without a pause.
+        self._turns = threading.local()
+
+    async def turn(self) -> None:
+        """Gives other tasks of this loop their turn, if frames that are there have been read for some time."""
+        now = time.monotonic()
+        if now - getattr(self._turns, "began", 0.0) > _TURN:
+            self._turns.began = now
+            await asyncio.sleep(0)
 
     def add(self, reader: SharedDataFrame) -> asyncio.Future[None]:
         """A future that is done once the reader has something to read, or reading will say what is wrong."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         with self._changing:
+            if self._thread is None:
+                # Where no thread can be had, the next one who waits tries again.
+                thread = threading.Thread(target=self._run, name=_THREAD_NAME)
+                thread.start()
+                self._thread = thread
             waiting = self._waiting.get(reader)
             if waiting is None:
                 try:
@@ -66,9 +83,6 @@ class _Watch:
                     return future
                 waiting = self._waiting[reader] = []
             waiting.append((loop, future))
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="qadataswap-aio")
-                self._thread.start()
         return future
 
     def discard(self, reader: SharedDataFrame, future: asyncio.Future[None]) -> None:
@@ -93,7 +107,8 @@ class _Watch:
             # A call of its own, so that no reader is kept alive by what one turn has left.
             idle = 0 if self._turn() else idle + 1
             with self._changing:
-                if not self._waiting and (idle > _IDLE_SLICES or not threading.main_thread().is_alive()):
+                # Whoever still waits when the program is over is of a loop that nobody will run again, nor has closed.
+                if _program_is_over() or (not self._waiting and idle > _IDLE_SLICES):
                     self._thread = None
                     return
 
@@ -118,6 +133,13 @@ class _Watch:
         return is_busy
 
 
+def _program_is_over() -> bool:
+    """Whether no thread is left but those that a program does not wait for, and those of this module."""
+    if threading.main_thread().is_alive():
+        return False
+    return all(thread.daemon or thread.name == _THREAD_NAME for thread in threading.enumerate() if thread.is_alive())
+
+
 def _finish(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
@@ -138,13 +160,17 @@ os.register_at_fork(after_in_child=_forget_the_parents)
 async def _next(
     reader: SharedDataFrame, timeout_ms: Optional[float], take: Callable[[], Optional[_T]], settle: Callable[[], Optional[_T]]
 ) -> Optional[_T]:
+    deadline = None
+    if timeout_ms is not None:
+        if math.isnan(timeout_ms):
+            raise ValueError("a timeout in milliseconds is NaN")
+        if timeout_ms >= 0:
+            deadline = time.monotonic() + timeout_ms / 1e3
+    watch = _watch
+    await watch.turn()
     found = take()
     if found is not None:
         return found
-    deadline = None
-    if timeout_ms is not None and timeout_ms >= 0:
-        deadline = time.monotonic() + timeout_ms / 1e3
-    watch = _watch
     while True:
         left = None if deadline is None else deadline - time.monotonic()
         if left is not None and left <= 0:
@@ -178,16 +204,12 @@ async def read_frame(reader: SharedDataFrame, timeout_ms: Optional[float] = -1) 
 
 
 async def _all(next_one: Callable[[], Any]) -> AsyncIterator[Any]:
-    began = time.monotonic()
     while True:
         try:
             item = await next_one()
         except EndOfStreamError:
             return
         yield item
-        if time.monotonic() - began > _TURN:
-            await asyncio.sleep(0)
-            began = time.monotonic()
 
 
 def tables(reader: SharedDataFrame) -> AsyncIterator[polars.DataFrame]:

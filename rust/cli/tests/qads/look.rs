@@ -83,3 +83,18 @@ fn the_layout_adds_up() {
     assert!(lines.iter().any(|line| line["part"] == "Entry" && line["name"] == "stamp"));
     assert!(folder.say(&["layout"]).contains("Entry.stamp"));
 }
+
+#[test]
+fn a_stream_is_seen_with_its_progress_and_its_end() {
+    let folder = Folder::new();
+    let config = qadataswap::SharedMemoryConfig::new("s").with_directory(folder.path()).with_size_mb(1);
+    let stream = qadataswap::SharedDataStream::create_writer_of(config, 3000).expect("a new ring");
+    stream.write_chunk(&crate::folder::table(1000)).expect("there is room");
+    assert!(folder.say(&["info", "s"]).contains("1,000 of 3,000 rows, from frame 0 on"));
+    stream.abort("the source went away").expect("aborted");
+    let ring = &folder.json(&["info", "s"])[0]["stream"];
+    let expected = serde_json::json!({
+        "first": 0, "rows": 1000, "total_rows": 3000, "aborted": "the source went away"
+    });
+    assert_eq!(ring, &expected);
+}

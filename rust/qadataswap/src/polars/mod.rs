@@ -30,12 +30,15 @@
 #![allow(unsafe_code)]
 
 mod arrays;
+#[cfg(feature = "async")]
+mod awaited;
 mod categories;
 mod dtype;
 #[cfg(feature = "polars-lazy")]
 mod lazy;
 mod made;
 mod plan;
+mod stream;
 mod table;
 mod walk;
 

@@ -234,7 +234,15 @@ impl SharedDataStream {
         }
     }
 
-    fn writer(&self) -> Result<(&Writer, &Cell<usize>)> {
+    /// The reader, of which frames are read as wholes from now on.
+    #[cfg(feature = "polars")]
+    pub(crate) fn whole_frames(&self) -> Result<&Reader> {
+        let End::Reader { reader, frame } = &self.end else { return Err(self.wrong_role("reader")) };
+        *frame.borrow_mut() = None;
+        Ok(reader)
+    }
+
+    pub(crate) fn writer(&self) -> Result<(&Writer, &Cell<usize>)> {
         match &self.end {
             End::Writer { writer, most_rows } => Ok((writer, most_rows)),
             End::Reader { .. } => Err(self.wrong_role("writer")),

@@ -4,6 +4,7 @@ mod frames;
 mod polars_types;
 mod promises;
 mod random;
+mod streams;
 mod types;
 
 use polars::prelude::{CategoricalMapping, Categories, DataFrame};
