@@ -6,6 +6,7 @@ use qadataswap::{ErrorKind, Reader, Writer};
 use qadataswap_tests::crossing::{Language, SLOT_BYTES};
 use qadataswap_tests::samples::{Table, filed, in_chunks, plain, random, sliced, without_rows};
 use qadataswap_tests::{Cpp, PATIENCE, Python, Role, Scene, Tally};
+use std::sync::Mutex;
 
 /// A frame of Polars and the table that it is in a ring.
 struct Sample {
@@ -13,33 +14,39 @@ struct Sample {
     table: Table,
 }
 
-/// The samples whose types Polars has, as Polars has them.
-fn samples() -> Vec<Sample> {
+/// Held by whoever uses the process's categories, which grow with every frame that is read and travel with every frame
+/// that is written.
+static CATEGORIES: Mutex<()> = Mutex::new(());
+
+/// The samples whose types Polars has, as Polars has them; and the rings in which they lie, which are to go after them.
+fn samples() -> (Scene, Vec<Sample>) {
     let scene = Scene::new();
-    let ring = scene.ring("samples").slot_bytes(SLOT_BYTES);
-    let (writer, reader): (Writer, Reader) =
-        (ring.writer().expect("created"), ring.reader().expect("attached"));
     let tables = [plain(), sliced(), without_rows(), in_chunks(), random(120)].concat();
-    let mut samples = Vec::new();
-    for table in tables {
+    // A ring for each, since the frames are kept, and lie there.
+    let ring = |what: &str, number: usize| scene.ring(&format!("{what}-{number}")).slot_bytes(SLOT_BYTES);
+    let mut frames = Vec::new();
+    for (number, table) in tables.into_iter().enumerate() {
+        let ring = ring("arrow", number);
+        let (writer, reader): (Writer, Reader) =
+            (ring.writer().expect("created"), ring.reader().expect("attached"));
         writer.write_batches(&table.schema, &table.batches).expect("written");
-        let frame = match reader.read(PATIENCE) {
-            Ok(frame) => frame.expect("just written"),
-            Err(error) if error.kind() == ErrorKind::Unsupported => continue,
+        match reader.read(PATIENCE) {
+            Ok(frame) => frames.push(frame.expect("just written")),
+            Err(error) if error.kind() == ErrorKind::Unsupported => {}
             Err(error) => panic!("{error}"),
-        };
+        }
+    }
+    // Now that all categories are known.
+    let arrow = |(number, frame): (usize, DataFrame)| {
+        let ring = ring("polars", number);
+        let (writer, reader) = (ring.writer().expect("created"), ring.reader().expect("attached"));
         writer.write(&frame).expect("Polars' types have places in frames");
         let read = reader.read_frame(PATIENCE).expect("whole").expect("just written");
-        // Copied, so that the ring is not held up.
         let table = Table { schema: read.schema().clone(), batches: read.batches().to_vec() };
-        let batches = table.batches.iter().map(|batch| {
-            let all = arrow_array::UInt32Array::from_iter_values(0..batch.num_rows() as u32);
-            arrow::compute::take_record_batch(batch, &all).expect("as many rows as there are")
-        });
-        let table = Table { batches: batches.collect(), schema: table.schema };
-        samples.push(Sample { frame, table });
-    }
-    samples
+        Sample { frame, table }
+    };
+    let samples = frames.into_iter().enumerate().map(arrow).collect();
+    (scene, samples)
 }
 
 fn tables(samples: &[Sample]) -> Vec<Table> {
@@ -55,7 +62,9 @@ fn reach(language: &impl Language, samples: &[Sample]) {
     let actor = language.start(&Role::Compare { ring: ring.clone(), file: file.clone() });
     actor.opens();
     for sample in samples {
-        writer.write(&sample.frame).expect("written");
+        if let Err(error) = writer.write(&sample.frame) {
+            panic!("{error}: {}", sample.frame);
+        }
     }
     drop(writer);
     let last = samples.len() as u64 - 1;
@@ -86,7 +95,8 @@ fn come_from(language: &impl Language, samples: &[Sample]) {
 #[test]
 fn polars_frames_are_read_in_cpp_and_cpp_tables_in_polars() {
     if let Some(cpp) = Cpp::ready() {
-        let samples = samples();
+        let _alone = CATEGORIES.lock();
+        let (_rings, samples) = samples();
         reach(&cpp, &samples);
         come_from(&cpp, &samples);
     }
@@ -95,7 +105,8 @@ fn polars_frames_are_read_in_cpp_and_cpp_tables_in_polars() {
 #[test]
 fn polars_frames_are_read_in_python_and_python_tables_in_polars() {
     if let Some(python) = Python::ready() {
-        let mut samples = samples();
+        let _alone = CATEGORIES.lock();
+        let (_rings, mut samples) = samples();
         reach(&python, &samples);
         // The stream of a table that pyarrow writes has no batches without rows.
         samples.retain(|sample| sample.table.batches.iter().all(|batch| batch.num_rows() > 0));

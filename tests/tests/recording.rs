@@ -186,6 +186,7 @@ fn a_reader_passes_from_the_recording_into_the_ring_while_writers_are_killed() {
     let brake = Brake::on(&ring);
     let first = first_recorded(&folder.0);
     for _ in 0..how_many() {
+        let _brake = Brake::on(&ring);
         let published = scene.info("feed").expect("there").frames;
         let from = published.saturating_sub(words.below(300)).max(first);
         let role = Role::Rejoin {

@@ -16,7 +16,7 @@ use std::sync::{Arc, Weak};
 pub(crate) struct Known {
     schema: Option<SchemaRef>,
     /// Of the columns that `schema` is of. None if the schema is to be derived for each frame.
-    columns: Vec<(PlSmallStr, DataType)>,
+    columns: Option<Vec<(PlSmallStr, DataType)>>,
     /// In the order of the plan's dictionaries.
     categories: Vec<Categories>,
     /// Those of the frame at hand.
@@ -67,20 +67,23 @@ impl Known {
 
     /// Makes `schema` that of `columns`.
     fn recall(&mut self, columns: &[Column]) -> Result<(), FrameError> {
-        let known = self.schema.is_some() && self.columns.len() == columns.len();
         let same = |((name, dtype), column): (&(PlSmallStr, DataType), &Column)| {
             name == column.name() && dtype == column.dtype()
         };
-        if known && self.columns.iter().zip(columns).all(same) {
+        if let Some(known) = &self.columns
+            && known.len() == columns.len()
+            && known.iter().zip(columns).all(same)
+        {
             return Ok(());
         }
-        self.schema = None;
-        self.columns.clear();
+        // Nothing is known should it fail.
+        self.columns = None;
         let fields = columns.iter().map(|column| dtype::field(column.name(), column.dtype()));
         let fields: Vec<_> = fields.collect::<Result<_, _>>()?;
         // A type of categories keeps them in memory, which a writer must not do beyond the frame.
         if !columns.iter().any(|column| grows(column.dtype())) {
-            self.columns.extend(columns.iter().map(|column| (column.name().clone(), column.dtype().clone())));
+            let known = columns.iter().map(|column| (column.name().clone(), column.dtype().clone()));
+            self.columns = Some(known.collect());
         }
         self.schema = Some(Arc::new(Schema::new(fields)));
         Ok(())

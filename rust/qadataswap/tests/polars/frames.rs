@@ -107,6 +107,18 @@ fn frames_without_rows_or_columns_keep_their_form() {
 }
 
 #[test]
+fn a_frame_without_columns_may_follow_one_of_categories() {
+    let (writer, reader) = ring("nothing-after-categories", 1 << 16);
+    let categories = df! { "c" => ["a", "b"] }.expect("one column");
+    let of_categories = DataType::from_categories(Categories::global());
+    let categories = categories.lazy().with_column(col("c").cast(of_categories)).collect().expect("cast");
+    for frame in [categories, DataFrame::empty_with_height(7)] {
+        writer.write(&frame).expect("written");
+        assert_same(&reader.try_read().expect("whole").expect("just written"), &frame);
+    }
+}
+
+#[test]
 fn a_table_of_no_batch_is_a_frame_of_no_rows() {
     let (writer, reader) = ring("no-batch", 1 << 16);
     let schema = ArrowSchema::new(vec![ArrowField::new("a", ArrowType::Utf8, true)]);
