@@ -152,7 +152,48 @@ def echo(role: dict) -> None:
             del frame
 
 
-ROLES = {"Compare": compare, "Emit": emit, "Echo": echo}
+def send(role: dict) -> None:
+    rows, chunk = role["rows"], role["chunk"]
+    ring = role["ring"]
+    stream = qadataswap.SharedDataStream.create_writer(
+        ring["name"], buffer_count=ring["slots"], slot_bytes=ring["slot_bytes"], total_rows=rows, **options(ring)
+    )
+    try:
+        with stream:
+            say({"Open": {"next": 0, "millis": 0}})
+            for first in range(0, rows, chunk):
+                if role["fail"] and first >= rows // 2:
+                    raise LookupError("on purpose")
+                stream.write_chunk(pa.table({"n": pa.array(range(first, min(first + chunk, rows)), pa.int64())}))
+    except LookupError:
+        pass
+
+
+def take(role: dict) -> None:
+    ring = role["ring"]
+    stream = qadataswap.SharedDataStream.create_reader(
+        ring["name"], attach_timeout_ms=ring["attach_ms"], **options(ring)
+    )
+    say({"Open": {"next": 0, "millis": 0}})
+    rows, aborted = 0, 0
+    try:
+        for frame in stream.frames():
+            numbers = frame.to_arrow().column("n").to_pylist()
+            if numbers != list(range(rows, rows + len(numbers))):
+                raise ValueError(f"{numbers} instead of what follows {rows}")
+            rows += len(numbers)
+            del frame
+    except qadataswap.AbortedError as error:
+        if "on purpose" not in str(error):
+            raise
+        aborted = 1
+    total = stream.progress().total_rows or 0
+    stream.close()
+    for what, number in {"rows": rows, "total": total, "aborted": aborted}.items():
+        say({"Fact": [what, number]})
+
+
+ROLES = {"Compare": compare, "Emit": emit, "Echo": echo, "Send": send, "Take": take}
 
 
 def main() -> int:

@@ -77,6 +77,24 @@ pub enum Role {
         /// The file.
         file: PathBuf,
     },
+    /// Sends the whole numbers below `rows` in the column `n`, in chunks of `chunk` rows, as a stream of that many rows;
+    /// with `fail` half of them, and breaks it off for the reason "on purpose".
+    Send {
+        /// The ring.
+        ring: Ring,
+        /// Rows in all.
+        rows: u64,
+        /// Rows of a chunk.
+        chunk: u64,
+        /// Breaks off half-way.
+        fail: bool,
+    },
+    /// Takes such a stream to its end, checks every number, and says as facts how many `rows` there were, the `total`
+    /// that was announced, and whether it was `aborted` for the reason that is expected (0 or 1).
+    Take {
+        /// The ring.
+        ring: Ring,
+    },
     /// Attaches `count` readers, each of which reads and checks one frame.
     Crowd {
         /// The ring.

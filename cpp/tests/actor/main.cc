@@ -17,6 +17,8 @@ arrow::Status Play(const std::string& json) {
   if (role.name == "Echo") return Echo(role);
   if (role.name == "Compare") return Compare(role);
   if (role.name == "Emit") return Emit(role);
+  if (role.name == "Send") return Send(role);
+  if (role.name == "Take") return Take(role);
   return arrow::Status::NotImplemented("the actor in C++ does not play ", role.name);
 }
 

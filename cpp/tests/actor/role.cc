@@ -97,6 +97,9 @@ arrow::Result<Role> Role::Parse(const std::string& text) {
     role.stay = of.value("stay", false);
     role.wait = of.value("wait", false);
     role.survive = of.value("survive", false);
+    role.rows = of.value("rows", int64_t{0});
+    role.chunk = of.value("chunk", int64_t{0});
+    role.fail = of.value("fail", false);
     return role;
   } catch (const json::exception& error) {
     return arrow::Status::Invalid("no role: ", error.what());

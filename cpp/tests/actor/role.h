@@ -38,6 +38,9 @@ struct Role {
   bool stay = false;
   bool wait = false;
   bool survive = false;
+  int64_t rows = 0;
+  int64_t chunk = 0;
+  bool fail = false;
 
   /// Errors: Invalid for a text that is not a role.
   static arrow::Result<Role> Parse(const std::string& json);

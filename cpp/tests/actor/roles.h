@@ -29,6 +29,14 @@ arrow::Status Compare(const Role& role);
 arrow::Status Emit(const Role& role);
 /// @}
 
+/// \name Whole data sets: transfer.cc
+/// @{
+/// Sends numbers as a stream.
+arrow::Status Send(const Role& role);
+/// Takes such a stream to its end and checks every number.
+arrow::Status Take(const Role& role);
+/// @}
+
 }  // namespace qadataswap::actor
 
 #endif  // QADATASWAP_TESTS_ACTOR_ROLES_H

@@ -5,6 +5,7 @@ mod forks;
 mod hostile;
 mod record;
 mod stream;
+mod transfer;
 
 use qadataswap::QADataSwapError;
 use qadataswap_tests::{Line, Role};
@@ -64,6 +65,8 @@ fn main() -> ExitCode {
         Role::Select { rings, seed } => stream::select(&rings, seed),
         Role::Hover { ring } => stream::hover(&ring),
         Role::Echo { from, to } => stream::echo(&from, &to),
+        Role::Send { ring, rows, chunk, fail } => transfer::send(&ring, rows, chunk, fail),
+        Role::Take { ring } => transfer::take(&ring),
         Role::Build { .. } | Role::Compare { .. } | Role::Emit { .. } => {
             Err("this role is played in C++ only".to_owned())
         }
