@@ -2,6 +2,7 @@
 //!
 //! Law: a scene that ends well is empty; whatever a test leaves behind fails it.
 
+use crate::PROMPT;
 use qadataswap::{
     Compression, Reader, ReaderPolicy, Result, SharedMemoryConfig, StartAt, Validation, WaitStrategy,
     WhenFull, Writer, inspect,
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A private folder, removed on drop.
 #[derive(Debug)]
@@ -94,7 +95,13 @@ impl Scene {
 
 impl Drop for Scene {
     fn drop(&mut self) {
-        let left = self.files();
+        // A thread that waited for others may hold their places for a moment more.
+        let deadline = Instant::now() + PROMPT;
+        let mut left = self.files();
+        while !left.is_empty() && Instant::now() < deadline && !std::thread::panicking() {
+            std::thread::sleep(Duration::from_millis(1));
+            left = self.files();
+        }
         let removed = std::fs::remove_dir_all(&self.folder);
         if !std::thread::panicking() {
             assert!(left.is_empty(), "the scene ended with {left:?} in {}", self.folder.display());

@@ -85,6 +85,8 @@ fn a_stream_yields_every_frame_and_ends_with_its_writer() {
         assert!(next(&mut stream).await.is_none());
         assert_eq!(stream.reader().stats().reads_count, 500);
     });
+    writing.says(&qadataswap_tests::Line::Wrote { next: 500 });
+    writing.finish();
 }
 
 #[test]
@@ -150,6 +152,9 @@ fn dropped_futures_lose_no_frame() {
         assert_eq!((error.kind(), expected), (ErrorKind::EndOfStream, FRAMES));
         assert!(given_up > 0, "nothing was tested");
     });
+    // Whoever leaves the ring last removes it: nobody is to be killed while leaving.
+    writing.says(&qadataswap_tests::Line::Wrote { next: FRAMES });
+    writing.finish();
 }
 
 #[test]
