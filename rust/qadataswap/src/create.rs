@@ -96,13 +96,15 @@ fn take_over(config: &SharedMemoryConfig, region: &Region) -> Result<Publisher> 
     // The former writer may have died waiting.
     region.segment.waits().waiting_since_ns.store(0, Ordering::Relaxed);
     ring.status.when_full.store(config.when_full.code(), Ordering::Relaxed);
-    let generation = ring.status.generation.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+    // In this order. Killed after the first step, we have died without ending anything; and whoever finds the former
+    // writer's end, or our stream, finds with it whether the generation has changed (`verdict` in `reader.rs`).
+    ring.status.state.store(STATE_OPEN, set_state());
+    let generation = ring.status.generation.fetch_add(1, Ordering::Release).wrapping_add(1);
     region.segment.stream().announce(config.stream.map(|total_rows| Beginning {
         first: publisher.next(),
         rows_before: ring.head.rows.load(Ordering::Relaxed),
         total_rows,
     }));
-    ring.status.state.store(STATE_OPEN, set_state());
     wait::ring_always(ring.frames);
     tracing::info!(ring = region.name, generation, next = publisher.next(), "took over");
     Ok(publisher)

@@ -38,7 +38,7 @@ pub(crate) struct Publisher {
     batch: usize,
     /// Slots whose memory this process itself still uses.
     kept: Option<Arc<Kept>>,
-    /// While no lossless reader is attached, frames stay that none has read.
+    /// While no lossless reader is attached that has skipped none, frames stay that nobody has read.
     keeps_unread: bool,
 }
 
@@ -139,7 +139,8 @@ impl Publisher {
         }
     }
 
-    /// From now on frames that no lossless reader has read stay, also while none is attached.
+    /// From now on frames that nobody has read stay, also while no lossless reader is attached, or only such as have
+    /// skipped them.
     pub(crate) fn keep_unread(&mut self) {
         self.keeps_unread = true;
     }
@@ -321,6 +322,8 @@ impl Publisher {
         fence_reclaim();
         self.held.fill(0);
         self.passed = u64::MAX;
+        // Whether some lossless reader stands for all that came before it.
+        let mut reads_all = false;
         for reader in 0..ring.rows_used() {
             let words = ring.row(reader);
             let state = row::State::of(words[row::STATE].load(scan_rows()));
@@ -330,14 +333,15 @@ impl Publisher {
             if state.phase == row::ACTIVE && state.policy == Policy::Lossless as u8 {
                 let cursor = words[row::CURSOR].load(Ordering::Relaxed) & !row::WANTED;
                 self.passed = self.passed.min(cursor);
+                reads_all |= state.skips == 0;
             }
             for (held, pins) in self.held.iter_mut().zip(&words[row::PINS..]) {
                 *held |= pins.load(scan_pins());
             }
         }
-        if self.keeps_unread && self.passed == u64::MAX {
+        if self.keeps_unread && !reads_all {
             // A reader books how far it has read before it leaves, so that its frames are kept by either.
-            self.passed = ring.status.drained.load(Ordering::Acquire);
+            self.passed = self.passed.min(ring.status.drained.load(Ordering::Acquire));
         }
     }
 

@@ -1,15 +1,15 @@
 //! The reading end of a ring.
 
 use crate::attach;
-use crate::config::{SharedMemoryConfig, Timeout};
+use crate::config::{SharedMemoryConfig, Timeout, WhenFull};
 use crate::error::{QADataSwapError, Result};
 use crate::ffi;
 use crate::frame::{Decoded, Decoder, FrameError};
 use crate::layout::{STATE_CLOSED, STATE_GONE, STATE_OPEN, STATE_REPLACED};
 use crate::lease::{Attachment, Lease};
 use crate::peers::monotonic_ns;
-use crate::region::Region;
-use crate::ring::FrameMeta;
+use crate::region::{PATIENCE, Region};
+use crate::ring::{FrameMeta, Policy};
 use crate::segment::read_header;
 use crate::stats::Stats;
 use crate::stream::{Beginning, Progress};
@@ -379,11 +379,12 @@ impl Reader {
     }
 
     /// From now on this reader reads one data set, whole: it starts where the writer's stream begins, and a frame of
-    /// another one is an error. Nothing changes if what is written is no stream.
+    /// another one is an error, as is a frame that was missed. Nothing changes if what is written is no stream.
     ///
     /// # Errors
-    /// [`InvalidConfig`](QADataSwapError::InvalidConfig) if the stream's beginning has been read and is gone.
-    /// [`Closed`](QADataSwapError::Closed), [`Forked`](QADataSwapError::Forked).
+    /// [`InvalidConfig`](QADataSwapError::InvalidConfig) if the stream's beginning has been read and is gone, and for a
+    /// reader that is not lossless, unless the writer overwrites. [`Closed`](QADataSwapError::Closed),
+    /// [`Forked`](QADataSwapError::Forked), [`Busy`](QADataSwapError::Busy).
     pub fn expect_stream(&self) -> Result<()> {
         self.inner.borrow_mut().expect_stream()
     }
@@ -483,9 +484,9 @@ impl Inner {
 
     pub(crate) fn try_read<F: Form>(&mut self) -> Result<Option<F>> {
         self.attachment()?;
-        let Inner { attachment, subscriber, .. } = self;
+        let Inner { attachment, subscriber, stream, .. } = self;
         let Some(attachment) = attachment else { return Ok(None) };
-        match poll(&attachment.region, subscriber)? {
+        match poll(&attachment.region, subscriber, stream)? {
             Some((meta, missed)) => self.finish(meta, missed).map(Some),
             None if attachment.orphaned.load(Ordering::Relaxed) => self.try_read_of_orphan(),
             None => {
@@ -498,11 +499,11 @@ impl Inner {
     /// Nothing was there, and whoever waited on this reader's behalf has found the writer dead: makes sure of it.
     #[cold]
     fn try_read_of_orphan<F: Form>(&mut self) -> Result<Option<F>> {
-        let Inner { attachment, subscriber, .. } = self;
+        let Inner { attachment, subscriber, stream, .. } = self;
         let Some(attachment) = attachment else { return Ok(None) };
         let orphaned = attachment.ask_after_writer();
         // What a dead writer left is handed out before its death is reported.
-        match poll(&attachment.region, subscriber)? {
+        match poll(&attachment.region, subscriber, stream)? {
             Some((meta, missed)) => self.finish(meta, missed).map(Some),
             None if orphaned => Err(orphan(&attachment.region)),
             None => Ok(None),
@@ -512,7 +513,7 @@ impl Inner {
     pub(crate) fn read<F: Form>(&mut self, timeout: Timeout) -> Result<Option<F>> {
         let deadline = timeout.0.and_then(|timeout| Instant::now().checked_add(timeout));
         self.attachment()?;
-        let Inner { attachment, subscriber, wait, pulse, gauge, .. } = self;
+        let Inner { attachment, subscriber, stream, wait, pulse, gauge, .. } = self;
         let Some(attachment) = attachment else { return Ok(None) };
         let region = &attachment.region;
         let ring = region.segment.ring();
@@ -529,7 +530,7 @@ impl Inner {
             pulse.hasten();
         }
         // Runs after `idle`: what a dead writer left is handed out before its death is reported.
-        let look = || match poll(region, subscriber)? {
+        let look = || match poll(region, subscriber, stream)? {
             None if orphaned.get() => Err(orphan(region)),
             None => {
                 gauge.came_in_vain();
@@ -549,15 +550,44 @@ impl Inner {
 
     fn expect_stream(&mut self) -> Result<()> {
         let attachment = self.attachment()?.clone();
-        let Some(stream) = attachment.region.segment.stream().beginning() else { return Ok(()) };
-        // What was written before it is not its.
-        while self.subscriber.next() < stream.first {
-            match poll(&attachment.region, &mut self.subscriber)? {
-                Some((meta, _)) => drop(Lease::new(attachment.clone(), meta.slot)),
-                None => break,
-            }
+        let region = &attachment.region;
+        let ring = region.segment.ring();
+        // A writer that takes over says for a moment that there is no stream.
+        let stream = match region.under_gate(|| region.segment.stream().beginning()) {
+            Ok(Some(stream)) => stream,
+            Ok(None) => return Err(QADataSwapError::Busy { ring: self.name.clone(), waited: PATIENCE }),
+            Err(error) => return Err(QADataSwapError::io(&self.name, "locking the gate", error)),
+        };
+        let Some(stream) = stream else { return Ok(()) };
+        let overwrites = ring.status.when_full.load(Ordering::Relaxed) == WhenFull::Overwrite.code();
+        if attachment.joined.policy != Policy::Lossless as u8 && !overwrites {
+            return Err(QADataSwapError::InvalidConfig {
+                ring: self.name.clone(),
+                reason:
+                    "a stream is read whole, and its writer waits for a reader that does; attach as lossless"
+                        .to_owned(),
+            });
         }
-        let next = self.subscriber.next();
+        let Inner { subscriber, wait, pulse, name, .. } = self;
+        // What was written before it is not its. It is there, but for a moment the writer may be asking for it.
+        let look = || {
+            while subscriber.next() < stream.first {
+                match poll(region, subscriber, &None)? {
+                    Some((meta, _)) => drop(Lease::new(attachment.clone(), meta.slot)),
+                    None => return Ok::<_, QADataSwapError>(None),
+                }
+            }
+            Ok(Some(subscriber.next()))
+        };
+        let idle = || {
+            attachment.ask_after_writer();
+            Ok(())
+        };
+        let deadline = Instant::now().checked_add(PATIENCE);
+        let prepare = || wait::announce(ring.frames);
+        let Some(next) = wait_until(ring.frames, *wait, deadline, pulse, look, prepare, idle)? else {
+            return Err(QADataSwapError::Busy { ring: name.clone(), waited: PATIENCE });
+        };
         if next > stream.first {
             return Err(QADataSwapError::InvalidConfig {
                 ring: self.name.clone(),
@@ -580,9 +610,12 @@ impl Inner {
         if stream.is_some() {
             let now = attachment.region.segment.stream().beginning();
             if now != *stream && now.is_none_or(|now| meta.sequence >= now.first) {
+                return Err(superseded(name));
+            }
+            if missed > 0 {
                 return Err(QADataSwapError::Aborted {
                     ring: name.clone(),
-                    reason: "its writer is gone, and another one writes to the ring".to_owned(),
+                    reason: format!("it overwrote {missed} frames before this reader came to them"),
                 });
             }
         }
@@ -670,37 +703,81 @@ impl Form for Held {
 
 /// Pins the next frame, if it is there.
 #[inline]
-fn poll(region: &Region, subscriber: &mut Subscriber) -> Result<Option<(FrameMeta, u64)>> {
+fn poll(
+    region: &Region,
+    subscriber: &mut Subscriber,
+    stream: &Option<Beginning>,
+) -> Result<Option<(FrameMeta, u64)>> {
     match subscriber.poll(&region.segment.ring()) {
         Next::Frame(meta, missed) => Ok(Some((meta, missed))),
         Next::NotYet => Ok(None),
-        other => Err(end(region, subscriber.next(), other)),
+        other => end(region, subscriber, other, stream),
     }
 }
 
-/// What it means that there is no next frame, nor will be.
+/// What it means that there is no next frame, nor will be; unless there is one after all, or will be, because another
+/// writer has taken over meanwhile.
 #[cold]
-fn end(region: &Region, sequence: u64, next: Next) -> QADataSwapError {
+fn end(
+    region: &Region,
+    subscriber: &mut Subscriber,
+    mut next: Next,
+    stream: &Option<Beginning>,
+) -> Result<Option<(FrameMeta, u64)>> {
     let ring = region.name.clone();
-    let what = match next {
-        Next::Ended(STATE_CLOSED | STATE_GONE) => {
-            return match region.segment.stream().broken_off() {
-                Some(reason) => QADataSwapError::Aborted { ring, reason },
-                None => QADataSwapError::EndOfStream { ring },
-            };
-        }
-        Next::Ended(STATE_REPLACED) => return QADataSwapError::Replaced { ring },
-        Next::Lost => return QADataSwapError::Evicted { ring, sequence },
-        Next::Ended(state) => format!("expected a state from 1 to 4, got {state}"),
-        Next::NoSuchSlot(sequence, slot) => format!(
-            "frame {sequence}: expected a slot below {}, the directory says {slot}",
-            region.segment.geometry().buffer_count
-        ),
-        Next::Impossible | Next::Frame(..) | Next::NotYet => {
-            "the directory speaks of frames that were never published".to_owned()
-        }
+    let what = loop {
+        break match next {
+            Next::Frame(meta, missed) => return Ok(Some((meta, missed))),
+            Next::NotYet => return Ok(None),
+            Next::Ended(STATE_CLOSED | STATE_GONE) => {
+                let generation = &region.segment.ring().status.generation;
+                let before = generation.load(Ordering::Acquire);
+                match subscriber.poll(&region.segment.ring()) {
+                    Next::Ended(STATE_CLOSED | STATE_GONE) => {}
+                    other => {
+                        next = other;
+                        continue;
+                    }
+                }
+                let verdict = verdict(region, stream);
+                if generation.load(Ordering::Relaxed) != before {
+                    continue;
+                }
+                return Err(verdict);
+            }
+            Next::Ended(STATE_REPLACED) => return Err(QADataSwapError::Replaced { ring }),
+            Next::Lost => return Err(QADataSwapError::Evicted { ring, sequence: subscriber.next() }),
+            Next::Ended(state) => format!("expected a state from 1 to 4, got {state}"),
+            Next::NoSuchSlot(sequence, slot) => format!(
+                "frame {sequence}: expected a slot below {}, the directory says {slot}",
+                region.segment.geometry().buffer_count
+            ),
+            Next::Impossible => "the directory speaks of frames that were never published".to_owned(),
+        };
     };
-    QADataSwapError::Corrupt { ring, what }
+    Err(QADataSwapError::Corrupt { ring, what })
+}
+
+/// How the ring has ended, for a reader of `stream` or of whatever comes. What its words say is of one writer if the
+/// generation was the same before the end was seen and after: a writer that takes over opens the ring, then counts the
+/// generation, then changes what is looked at here.
+fn verdict(region: &Region, stream: &Option<Beginning>) -> QADataSwapError {
+    let notice = region.segment.stream();
+    let ring = region.name.clone();
+    match notice.broken_off() {
+        // That of another one says nothing of the stream that was read.
+        _ if stream.is_some() && notice.beginning() != *stream => superseded(&ring),
+        Some(reason) => QADataSwapError::Aborted { ring, reason },
+        None => QADataSwapError::EndOfStream { ring },
+    }
+}
+
+/// Somebody else writes to the ring, and it cannot be known whether the stream was whole.
+fn superseded(ring: &str) -> QADataSwapError {
+    QADataSwapError::Aborted {
+        ring: ring.to_owned(),
+        reason: "its writer is gone, and another one writes to the ring".to_owned(),
+    }
 }
 
 /// What it means that the writer has died.

@@ -77,7 +77,7 @@ impl Region {
                 _ => self.reader_is_dead(row),
             };
             if dead && ring.evict(row, seen) {
-                drain(&ring, seen, cursor);
+                ring.drain(seen, cursor);
                 tracing::info!(ring = self.name, row, cursor, "freed the place of a dead reader");
                 evicted += 1;
             }
@@ -93,7 +93,7 @@ impl Region {
     pub(crate) fn count_as_drained(&self, row: usize) {
         let ring = self.segment.ring();
         let (state, cursor) = ring.reader(row);
-        drain(&ring, state, cursor);
+        ring.drain(state, cursor);
     }
 
     /// If the writer is dead, completes what it was about; returns whether it is dead.
@@ -124,6 +124,20 @@ impl Region {
             // A descendant of the dead writer keeps its lock: nobody can take over, and nobody can repair.
             _ => self.writer_is_dead(),
         }
+    }
+
+    /// What `look` finds while nobody joins, leaves or takes over; `None` if somebody is at that for too long.
+    ///
+    /// # Errors
+    /// If the gate cannot be locked.
+    pub(crate) fn under_gate<T>(&self, look: impl FnOnce() -> T) -> std::io::Result<Option<T>> {
+        let _alone = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.lock.lock(Byte::Gate, PATIENCE)? {
+            return Ok(None);
+        }
+        let found = look();
+        self.lock.unlock(Byte::Gate);
+        Ok(Some(found))
     }
 
     /// Whether the region has lost its name: it was replaced, or removed.
@@ -180,13 +194,6 @@ impl Region {
             }
             Err(error) => tracing::warn!(ring = self.name, %error, "removing the finished ring failed"),
         }
-    }
-}
-
-/// Books that frames below `cursor` have been read, if that reader read what it passed.
-fn drain(ring: &Ring<'_>, state: row::State, cursor: u64) {
-    if state.skips == 0 && matches!(state.phase, row::ACTIVE | row::LINGERING) {
-        ring.status.drained.fetch_max(cursor, Ordering::AcqRel);
     }
 }
 

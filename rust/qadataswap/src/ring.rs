@@ -270,9 +270,9 @@ impl<'a> Ring<'a> {
         let words = self.row(reader);
         let claimed = row::State::of(words[row::STATE].load(Ordering::Relaxed));
         let lossless = claimed.policy == Policy::Lossless as u8;
-        let skips = newest || claimed.policy == Policy::Latest as u8;
-        let state = row::State { phase: row::ACTIVE, skips: u8::from(skips), ..claimed };
         let mut from = if newest { self.published().saturating_sub(1) } else { 0 };
+        let skips = claimed.policy == Policy::Latest as u8 || self.oldest_from(0) < from;
+        let state = row::State { phase: row::ACTIVE, skips: u8::from(skips), ..claimed };
         loop {
             let cursor = self.oldest_from(from);
             // A writer may be waiting for the cursor of the turn before.
@@ -326,6 +326,14 @@ impl<'a> Ring<'a> {
         self.row(reader)[row::STATE]
             .compare_exchange(seen.word(), freed.word(), leave(), Ordering::Relaxed)
             .is_ok()
+    }
+
+    /// Books that frames below `cursor` have been read, if a reader in this state has read what it passed. A reader
+    /// books it before it gives up its place: whoever finds the place given up finds what was read booked.
+    pub(crate) fn drain(&self, state: row::State, cursor: u64) {
+        if state.skips == 0 && matches!(state.phase, row::ACTIVE | row::LINGERING) {
+            self.status.drained.fetch_max(cursor, Ordering::AcqRel);
+        }
     }
 
     /// State and cursor of a row.

@@ -4,7 +4,7 @@ use arrow_array::{Array, Int64Array, RecordBatch, RecordBatchIterator, StringArr
 use arrow_schema::ArrowError;
 use qadataswap::{
     ErrorKind, Progress, QADataSwapError, Reader, ReaderPolicy, SharedDataStream, SharedMemoryConfig,
-    WhenFull, Writer,
+    StartAt, WhenFull, Writer,
 };
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -220,6 +220,106 @@ fn another_stream_does_not_follow_in_one_that_was_not_read_to_its_end() {
     assert_eq!(reader.read_chunk(SOON).expect_err("another stream").kind(), ErrorKind::Aborted);
     drop(reader);
     read_out(&config);
+}
+
+#[test]
+fn the_end_of_what_another_writer_wrote_is_not_the_end_of_the_stream() {
+    for heir_streams in [false, true] {
+        let config = config("heir");
+        let writer = SharedDataStream::create_writer(&config).expect("writer");
+        let reader = SharedDataStream::create_reader(&config).expect("reader");
+        writer.write_chunk(&numbers(0, 1)).expect("a chunk");
+        writer.abort("half of it is missing").expect("aborted");
+        // Nothing of the heir's comes to this reader but its end.
+        match heir_streams {
+            true => SharedDataStream::create_writer(&config).expect("takes over").close().expect("closed"),
+            false => Writer::new(&config).expect("takes over").close().expect("closed"),
+        }
+        for _ in 0..2 {
+            assert_eq!(read_all(&reader).expect_err("not whole").kind(), ErrorKind::Aborted);
+        }
+        drop(reader);
+        read_out(&config);
+    }
+}
+
+#[test]
+fn a_reader_that_sees_a_take_over_happen_never_takes_the_stream_for_whole() {
+    for round in 0..300 {
+        let config = config("racing");
+        let writer = SharedDataStream::create_writer(&config).expect("writer");
+        let reader = SharedDataStream::create_reader(&config).expect("reader");
+        let reading = thread::spawn(move || read_all(&reader));
+        writer.write_chunk(&numbers(round, 1)).expect("a chunk");
+        writer.abort("half of it is missing").expect("aborted");
+        let heir = SharedDataStream::create_writer(&config).expect("takes over");
+        heir.close().expect("closed");
+        let error = reading.join().expect("no panic").expect_err("not whole");
+        assert_eq!(error.kind(), ErrorKind::Aborted, "round {round}: {error}");
+        read_out(&config);
+    }
+}
+
+#[test]
+fn a_reader_that_skips_lets_nothing_go_that_nobody_has_read() {
+    let config = config("skips").with_when_full(WhenFull::Fail);
+    let writer = SharedDataStream::create_writer(&config).expect("writer");
+    for chunk in 0..3 {
+        writer.write_chunk(&numbers(chunk, 1)).expect("there is room");
+    }
+    let newest = Reader::new(config.clone().with_start(StartAt::Newest)).expect("reader");
+    assert_eq!(writer.write_chunk(&numbers(3, 1)).expect_err("full").kind(), ErrorKind::RingFull);
+    assert_eq!(values(&newest.read_arrow(SOON).expect("reads").expect("a frame")), [2]);
+    assert_eq!(writer.write_chunk(&numbers(3, 1)).expect_err("full").kind(), ErrorKind::RingFull);
+    let reader = SharedDataStream::create_reader(&config).expect("the beginning is there");
+    assert_eq!(values(&reader.read_chunk(SOON).expect("reads").expect("a chunk")), [0]);
+    writer.write_chunk(&numbers(3, 1)).expect("the oldest has been read");
+    drop(newest);
+    writer.close().expect("closed");
+    assert_eq!(read_all(&reader).expect("whole"), [1, 2, 3]);
+}
+
+#[test]
+fn a_reader_that_would_skip_but_came_first_reads_the_whole_stream() {
+    let config = config("first");
+    let writer = SharedDataStream::create_writer(&config).expect("writer");
+    let reader = SharedDataStream::create_reader(config.with_start(StartAt::Newest)).expect("reader");
+    let writing = thread::spawn(move || {
+        (0..10).for_each(|chunk| writer.write_chunk(&numbers(chunk, 1)).expect("a chunk"));
+        writer.close().expect("closed");
+    });
+    assert_eq!(read_all(&reader).expect("whole"), (0..10).collect::<Vec<_>>());
+    writing.join().expect("writes");
+}
+
+#[test]
+fn a_stream_is_for_lossless_readers() {
+    let config = config("lossless");
+    let writer = SharedDataStream::create_writer(&config).expect("writer");
+    for policy in [ReaderPolicy::Lossy, ReaderPolicy::Latest] {
+        let error = SharedDataStream::create_reader(config.clone().with_policy(policy)).expect_err("refused");
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+        assert!(error.to_string().contains("attach as lossless"), "{error}");
+    }
+    writer.close().expect("closed");
+    read_out(&config);
+}
+
+#[test]
+fn a_stream_that_is_overwritten_is_not_taken_for_whole() {
+    let config = config("overwritten").with_when_full(WhenFull::Overwrite);
+    let writer = SharedDataStream::create_writer(&config).expect("writer");
+    let lossy = config.clone().with_policy(ReaderPolicy::Lossy);
+    let reader = SharedDataStream::create_reader(&lossy).expect("reader");
+    for chunk in 0..5 {
+        writer.write_chunk(&numbers(chunk, 1)).expect("never full");
+    }
+    writer.close().expect("closed");
+    let error = read_all(&reader).expect_err("not whole");
+    assert_eq!(error.kind(), ErrorKind::Aborted);
+    assert!(error.to_string().contains("overwrote 2 frames"), "{error}");
+    drop(reader);
+    read_out(&lossy);
 }
 
 #[test]

@@ -90,6 +90,14 @@ impl World {
         ring.set_phase(reader, ring.reader(reader).0, row::FREE);
     }
 
+    /// Gives up a reader's place after booking what it has read, as a reader that closes does.
+    pub(crate) fn close(&self, reader: usize) {
+        let ring = self.ring();
+        let (state, cursor) = ring.reader(reader);
+        ring.drain(state, cursor);
+        ring.set_phase(reader, state, row::FREE);
+    }
+
     /// Writes the next frame, whose content is its sequence number, if there is room for it.
     pub(crate) fn write(&self, publisher: &mut Publisher) -> Result<(), Full> {
         self.write_quietly(publisher)?;

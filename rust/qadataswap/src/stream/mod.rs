@@ -108,7 +108,8 @@ impl SharedDataStream {
     /// Attaches to a stream, at its beginning.
     ///
     /// # Errors
-    /// As [`Reader::new`]; [`InvalidConfig`](QADataSwapError::InvalidConfig) if the beginning has been read and is gone.
+    /// As [`Reader::new`]; [`InvalidConfig`](QADataSwapError::InvalidConfig) if the beginning has been read and is gone,
+    /// and for a reader that is not lossless, unless the writer overwrites.
     pub fn create_reader(config: impl Into<SharedMemoryConfig>) -> Result<SharedDataStream> {
         let reader = Reader::new(config)?;
         reader.expect_stream()?;

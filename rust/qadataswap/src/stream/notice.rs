@@ -2,7 +2,8 @@
 //! broken off.
 //!
 //! Law: where it begins is stored after the rest of the beginning, with Release; that it was broken off is stored before
-//! the state that ends it. So whoever sees the one sees the other. All of it is foreign to a reader: any word is a value.
+//! the state that ends it. So whoever sees the one sees the other. A writer that takes over says first that there is none,
+//! then what its own is: whoever must not take the one for the other looks under the gate. All of it is foreign to a reader: any word is a value.
 
 use crate::layout::{REASON_WORDS, Stream};
 use crate::sync::Ordering;
@@ -25,7 +26,7 @@ impl Stream {
     /// Says that what is written from now on is this stream, or none.
     pub(crate) fn announce(&self, beginning: Option<Beginning>) {
         self.begins.store(0, Ordering::Release);
-        self.aborted.store(0, Ordering::Relaxed);
+        self.aborted.store(0, Ordering::Release);
         let Some(Beginning { first, rows_before, total_rows }) = beginning else { return };
         self.rows_before.store(rows_before, Ordering::Relaxed);
         self.total_rows.store(total_rows.map_or(0, |total| total.saturating_add(1)), Ordering::Relaxed);
