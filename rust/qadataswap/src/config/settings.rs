@@ -23,6 +23,7 @@ use crate::layout::{MAX_BUFFERS, MAX_READERS};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ use std::time::Duration;
 pub(crate) const FILE: &str = "qadataswap.yaml";
 /// The variable that names another file, or none if it is empty.
 pub(crate) const FILE_VARIABLE: &str = "QADATASWAP_CONFIG";
+/// The largest configuration that is read, in bytes; real ones have a few hundred.
+pub(super) const MOST_BYTES: usize = 1 << 20;
 const PREFIX: &str = "QADATASWAP_";
 
 /// A setting that cannot be understood, and where it stands.
@@ -215,11 +218,11 @@ impl Settings {
     /// A key or a value that is not understood, with its line; a file that cannot be read.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Settings, SettingsError> {
         let path = path.as_ref();
-        Settings::parse(path, &std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?)
+        Settings::parse(path, &text_of(path).map_err(|error| unreadable(path, &error))?)
     }
 
     fn from_file_if_any(path: &Path) -> Result<Settings, SettingsError> {
-        match std::fs::read_to_string(path) {
+        match text_of(path) {
             Ok(text) => Settings::parse(path, &text),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Settings::default()),
             Err(error) => Err(unreadable(path, &error)),
@@ -495,6 +498,22 @@ pub(super) fn unknown(section: &str, name: Option<&str>) -> String {
         (None, None) => format!("expected one of {}", candidates.join(", ")),
     };
     format!("unknown {what} '{given}'; {suggestion}")
+}
+
+/// The text of a file that is one: a pipe could keep a program waiting for ever, and a device never ends.
+fn text_of(path: &Path) -> std::io::Result<String> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let file =
+        std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::other("it is no regular file"));
+    }
+    let mut text = String::new();
+    let read = file.take(MOST_BYTES as u64 + 1).read_to_string(&mut text);
+    match text.len() > MOST_BYTES {
+        true => Err(std::io::Error::other(format!("it has more than {MOST_BYTES} bytes"))),
+        false => read.map(|_| text),
+    }
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> SettingsError {

@@ -1,10 +1,11 @@
 //! Settings from YAML.
 
-use super::settings::{Scalar, Settings, SettingsError, is_section, unknown};
-use saphyr::{LoadableYamlNode, MarkedYaml, Scalar as YamlScalar, YamlData};
+use super::settings::{MOST_BYTES, Scalar, Settings, SettingsError, is_section, unknown};
+use saphyr::{LoadableYamlNode, MarkedYaml, Scalar as YamlScalar, ScanError, YamlData};
+use saphyr_parser::{Event, Parser};
 
-/// The largest configuration that is read, in bytes; real ones have a few hundred.
-const MOST_BYTES: usize = 1 << 20;
+/// The deepest nesting that is looked at; what makes sense has two levels.
+const MOST_DEPTH: usize = 16;
 
 impl Settings {
     /// What a YAML document says; `source` is its name in errors.
@@ -16,9 +17,24 @@ impl Settings {
             let what = format!("expected at most {MOST_BYTES} bytes, got {}", text.len());
             return Err(SettingsError::new(source, what));
         }
-        let documents = MarkedYaml::load_from_str(text).map_err(|error| {
+        let broken = |error: ScanError| {
             SettingsError::new(format!("{source}:{}", error.marker().line()), error.info().to_owned())
-        })?;
+        };
+        // A tree is built, and torn down, by recursion: one that is too deep would end the program.
+        let mut depth = 0;
+        for event in Parser::new_from_str(text) {
+            let (event, span) = event.map_err(broken)?;
+            match event {
+                Event::SequenceStart(..) | Event::MappingStart(..) => depth += 1,
+                Event::SequenceEnd | Event::MappingEnd => depth -= 1,
+                _ => {}
+            }
+            if depth > MOST_DEPTH {
+                let what = "expected sections of keys, and not what nests so deep";
+                return Err(SettingsError::new(format!("{source}:{}", span.start.line()), what));
+            }
+        }
+        let documents = MarkedYaml::load_from_str(text).map_err(broken)?;
         let mut settings = Settings::default();
         let document = match documents.as_slice() {
             [] => return Ok(settings),

@@ -208,9 +208,87 @@ compression:
     }
 
     #[test]
+    fn what_is_no_file_of_settings_is_refused_at_once() {
+        let folder = std::env::temp_dir().join(format!("qadataswap-settings-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let pipe = folder.join("pipe.yaml");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+        for path in [&*folder, &*pipe, Path::new("/dev/zero"), Path::new("/dev/null")] {
+            for read in [Settings::from_file, Settings::from_file_if_any] {
+                let error = read(path).expect_err("no regular file").to_string();
+                assert!(error.ends_with("cannot be read: it is no regular file"), "{error}");
+            }
+        }
+        let endless = folder.join("endless.yaml");
+        let file = std::fs::File::create(&endless).expect("a file");
+        file.set_len(1 << 40).expect("of a terabyte that is not there");
+        let error = Settings::from_file(&endless).expect_err("too large").to_string();
+        assert!(error.contains("more than 1048576 bytes"), "{error}");
+        let latin = folder.join("latin.yaml");
+        std::fs::write(&latin, b"memory: { directory: \"/\xE9\" }").expect("written");
+        assert!(Settings::from_file(&latin).expect_err("no UTF-8").to_string().contains("UTF-8"));
+        let gone = folder.join("gone.yaml");
+        assert_eq!(Settings::from_file_if_any(&gone), Ok(Settings::default()));
+        assert!(Settings::from_file(&gone).is_err());
+        std::fs::remove_dir_all(&folder).expect("removed");
+    }
+
+    #[test]
+    fn odd_yaml_is_understood_or_an_error_that_says_where() {
+        for (text, said) in [
+            ("\u{feff}memory:\r\n  num_buffers: 8\r\n", "8"),
+            ("memory: { num_buffers: !!int 8 }", "8"),
+            ("memory: { num_buffers: &n 8 }\nsync: { retry_count: *n }", "8 8"),
+            ("? memory\n: { ? num_buffers : 8 }", "8"),
+            ("memory: { num_buffers: 0x8 }", "8"),
+            ("%YAML 1.2\n---\nmemory: { num_buffers: 8 }\n...\n", "8"),
+        ] {
+            let settings = Settings::from_yaml(text, "f").unwrap_or_else(|error| panic!("{text:?}: {error}"));
+            let values: Vec<_> = settings.iter().map(|setting| setting.value.to_string()).collect();
+            assert_eq!(values.join(" "), said, "{text:?}");
+        }
+        for text in [
+            "memory:\n\tnum_buffers: 8",
+            "memory: { num_buffers: 8, num_buffers: 9 }",
+            "memory: { num_buffers: 8 }\nmemory: { num_buffers: 9 }",
+            "memory: { num_buffers: \"8\" }",
+            "memory: { num_buffers: !!str 8 }",
+            "memory: { num_buffers: !mine 8 }",
+            "memory: &m { num_buffers: 8 }\nsync: { <<: *m }",
+            "memory: { num_buffers: *nobody }",
+            "memory: &m { num_buffers: *m }",
+            "memory: !mine { num_buffers: 8 }",
+            "memory: { num_buffers: 99999999999999999999 }",
+            "memory: { size_mb: .inf }",
+            "memory: { size_mb: .nan }",
+            "sync: { timeout_ms: .inf }",
+            "- memory",
+            "memory",
+            "1: { num_buffers: 8 }",
+            "\u{0}",
+        ] {
+            let error = Settings::from_yaml(text, "f").expect_err(text).to_string();
+            assert!(error.starts_with("f:"), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn nothing_nests_so_deep_that_it_ends_the_program() {
+        for nest in ["[", "- ", "? ", "{a: ", "&a [", "{? ", "- &a ", "!a [", "[{"] {
+            let deep = nest.repeat((1 << 20) / nest.len());
+            assert!(Settings::from_yaml(&deep, "f").is_err(), "{nest:?}");
+        }
+    }
+
+    #[test]
     fn a_file_that_grows_without_end_is_refused() {
-        let bomb = format!("{}{}", "a: &a [x]\n", "b: [*a, *a, *a, *a]\n".repeat(100_000));
-        assert!(Settings::from_yaml(&bomb, "f").is_err());
+        let folds = ('b'..='z').map(|name| {
+            let before = (name as u8 - 1) as char;
+            format!("{name}: &{name} [{}]\n", format!("*{before},").repeat(9))
+        });
+        let bomb = format!("a: &a [x]\n{}", folds.collect::<String>());
+        let error = Settings::from_yaml(&bomb, "f").expect_err("too much").to_string();
+        assert!(error.contains("budget"), "{error}");
         let deep = "[".repeat(500_000);
         assert!(Settings::from_yaml(&deep, "f").is_err());
     }
