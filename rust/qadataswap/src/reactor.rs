@@ -1,7 +1,8 @@
 //! The thread that waits for every reader that is awaited in this process, and wakes their tasks.
 //!
 //! Law: it knows rings and wakers, and takes no frame. It is started by the first that awaits, ends when nobody has
-//! for a while, and is started anew. A forked child, which does not have it, has a reactor of its own: none of its
+//! for a while, and is started anew. Wakers are cloned, called and dropped with no lock held: what a task's waker does, or
+//! the last of them takes down with it, may await or stop awaiting itself. A forked child, which does not have it, has a reactor of its own: none of its
 //! locks can have been copied while they were held.
 
 use crate::lease::Attachment;
@@ -69,6 +70,7 @@ impl Registration {
     /// If there can be no thread.
     pub(crate) fn new(place: Arc<Attachment>, waker: &Waker) -> std::io::Result<Registration> {
         let reactor = reactor();
+        let waker = waker.clone();
         let mut waiting = reactor.lock();
         if !waiting.is_served {
             std::thread::Builder::new().name("qadataswap-async".to_owned()).spawn(|| reactor.serve())?;
@@ -76,7 +78,7 @@ impl Registration {
         }
         let key = waiting.next_key;
         waiting.next_key += 1;
-        waiting.wakers.insert(key, waker.clone());
+        waiting.wakers.insert(key, waker);
         let is_new = reactor.selector.insert(key, place);
         debug_assert!(is_new, "keys are counted");
         Ok(Registration { reactor, key })
@@ -84,20 +86,27 @@ impl Registration {
 
     /// Has `waker` called in the place of the one before; false if that has been called.
     pub(crate) fn renew(&self, waker: &Waker) -> bool {
-        match self.reactor.lock().wakers.get_mut(&self.key) {
+        let mut waker = waker.clone();
+        let is_known = match self.reactor.lock().wakers.get_mut(&self.key) {
             Some(known) => {
-                known.clone_from(waker);
+                std::mem::swap(known, &mut waker);
                 true
             }
             None => false,
-        }
+        };
+        drop(waker);
+        is_known
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
         // A forked child leaves its parent's reactor alone.
-        if std::ptr::eq(self.reactor, reactor()) && self.reactor.lock().wakers.remove(&self.key).is_some() {
+        if !std::ptr::eq(self.reactor, reactor()) {
+            return;
+        }
+        let waker = self.reactor.lock().wakers.remove(&self.key);
+        if waker.is_some() {
             self.reactor.selector.remove(self.key);
         }
     }
@@ -130,5 +139,51 @@ impl Reactor {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Reader, SharedMemoryConfig, Writer};
+    use std::sync::{Arc, Mutex, mpsc};
+    use std::task::{Context, Wake, Waker};
+    use std::time::Duration;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// A task of which nothing but its waker is left.
+    struct Task(#[expect(dead_code, reason = "it is there to be dropped")] Mutex<Reader>);
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    /// Such a task's waker; the task awaits a reader.
+    fn last_of_a_task(config: &SharedMemoryConfig) -> Waker {
+        let mut reader = Reader::new(config).expect("attached");
+        assert!(reader.poll_frame(&mut Context::from_waker(Waker::noop())).is_pending());
+        Waker::from(Arc::new(Task(Mutex::new(reader))))
+    }
+
+    #[test]
+    fn a_waker_that_takes_a_task_down_with_it_finds_no_lock_held() {
+        let name = format!("reactor-{}", std::process::id());
+        let config = SharedMemoryConfig::new(name).with_slot_bytes(4096);
+        let _writer = Writer::new(&config).expect("created");
+        let (done, ended) = mpsc::channel();
+        // Were the lock held, this thread would wait for itself.
+        std::thread::spawn(move || {
+            for is_renewed in [true, false] {
+                let mut reader = Reader::new(&config).expect("attached");
+                let waker = last_of_a_task(&config);
+                assert!(reader.poll_frame(&mut Context::from_waker(&waker)).is_pending());
+                drop(waker);
+                if is_renewed {
+                    assert!(reader.poll_frame(&mut Context::from_waker(Waker::noop())).is_pending());
+                }
+            }
+            done.send(()).expect("somebody listens");
+        });
+        assert_eq!(ended.recv_timeout(PATIENCE), Ok(()));
     }
 }
