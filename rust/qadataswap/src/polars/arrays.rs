@@ -51,7 +51,7 @@ pub(super) fn data_frame(parsed: &Parsed) -> Result<(DataFrame, u64), FrameError
         let target = &column.target;
         let mut chunks = Vec::with_capacity(parsed.batches.len().max(1));
         for batch in &parsed.batches {
-            let source = Source { parsed, frame: &frame, copied: &copied, batch, shape };
+            let source = Source { parsed, frame: &frame, copied: &copied, batch, shape, checks: false };
             chunks.push(source.array(target, at)?);
         }
         if chunks.is_empty() {
@@ -103,6 +103,8 @@ pub(super) struct Source<'a> {
     copied: &'a Cell<u64>,
     batch: &'a Batch,
     shape: &'a Shape,
+    /// Whether what the buffers say is checked, because it is about to be followed.
+    checks: bool,
 }
 
 impl<'a> Source<'a> {
@@ -151,6 +153,11 @@ impl<'a> Source<'a> {
             How::Categories { keys, values } => categories::keys(self, target, at, *keys, values)?,
             How::Gather { keys, values } => categories::gather(self, at, *keys, values)?,
         })
+    }
+
+    /// The same, with all that its buffers say checked: what is made anew follows it.
+    pub(super) fn checked(self) -> Source<'a> {
+        Source { checks: true, ..self }
     }
 
     pub(super) fn node(&self, at: usize) -> Node {
@@ -208,7 +215,7 @@ impl<'a> Source<'a> {
     }
 
     pub(super) fn validity(&self, node: Node) -> Option<Bitmap> {
-        (node.nulls > 0).then(|| self.bitmap(node, 0, Some(node.nulls)))
+        (node.nulls > 0).then(|| self.bitmap(node, 0, Some(node.nulls).filter(|_| !self.checks)))
     }
 
     fn bits(&self, node: Node, which: usize) -> Bitmap {
@@ -256,6 +263,9 @@ impl<'a> Source<'a> {
     ) -> Result<BinaryViewArrayGeneric<T>, FrameError> {
         let views = self.numbers::<View>(node, 1)?;
         let data: Buffer<Buffer<u8>> = (2..node.count).map(|which| self.raw(node, which)).collect();
+        if self.checks {
+            return BinaryViewArrayGeneric::try_new(dtype, views, data, self.validity(node)).map_err(refused);
+        }
         let total = data.iter().map(Buffer::len).sum();
         // SAFETY: the view has seen to it that there are as many views and bits as rows. That views lie inside their
         // data, and that they are UTF-8, is the writer's word, as contents are.
@@ -278,6 +288,9 @@ impl<'a> Source<'a> {
         };
         if *first < 0 || first > last || usize::try_from(*last).is_ok_and(|last| last > values) {
             return Err(made::outside("list"));
+        }
+        if self.checks {
+            return OffsetsBuffer::try_from(offsets).map_err(refused);
         }
         // SAFETY: there is one at least. That they ascend is the writer's word, as contents are.
         Ok(unsafe { OffsetsBuffer::new_unchecked(offsets) })

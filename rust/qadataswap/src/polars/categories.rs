@@ -161,7 +161,7 @@ pub(super) fn gather(
 ) -> Result<ArrayRef, FrameError> {
     let node = source.node(at);
     let array = match dictionary(source, at) {
-        Some(values_of) => values_of.array(values, 0)?,
+        Some(values_of) => values_of.checked().array(values, 0)?,
         None => polars_arrow::array::new_empty_array(values.physical.clone()),
     };
     let (validity, count) = (source.validity(node), array.len());

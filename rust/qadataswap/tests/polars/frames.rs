@@ -7,8 +7,8 @@ use crate::types::placed_in;
 use crate::{assert_same, echo, ring};
 use arrow_array::types::{Int8Type, UInt8Type};
 use arrow_array::{
-    Array as _, ArrayRef, DictionaryArray, Int8Array, Int64Array, ListArray, RecordBatch, StringArray,
-    StringViewArray, UInt8Array,
+    Array as _, ArrayRef, BinaryViewArray, DictionaryArray, Int8Array, Int64Array, LargeListArray, ListArray,
+    RecordBatch, StringArray, StringViewArray, UInt8Array,
 };
 use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{
@@ -272,6 +272,27 @@ fn offsets_that_are_rewritten_are_checked() {
     for array in [Arc::new(texts) as ArrayRef, Arc::new(lists)] {
         let field = ArrowField::new("column", array.data_type().clone(), true);
         let error = read_of(&config("offsets"), field, array).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    }
+}
+
+#[test]
+fn values_of_a_dictionary_that_are_written_out_are_checked() {
+    let buffer = ScalarBuffer::<i64>::from(vec![0, 1 << 40, 2, 4]);
+    // SAFETY: offsets are looked at by nobody but the reader, which is to find these out.
+    let offsets = unsafe { OffsetBuffer::new_unchecked(buffer) };
+    let item = Arc::new(ArrowField::new("item", ArrowType::Int64, true));
+    let lists = LargeListArray::new(item, offsets, Arc::new(Int64Array::from(vec![1, 2, 3, 4])), None);
+    // Of 64 bytes in a buffer that does not exist, at a place far outside.
+    let views = ScalarBuffer::<u128>::from(vec![(1 << 96) | (7 << 64) | 64; 3]);
+    // SAFETY: as above.
+    let bytes = unsafe { BinaryViewArray::new_unchecked(views, vec![Buffer::from_slice_ref(b"abcd")], None) };
+    for values in [Arc::new(lists) as ArrayRef, Arc::new(bytes)] {
+        let keys = Int8Array::from(vec![0, 1, 2, 1]);
+        // SAFETY: as above.
+        let array: ArrayRef = Arc::new(unsafe { DictionaryArray::<Int8Type>::new_unchecked(keys, values) });
+        let field = ArrowField::new("column", array.data_type().clone(), true);
+        let error = read_of(&config("gathered"), field, array).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
     }
 }
