@@ -103,17 +103,6 @@ impl std::fmt::Debug for Held {
 }
 
 impl Frame {
-    /// A frame that another than a ring holds.
-    pub(crate) fn new(held: Held, decoded: Decoded) -> Frame {
-        Frame { held, decoded }
-    }
-
-    /// The same frame, with another number of frames missed before it.
-    pub(crate) fn with_missed(mut self, missed: u64) -> Frame {
-        self.held.missed = missed;
-        self
-    }
-
     /// The table's schema.
     #[must_use]
     pub fn schema(&self) -> &SchemaRef {
@@ -291,6 +280,11 @@ impl Reader {
     pub fn try_read_arrow(&self) -> Result<Option<RecordBatch>> {
         let frame = self.try_read_frame()?;
         self.to_batch(frame)
+    }
+
+    /// As [`read_frame`](Reader::read_frame), in whatever form.
+    pub(crate) fn read_as<F: Form>(&self, timeout: Timeout) -> Result<Option<F>> {
+        self.inner.borrow_mut().read(timeout)
     }
 
     /// As [`read_frame`](Reader::read_frame), for a frame that is to be passed on as it is.
@@ -664,6 +658,23 @@ pub(crate) trait Form: Sized {
     fn decode(decoder: &mut Decoder, held: Held) -> Result<Self, FrameError>;
     /// Rows, and bytes copied.
     fn tally(&self) -> (u64, u64);
+}
+
+/// A form that goes on knowing what it was made of.
+pub(crate) trait Knowing: Form {
+    fn held(&mut self) -> &mut Held;
+}
+
+impl Knowing for Frame {
+    fn held(&mut self) -> &mut Held {
+        &mut self.held
+    }
+}
+
+impl Knowing for ffi::Frame {
+    fn held(&mut self) -> &mut Held {
+        &mut self.held
+    }
 }
 
 impl Form for Frame {

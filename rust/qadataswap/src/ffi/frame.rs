@@ -5,10 +5,11 @@ use crate::error::{QADataSwapError, Result};
 use crate::frame::{Parsed, schema_for};
 use crate::reader::Held;
 use arrow_schema::{DataType, Schema, SchemaRef};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-/// A frame: one table as it was written, lying in shared memory; as [`crate::Frame`], for programs that take its
-/// batches by the C data interface.
+/// A frame: one table as it was written, lying in shared memory (or, if it comes out of a
+/// [recording](crate::recording), in memory of its own); as [`crate::Frame`], for programs that take its batches by the
+/// C data interface.
 ///
 /// It holds its slot until it and everything exported from it are gone.
 #[derive(Debug)]
@@ -118,6 +119,12 @@ impl Frame {
     #[must_use]
     pub fn published_ns(&self) -> u64 {
         self.held.meta.published_ns
+    }
+
+    /// See [`crate::Frame::published_at`].
+    #[must_use]
+    pub fn published_at(&self) -> SystemTime {
+        self.held.published_at()
     }
 
     /// See [`crate::Frame::bytes`].

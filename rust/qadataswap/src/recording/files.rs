@@ -59,6 +59,9 @@ pub(super) fn error_in(directory: &Path, call: &'static str, error: io::Error) -
 /// How long to wait for a recorder that is about to be gone: the kernel gives a lock back a little after a kill.
 const PATIENCE: Duration = Duration::from_millis(250);
 
+/// Records that are read at once where many are looked at.
+const PIECE: u64 = 4096;
+
 /// What a look at a record found.
 #[derive(Debug)]
 pub(super) enum Look {
@@ -161,20 +164,50 @@ impl Pair {
         if length < RECORD {
             return Ok(Look::End);
         }
-        let record = match Record::read(&bytes, &self.header) {
-            Ok(record) => record,
-            Err(what) => return Ok(Look::Broken(what)),
-        };
         // Asked for after the record was read: the data is written first.
-        let reach = self.reach()?;
-        Ok(match record.end() <= reach {
-            true => Look::Record(record),
-            false => Look::Broken(format!(
+        Ok(self.judge(&bytes, self.reach()?))
+    }
+
+    /// What the bytes of a record say, if the data file reaches so far.
+    fn judge(&self, bytes: &[u8; RECORD], reach: u64) -> Look {
+        match Record::read(bytes, &self.header) {
+            Ok(record) if record.end() <= reach => Look::Record(record),
+            Ok(record) => Look::Broken(format!(
                 "frame {} ends at {}, the data at {reach}",
                 record.sequence,
                 record.end()
             )),
-        })
+            Err(what) => Look::Broken(what),
+        }
+    }
+
+    /// Looks at the records from `first` on, at most `PIECE` of them and as far as they go, by two system calls.
+    fn look_at_piece(&self, first: u64) -> Result<Vec<Look>> {
+        let mut bytes = vec![0; PIECE as usize * RECORD];
+        let at = HEADER as u64 + first * RECORD as u64;
+        let length =
+            read_up_to(&self.index, &mut bytes, at).map_err(|e| self.error("reading an index", e))?;
+        // As in `look`.
+        let reach = self.reach()?;
+        let (records, _) = bytes[..length].as_chunks::<RECORD>();
+        Ok(records.iter().map(|record| self.judge(record, reach)).collect())
+    }
+
+    /// Looks at all records up to the last whole one, in order.
+    pub(super) fn for_each(&self, mut see: impl FnMut(Look)) -> Result<()> {
+        let (whole, mut number) = (self.whole()?, 0);
+        while number < whole {
+            let looks = self.look_at_piece(number)?;
+            if looks.is_empty() {
+                // Cut short by others meanwhile.
+                break;
+            }
+            for look in looks.into_iter().take(usize::try_from(whole - number).unwrap_or(usize::MAX)) {
+                see(look);
+                number += 1;
+            }
+        }
+        Ok(())
     }
 
     /// Looks at a record that has to be there.
@@ -188,10 +221,21 @@ impl Pair {
 
     /// Records up to the last whole one.
     pub(super) fn whole(&self) -> Result<u64> {
-        for number in (0..self.records()?).rev() {
-            if let Look::Record(_) = self.look(number)? {
-                return Ok(number + 1);
+        let records = self.records()?;
+        // Mostly it is the last one.
+        let Some(last) = records.checked_sub(1) else { return Ok(0) };
+        if let Look::Record(_) = self.look(last)? {
+            return Ok(records);
+        }
+        let mut end = last;
+        while end > 0 {
+            let start = end.saturating_sub(PIECE);
+            let mut looks = self.look_at_piece(start)?;
+            looks.truncate((end - start) as usize);
+            if let Some(at) = looks.iter().rposition(|look| matches!(look, Look::Record(_))) {
+                return Ok(start + at as u64 + 1);
             }
+            end = start;
         }
         Ok(0)
     }

@@ -14,10 +14,13 @@ use super::files::Right;
 use super::read::{Cursor, Since};
 use crate::config::{ReaderPolicy, SharedMemoryConfig, StartAt, Timeout};
 use crate::error::{QADataSwapError, Result};
-use crate::reader::{Frame, Reader};
+use crate::ffi;
+use crate::reader::{Frame, Knowing, Reader};
 use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use std::cell::RefCell;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Between two looks at whether the recorder has written on.
@@ -75,6 +78,35 @@ struct Inner {
     stage: Stage,
     /// Since when the ring is not there.
     absent_since: Option<Instant>,
+    schemas: Schemas,
+}
+
+/// Numbers for the schemas of frames that come from files and from rings, each of which has numbers of its own.
+#[derive(Default)]
+struct Schemas {
+    /// The one used last comes first.
+    known: Vec<(SchemaRef, u64)>,
+    next: u64,
+}
+
+impl Schemas {
+    /// How many are remembered.
+    const MOST: usize = 64;
+
+    fn number(&mut self, schema: &SchemaRef) -> u64 {
+        // Mostly it is the very one of the frame before.
+        let same = self.known.iter().position(|(known, _)| Arc::ptr_eq(known, schema));
+        if let Some(at) = same {
+            self.known[..=at].rotate_right(1);
+            return self.known[0].1;
+        }
+        let equal = self.known.iter().find(|(known, _)| known == schema);
+        let number = equal.map_or(self.next, |(_, number)| *number);
+        self.next = self.next.max(number + 1);
+        self.known.truncate(Self::MOST - 1);
+        self.known.insert(0, (Arc::clone(schema), number));
+        number
+    }
 }
 
 enum Stage {
@@ -87,8 +119,8 @@ enum Stage {
 }
 
 /// What one step has come to.
-enum Step {
-    Frame(Frame),
+enum Step<F> {
+    Frame(F),
     /// The stage has changed.
     On,
     /// Nothing as yet: somebody else has to do something.
@@ -107,6 +139,7 @@ impl Follow {
                         .to_owned(),
             });
         }
+        let ring = ring.resolved()?;
         ring.ring_name()?;
         let inner = Inner {
             cursor: Cursor::new(&recording.directory, from, ring.validation)?,
@@ -115,6 +148,7 @@ impl Follow {
             patience: Duration::from_secs(5),
             stage: Stage::Recorded,
             absent_since: None,
+            schemas: Schemas::default(),
         };
         Ok(Follow { inner: RefCell::new(inner) })
     }
@@ -149,6 +183,25 @@ impl Follow {
         self.read_frame(Duration::ZERO)
     }
 
+    /// As [`read_frame`](Follow::read_frame), for a frame whose batches leave by the C data interface.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_ffi(&self, timeout: impl Into<Timeout>) -> Result<Option<ffi::Frame>> {
+        let mut inner = self.inner.borrow_mut();
+        let Some(mut frame) = inner.read::<ffi::Frame>(timeout.into())? else { return Ok(None) };
+        frame.held.meta.schema = inner.schemas.number(frame.parsed.schema());
+        Ok(Some(frame))
+    }
+
+    /// As [`try_read_frame`](Follow::try_read_frame), for a frame whose batches leave by the C data interface.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_read_ffi(&self) -> Result<Option<ffi::Frame>> {
+        self.read_ffi(Duration::ZERO)
+    }
+
     /// Reads the next table as one batch, waiting for at most `timeout`; `None` if there is nothing yet.
     ///
     /// # Errors
@@ -178,7 +231,7 @@ impl Follow {
 }
 
 impl Inner {
-    fn read(&mut self, timeout: Timeout) -> Result<Option<Frame>> {
+    fn read<F: Knowing>(&mut self, timeout: Timeout) -> Result<Option<F>> {
         let deadline = timeout.0.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
             let step = match &self.stage {
@@ -205,7 +258,7 @@ impl Inner {
     }
 
     /// Reads on in the recording, and joins the ring at its end.
-    fn in_the_recording(&mut self) -> Result<Step> {
+    fn in_the_recording<F: Knowing>(&mut self) -> Result<Step<F>> {
         if let Some(frame) = self.cursor.next()? {
             return Ok(Step::Frame(frame));
         }
@@ -234,7 +287,7 @@ impl Inner {
     }
 
     /// Reads the recording up to the ring's first frame.
-    fn at_the_seam(&mut self) -> Result<Step> {
+    fn at_the_seam<F: Knowing>(&mut self) -> Result<Step<F>> {
         let Stage::Seam { reader, life: here, since } = &self.stage else { return Ok(Step::On) };
         let (here, first, late) = (*here, reader.next_sequence(), since.elapsed() >= self.patience);
         // Asked before the recording is looked at: what a recorder that is gone by now has written is seen there.
@@ -243,9 +296,9 @@ impl Inner {
         if life == Some(here) && due.is_some_and(|due| due >= first) {
             return Ok(self.go_live(due));
         }
-        if let Some(frame) = self.cursor.next()? {
+        if let Some(mut frame) = self.cursor.next::<F>()? {
             let follows = self.cursor.place().0 == Some(here);
-            if follows && frame.sequence() >= first {
+            if follows && frame.held().meta.sequence >= first {
                 // The recorder is past the ring's first frame: what it does not have, nobody has.
                 return Ok(self.go_live(due));
             }
@@ -267,7 +320,7 @@ impl Inner {
             // Nothing is recorded, and what was asked for is in the ring.
             (_, Some(due)) if due >= first => Ok(self.go_live(Some(due))),
             (_, Some(due)) if late || !is_live => {
-                self.go_live(Some(due));
+                self.go_live::<F>(Some(due));
                 Err(QADataSwapError::Io {
                     ring: self.ring.name.clone(),
                     call: "passing from the recording into the ring",
@@ -284,7 +337,7 @@ impl Inner {
         }
     }
 
-    fn go_live(&mut self, due: Option<u64>) -> Step {
+    fn go_live<F>(&mut self, due: Option<u64>) -> Step<F> {
         match std::mem::replace(&mut self.stage, Stage::Recorded) {
             Stage::Seam { reader, life, .. } => self.stage = Stage::Live { reader, life, due },
             other => self.stage = other,
@@ -292,22 +345,23 @@ impl Inner {
         Step::On
     }
 
-    fn in_the_ring(&mut self, left: Option<Duration>) -> Result<Step> {
+    fn in_the_ring<F: Knowing>(&mut self, left: Option<Duration>) -> Result<Step<F>> {
         let Stage::Live { reader, life, due } = &mut self.stage else { return Ok(Step::On) };
-        match reader.read_frame(left) {
+        match reader.read_as::<F>(left.into()) {
             Ok(None) => Ok(Step::TimedOut),
-            Ok(Some(frame)) => {
-                let sequence = frame.sequence();
+            Ok(Some(mut frame)) => {
+                let held = frame.held();
+                let sequence = held.meta.sequence;
                 if due.is_some_and(|due| sequence < due) {
                     return Ok(Step::On);
                 }
-                let missed = due.map_or(0, |due| sequence - due);
+                held.missed = due.map_or(0, |due| sequence - due);
                 *due = Some(sequence + 1);
                 let not_before = self.cursor.not_before();
-                if not_before > 0 && super::clock::ns_of(frame.published_at()) < not_before {
+                if not_before > 0 && super::clock::ns_of(held.published_at()) < not_before {
                     return Ok(Step::On);
                 }
-                Ok(Step::Frame(frame.with_missed(missed)))
+                Ok(Step::Frame(frame))
             }
             Err(QADataSwapError::Replaced { .. }) => {
                 // Told when the first frame of the new ring is at hand, or is known to be in the ring.

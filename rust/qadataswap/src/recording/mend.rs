@@ -6,9 +6,9 @@
 //! left alone: it is no part of the recording any more, but an Arrow stream still.
 
 use super::files::{Look, Pair, data_path, index_path, numbers};
-use super::index::{HEADER, RECORD, Record};
-use super::read::messages_of;
-use crate::error::{QADataSwapError, Result};
+use super::index::{HEADER, RECORD};
+use super::read::has_its_checksum;
+use crate::error::Result;
 use crate::frame::{END, Stretch};
 use std::fs::File;
 use std::io;
@@ -74,14 +74,6 @@ fn mend_pair(pair: &Pair) -> Result<Mended> {
         tracing::info!(ring = pair.header.ring, file = pair.header.number, ?mended, "mended a recording");
     }
     Ok(mended)
-}
-
-fn has_its_checksum(pair: &Pair, record: &Record) -> Result<bool> {
-    match messages_of(pair, record, 0) {
-        Ok(_) => Ok(true),
-        Err(QADataSwapError::Corrupt { .. }) => Ok(false),
-        Err(error) => Err(error),
-    }
 }
 
 fn ends_with_end(data: &File, end: u64, reach: u64) -> io::Result<bool> {

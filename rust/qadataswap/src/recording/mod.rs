@@ -101,6 +101,32 @@ pub struct FileInfo {
     pub damaged: u64,
 }
 
+/// What can be seen of a recording as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// The ring's name; `None` if there is no file.
+    pub ring: Option<String>,
+    /// Number of files.
+    pub files: u64,
+    /// Bytes of their data.
+    pub data_bytes: u64,
+    /// Whole frames in them.
+    pub frames: u64,
+    /// Their rows.
+    pub rows: u64,
+    /// Frames that are missing between them.
+    pub missed: u64,
+    /// Records that cannot be read, of frames that are lost for that.
+    pub damaged: u64,
+    /// The first frame's sequence and the time it was published at; `None` if there is no frame.
+    pub first: Option<(u64, SystemTime)>,
+    /// The same of the last one.
+    pub last: Option<(u64, SystemTime)>,
+    /// Somebody records into it now.
+    pub is_live: bool,
+}
+
 impl Recording {
     /// Opens the recording in a folder.
     ///
@@ -167,6 +193,16 @@ impl Recording {
         Ok(infos)
     }
 
+    /// What it holds as a whole. Reads the indices, not the data.
+    ///
+    /// # Errors
+    /// As [`frames`](Recording::frames).
+    pub fn summary(&self) -> Result<Summary> {
+        let mut summary = Summary { is_live: self.is_live()?, ..Summary::default() };
+        self.files()?.iter().for_each(|file| summary.add(file));
+        Ok(summary)
+    }
+
     /// Mends the recording's end after its recorder was killed: what follows the last whole frame is cut off, so that
     /// every Arrow library reads the last file to its end. A recorder that goes on does this by itself.
     ///
@@ -201,10 +237,10 @@ impl FileInfo {
             last: None,
             damaged: 0,
         };
-        for number in 0..pair.whole()? {
-            let files::Look::Record(record) = pair.look(number)? else {
+        pair.for_each(|look| {
+            let files::Look::Record(record) = look else {
                 info.damaged += 1;
-                continue;
+                return;
             };
             let place = (record.sequence, UNIX_EPOCH + Duration::from_nanos(record.wall_ns));
             info.frames += 1;
@@ -214,7 +250,21 @@ impl FileInfo {
             info.missed = info.missed.saturating_add(record.missed);
             info.first.get_or_insert(place);
             info.last = Some(place);
-        }
+        })?;
         Ok(info)
+    }
+}
+
+impl Summary {
+    fn add(&mut self, file: &FileInfo) {
+        self.ring = Some(file.ring.clone());
+        self.files += 1;
+        self.data_bytes = self.data_bytes.saturating_add(file.data_bytes);
+        self.frames += file.frames;
+        self.rows = self.rows.saturating_add(file.rows);
+        self.missed = self.missed.saturating_add(file.missed);
+        self.damaged += file.damaged;
+        self.first = self.first.or(file.first);
+        self.last = file.last.or(self.last);
     }
 }

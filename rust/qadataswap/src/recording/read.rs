@@ -10,11 +10,14 @@ use super::clock::ns_of;
 use super::files::{Look, Pair, error_in, numbers};
 use super::index::Record;
 use crate::error::{QADataSwapError, Result};
+use crate::ffi;
 use crate::frame::{Decoder, END, Validation};
-use crate::reader::{Frame, Held};
+use crate::reader::{Form, Frame, Held};
 use crate::ring::FrameMeta;
 use arrow_buffer::Buffer;
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -42,6 +45,11 @@ pub(super) fn messages_of(pair: &Pair, record: &Record, number: u64) -> Result<B
         bytes: record.length,
         source: ErrorKind::OutOfMemory.into(),
     };
+    // A record says what it likes: no more memory is asked for than there are bytes.
+    let reach = pair.reach()?;
+    if record.end() > reach {
+        return Err(damaged(format!("it ends at {}, the data at {reach}", record.end())));
+    }
     let length = usize::try_from(record.length).map_err(|_| too_large())?;
     let total = pair.schema.len() + length + END.len();
     let mut bytes: Vec<u8> = Vec::new();
@@ -49,10 +57,9 @@ pub(super) fn messages_of(pair: &Pair, record: &Record, number: u64) -> Result<B
     let start = bytes.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
     bytes.resize(start, 0);
     bytes.extend_from_slice(&pair.schema);
-    let mut data = &pair.data;
-    let read = data
-        .seek(SeekFrom::Start(record.offset))
-        .and_then(|_| data.take(record.length).read_to_end(&mut bytes))
+    let read = At { file: &pair.data, at: record.offset }
+        .take(record.length)
+        .read_to_end(&mut bytes)
         .map_err(|error| pair.error("reading a recorded frame", error))?;
     if read != length {
         return Err(damaged(format!("its file ends after {read} of {length} bytes")));
@@ -62,6 +69,36 @@ pub(super) fn messages_of(pair: &Pair, record: &Record, number: u64) -> Result<B
     }
     bytes.extend_from_slice(&END);
     Ok(Buffer::from_vec(bytes).slice_with_length(start, total))
+}
+
+/// Whether a frame's messages have their checksum. Reads them in pieces, and keeps none.
+pub(super) fn has_its_checksum(pair: &Pair, record: &Record) -> Result<bool> {
+    let mut hasher = crc32fast::Hasher::new();
+    let mut messages = At { file: &pair.data, at: record.offset }.take(record.length);
+    let mut piece = vec![0; 1 << 16];
+    loop {
+        match messages.read(&mut piece) {
+            Ok(0) => break,
+            Ok(read) => hasher.update(&piece[..read]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(pair.error("reading a recorded frame", error)),
+        }
+    }
+    Ok(messages.limit() == 0 && hasher.finalize() == record.checksum)
+}
+
+/// Reads a file from a place on, wherever others who have it open are in it: a forked child, for one.
+struct At<'a> {
+    file: &'a File,
+    at: u64,
+}
+
+impl Read for At<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(bytes, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
 }
 
 /// A place in a recording, which moves on as frames are read.
@@ -186,7 +223,7 @@ impl Cursor {
     /// The next frame; `None` at what is the end of the recording as yet.
     ///
     /// An error is passed by: the next call goes on behind it.
-    pub(super) fn next(&mut self) -> Result<Option<Frame>> {
+    pub(super) fn next<F: Form>(&mut self) -> Result<Option<F>> {
         loop {
             let Some(pair) = &self.pair else {
                 if !self.open_next()? {
@@ -259,7 +296,7 @@ impl Cursor {
     }
 
     /// Reads the frame of the record at hand; `None` if it is to be passed over.
-    fn take(&mut self, record: Record) -> Result<Option<Frame>> {
+    fn take<F: Form>(&mut self, record: Record) -> Result<Option<F>> {
         let Some(pair) = &self.pair else { return Ok(None) };
         let header = &pair.header;
         match self.life.replace(header.region_id) {
@@ -295,13 +332,12 @@ impl Cursor {
             published_ns: record.published_ns,
             rows: record.rows,
         };
-        let decoded = self
-            .decoder
-            .decode(&bytes, header.number)
+        let held = Held { bytes, meta, missed, wall_ns: record.wall_ns };
+        let frame = F::decode(&mut self.decoder, held)
             .map_err(|error| QADataSwapError::frame(&header.ring, error))?;
         // Only now: a frame that cannot be read counts as missed before the next one.
         self.due = Some(record.sequence + 1);
-        Ok(Some(Frame::new(Held { bytes, meta, missed, wall_ns: record.wall_ns }, decoded)))
+        Ok(Some(frame))
     }
 }
 
@@ -320,6 +356,14 @@ pub struct RecordedFrames {
 impl RecordedFrames {
     pub(super) fn new(cursor: Cursor) -> RecordedFrames {
         RecordedFrames { cursor }
+    }
+
+    /// The next frame, as one whose batches leave by the C data interface; `None` at the end as yet.
+    ///
+    /// # Errors
+    /// Those of the iteration, which may go on behind them.
+    pub fn read_ffi(&mut self) -> Result<Option<ffi::Frame>> {
+        self.cursor.next()
     }
 }
 

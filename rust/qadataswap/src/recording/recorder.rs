@@ -12,6 +12,7 @@ use crate::error::{QADataSwapError, Result};
 use crate::frame::{END, Stretch};
 use crate::peers::monotonic_ns;
 use crate::reader::{Held, Reader};
+use crate::segment::forks;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt};
@@ -150,6 +151,8 @@ pub struct Recorder {
     pending: Option<Held>,
     next_file: u64,
     stats: RecorderStats,
+    /// Tells the process that records from its forked children, which share its files.
+    process: u64,
 }
 
 /// The pair that is being written.
@@ -178,7 +181,8 @@ impl Recorder {
     /// As [`Reader::new`]; [`InvalidConfig`](QADataSwapError::InvalidConfig) if another process records into the
     /// folder, or if it holds a recording of a ring of another name; [`Corrupt`](QADataSwapError::Corrupt) if what
     /// should be an index is none; [`Io`](QADataSwapError::Io), [`NoSpace`](QADataSwapError::NoSpace).
-    pub fn open(config: RecorderConfig) -> Result<Recorder> {
+    pub fn open(mut config: RecorderConfig) -> Result<Recorder> {
+        config.ring = config.ring.resolved()?;
         let directory = &config.directory;
         let ring = config.ring.ring_name()?;
         let ring = ring.as_str();
@@ -211,6 +215,7 @@ impl Recorder {
             pending: None,
             next_file: 1,
             stats: RecorderStats::default(),
+            process: forks(),
         };
         recorder.find_its_place()?;
         Ok(recorder)
@@ -257,11 +262,12 @@ impl Recorder {
     /// with its last whole frame, and the frame at hand is recorded by the next call if that goes better.
     /// [`Corrupt`](QADataSwapError::Corrupt) for a frame that is no Arrow stream: it is left out, and told as missed.
     pub fn record(&mut self, timeout: impl Into<Timeout>) -> Result<Option<Recorded>> {
-        let timeout = timeout.into();
+        self.check_process()?;
+        let deadline = timeout.into().deadline();
         loop {
             let held = match self.pending.take() {
                 Some(held) => held,
-                None => match self.reader.read_held(timeout)? {
+                None => match self.reader.read_held(deadline.left())? {
                     Some(held) => held,
                     None => return Ok(None),
                 },
@@ -270,6 +276,34 @@ impl Recorder {
                 continue;
             }
             return self.write_or_keep(held).map(Some);
+        }
+    }
+
+    /// Records until the ring's stream ends, or for at most `timeout`; whether it has ended.
+    ///
+    /// # Errors
+    /// As [`record`](Recorder::record), but for the end of the stream: the next call goes on.
+    pub fn run(&mut self, timeout: impl Into<Timeout>) -> Result<bool> {
+        let deadline = timeout.into().deadline();
+        loop {
+            let left = deadline.left();
+            match self.record(left) {
+                Ok(None) => return Ok(false),
+                // A writer that never pauses would keep this going.
+                Ok(Some(_)) if left == Duration::ZERO.into() => return Ok(false),
+                Ok(Some(_)) => {}
+                Err(QADataSwapError::EndOfStream { .. }) => return Ok(true),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// # Errors
+    /// [`Forked`](QADataSwapError::Forked), in a forked child.
+    fn check_process(&self) -> Result<()> {
+        match self.process == forks() {
+            true => Ok(()),
+            false => Err(QADataSwapError::Forked { ring: self.reader.name() }),
         }
     }
 
@@ -291,6 +325,7 @@ impl Recorder {
     /// As [`Reader::new`]; [`Io`](QADataSwapError::Io) and [`NoSpace`](QADataSwapError::NoSpace) if the file at hand
     /// cannot be finished. The recorder is as it was then.
     pub fn attach_again(&mut self) -> Result<()> {
+        self.check_process()?;
         if let Some(held) = self.pending.take() {
             self.write_or_keep(held)?;
         }
@@ -320,6 +355,7 @@ impl Recorder {
     /// # Errors
     /// [`Io`](QADataSwapError::Io), [`NoSpace`](QADataSwapError::NoSpace); what was recorded is readable then, too.
     pub fn close(mut self) -> Result<RecorderStats> {
+        self.check_process()?;
         self.finish()?;
         Ok(self.stats)
     }
@@ -436,6 +472,10 @@ impl Recorder {
     /// Ends the pair at hand, if there is one.
     fn finish(&mut self) -> Result<()> {
         let Some(current) = self.current.take() else { return Ok(()) };
+        if self.process != forks() {
+            // The parent writes on in this file.
+            return Ok(());
+        }
         let finished = current.finish(self.config.sync);
         finished.map_err(|error| {
             let call = "finishing a file of the recording";

@@ -2,6 +2,7 @@ use super::files::{data_path, index_path};
 use super::index::{HEADER, Header, RECORD};
 use super::*;
 use crate::config::Timeout;
+use crate::layout::MAX_SLOT_BYTES;
 use crate::{Compression, ErrorKind, Reader, ReaderPolicy, Writer};
 use arrow_array::types::Int8Type;
 use arrow_array::{DictionaryArray, Int64Array, RecordBatch, RecordBatchOptions};
@@ -601,4 +602,126 @@ fn a_recording_whose_ring_is_gone_is_read_to_its_end() {
     let lossy = folder.ring().with_policy(ReaderPolicy::Lossy);
     let refused = folder.open().follow(lossy, Since::Start).expect_err("it could not keep the promise");
     assert_eq!(refused.kind(), ErrorKind::InvalidConfig);
+}
+
+#[cfg(feature = "yaml")]
+#[test]
+fn settings_from_outside_are_a_recorders_and_a_followers_too() {
+    let folder = Folder::new();
+    let file = folder.0.join("settings.yaml");
+    let text = format!("memory:\n  directory: {}\nsync:\n  attach_timeout_ms: 3600000\n", folder.0.display());
+    std::fs::write(&file, text).expect("written");
+    let (writer, _) = three_frames(&folder);
+    let ring = SharedMemoryConfig::new("es").with_config_file(file);
+    let follow = folder.open().follow(&ring, Since::Sequence(2)).expect("opened");
+    assert_eq!(followed(&follow), in_a_row(2..3));
+    drop((follow, writer));
+    assert!(!folder.0.join("qads_es").exists(), "read to its end");
+    let follow = folder.open().follow(&ring, Since::Sequence(3)).expect("opened");
+    assert!(follow.try_read_frame().expect("the ring has an hour to come").is_none());
+}
+
+#[test]
+fn frames_for_other_languages_are_the_same_frames() {
+    let folder = Folder::new();
+    let writer = Writer::new(folder.ring()).expect("created");
+    let mut recorder = Recorder::open(folder.config().with_rotate_bytes(1)).expect("opened");
+    let texts = RecordBatch::try_from_iter([(
+        "text",
+        Arc::new(arrow_array::StringViewArray::from_iter_values(["a", "one that is longer than a view"]))
+            as _,
+    )])
+    .expect("one column");
+    for table in [&numbers_from(0), &texts, &numbers_from(2)] {
+        writer.write_arrow(table).expect("written");
+    }
+    record_all(&mut recorder);
+    let mut recorded = folder.open().frames(Since::Start).expect("opened");
+    let rust = frames(&folder.open(), Since::Start);
+    for (sequence, missed, bytes) in &rust {
+        let frame = recorded.read_ffi().expect("readable").expect("there");
+        assert_eq!((frame.sequence(), frame.missed(), frame.bytes()), (*sequence, *missed, &**bytes));
+    }
+    assert!(recorded.read_ffi().expect("no error").is_none());
+    for table in [&texts, &numbers_from(4)] {
+        writer.write_arrow(table).expect("written");
+    }
+    let follow = folder.open().follow(folder.ring(), Since::Sequence(0)).expect("opened");
+    let schemas: Vec<_> = (0..5)
+        .map(|sequence| {
+            let frame = follow.read_ffi(1000).expect("readable").expect("there");
+            assert_eq!((frame.sequence(), frame.missed()), (sequence, 0));
+            (frame.schema_id(), frame.schema().clone())
+        })
+        .collect();
+    assert!(follow.is_live());
+    // Files and the ring number schemas each in its own way; a follower's numbers are of one kind.
+    for (one, schema) in &schemas {
+        for (other, its) in &schemas {
+            assert_eq!(one == other, schema == its);
+        }
+    }
+}
+
+#[test]
+fn a_record_that_speaks_of_more_than_there_is_takes_no_memory() {
+    let folder = Folder::new();
+    let _writer = three_frames(&folder);
+    let pair = Pair::open(&folder.recording(), 1, false).expect("sound").expect("there");
+    let good = pair.record(1).expect("sound");
+    for length in [good.length + (1 << 20), MAX_SLOT_BYTES] {
+        let record = super::index::Record { length, ..good };
+        let error = super::read::messages_of(&pair, &record, 1).expect_err("there is not so much");
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    }
+}
+
+#[test]
+fn an_index_of_many_records_is_read_to_its_last_whole_one() {
+    let folder = Folder::new();
+    let _writer = three_frames(&folder);
+    let pair = Pair::open(&folder.recording(), 1, true).expect("sound").expect("there");
+    let first = pair.record(0).expect("sound");
+    const MANY: u64 = 10_000;
+    let record = |sequence| super::index::Record { sequence, ..first };
+    let bytes: Vec<u8> = (0..MANY).flat_map(|sequence| record(sequence).bytes()).collect();
+    pair.index.write_all_at(&bytes, HEADER as u64).expect("ours");
+    let broken = |range: std::ops::Range<u64>| {
+        let zeros = vec![0; ((range.end - range.start) as usize) * RECORD];
+        pair.index.write_all_at(&zeros, HEADER as u64 + range.start * RECORD as u64).expect("ours");
+    };
+    for (broken_from, whole) in
+        [(MANY, MANY), (MANY - 1, MANY - 1), (9_000, 9_000), (4_096, 4_096), (4_095, 4_095), (1, 1)]
+    {
+        broken(broken_from..MANY);
+        assert_eq!(pair.whole().expect("readable"), whole);
+        let info = &folder.open().files().expect("listed")[0];
+        assert_eq!((info.frames, info.damaged), (whole, 0));
+        assert_eq!(info.last.expect("a frame").0, whole - 1);
+    }
+    pair.index.write_all_at(&bytes, HEADER as u64).expect("ours");
+    broken(10..5_000);
+    let info = &folder.open().files().expect("listed")[0];
+    assert_eq!((info.frames, info.damaged), (MANY - 4_990, 4_990));
+    broken(0..MANY);
+    assert_eq!(pair.whole().expect("readable"), 0);
+    assert_eq!(folder.open().files().expect("listed")[0].first, None);
+}
+
+#[test]
+fn a_recorder_runs_until_the_time_is_up_or_the_stream_ends() {
+    let folder = Folder::new();
+    let writer = Writer::new(folder.ring()).expect("created");
+    let mut recorder = Recorder::open(folder.config()).expect("opened");
+    write(&writer, 0..3);
+    assert!(!recorder.run(10).expect("recorded"));
+    assert_eq!(recorder.stats().frames, 3);
+    write(&writer, 3..5);
+    drop(writer);
+    assert!(recorder.run(Timeout::FOREVER).expect("recorded"));
+    recorder.close().expect("closed");
+    let summary = folder.open().summary().expect("listed");
+    assert_eq!((summary.ring.as_deref(), summary.files, summary.frames), (Some("es"), 1, 5));
+    assert_eq!((summary.rows, summary.missed, summary.damaged, summary.is_live), (15, 0, 0, false));
+    assert_eq!((summary.first.expect("one").0, summary.last.expect("one").0), (0, 4));
 }
