@@ -1,7 +1,7 @@
 //! One handle for either end of a ring: the noun that every language has.
 
 use crate::error::raise;
-use crate::frame::{Frame, Library};
+use crate::frame::{ARROW, Form, POLARS, hand_out};
 use crate::loan::Loan;
 use crate::log;
 use crate::options::{Common, Milliseconds, Patience, ReaderOptions, Wait, WriterOptions};
@@ -142,35 +142,15 @@ impl ReaderCell {
     }
 }
 
-/// What frames are handed out as.
-#[derive(Clone, Copy)]
-enum Form {
-    Table(Library),
-    Frame,
-}
-
-const POLARS: Form = Form::Table(Library::Polars);
-const ARROW: Form = Form::Table(Library::Arrow);
-
 impl ReaderCell {
-    /// What `take` takes, in its form. The library is there before a frame is taken, which would be lost without.
+    /// What `take` takes, in its form.
     fn hand_out<'py>(
         &self,
         py: Python<'py>,
         form: Form,
         take: impl FnOnce(&Self) -> PyResult<Option<ffi::Frame>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        if let Form::Table(library) = form {
-            library.load(py)?;
-        }
-        let taken = take(self);
-        log::flush(py);
-        let Some(frame) = taken? else { return Ok(None) };
-        let frame = Bound::new(py, Frame::new(frame, self.name.clone()))?;
-        match form {
-            Form::Table(library) => library.make(&frame).map(Some),
-            Form::Frame => Ok(Some(frame.into_any())),
-        }
+        hand_out(py, form, &self.name, || take(self))
     }
 }
 
@@ -661,7 +641,7 @@ impl Frames {
 }
 
 /// Whether an exception says that the stream has ended as it should.
-fn is_end(py: Python<'_>, error: &PyErr) -> bool {
+pub(crate) fn is_end(py: Python<'_>, error: &PyErr) -> bool {
     let kind = error.value(py).getattr("kind");
     kind.is_ok_and(|kind| kind.extract::<String>().is_ok_and(|kind| kind == "EndOfStream"))
 }

@@ -4,6 +4,7 @@
 
 use crate::capsule::{self, ArrowArrayStream, Owned, Release};
 use crate::error::raise;
+use crate::log;
 use crate::schema::{self, Schema};
 use pyo3::exceptions::{PyAttributeError, PyException, PyImportError, PyValueError};
 use pyo3::intern;
@@ -15,9 +16,10 @@ use qadataswap::arrow_schema::SchemaRef;
 use qadataswap::ffi::{self, ArrowArray, ArrowSchema};
 use std::ffi::{CString, c_char, c_int};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-/// A frame: one table as it was written, lying in shared memory.
+/// A frame: one table as it was written, lying in shared memory (or, if it comes out of a recording, in memory of its
+/// own).
 ///
 /// Any library that speaks the Arrow PyCapsule interface takes it, without a copy: `polars.DataFrame(frame)`,
 /// `pyarrow.table(frame)`, `duckdb.from_arrow(frame)`. It holds its slot until it, and every table made of it, is gone:
@@ -67,6 +69,12 @@ impl Frame {
     #[getter]
     fn published_ns(&self) -> u64 {
         self.0.published_ns()
+    }
+
+    /// When the frame was published, by the clock on the wall, in UTC: of a recorded frame as it was written down then.
+    #[getter]
+    fn published_at(&self) -> SystemTime {
+        self.0.published_at()
     }
 
     /// Number of rows in all batches.
@@ -196,6 +204,36 @@ impl Frame {
             Err(error) if error.is_instance_of::<PyImportError>(slf.py()) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// What frames are handed out as.
+#[derive(Clone, Copy)]
+pub(crate) enum Form {
+    Table(Library),
+    Frame,
+}
+
+pub(crate) const POLARS: Form = Form::Table(Library::Polars);
+pub(crate) const ARROW: Form = Form::Table(Library::Arrow);
+
+/// What `take` takes of `ring`, in its form. The library is there before a frame is taken, which would be lost without.
+pub(crate) fn hand_out<'py>(
+    py: Python<'py>,
+    form: Form,
+    ring: &Arc<str>,
+    take: impl FnOnce() -> PyResult<Option<ffi::Frame>>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    if let Form::Table(library) = form {
+        library.load(py)?;
+    }
+    let taken = take();
+    log::flush(py);
+    let Some(frame) = taken? else { return Ok(None) };
+    let frame = Bound::new(py, Frame::new(frame, ring.clone()))?;
+    match form {
+        Form::Table(library) => library.make(&frame).map(Some),
+        Form::Frame => Ok(Some(frame.into_any())),
     }
 }
 

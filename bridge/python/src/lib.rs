@@ -13,6 +13,7 @@ mod frame;
 mod loan;
 mod log;
 mod options;
+mod recording;
 mod schema;
 mod selector;
 mod shared;
@@ -32,6 +33,8 @@ mod _qadataswap {
     use crate::frame::Frame;
     #[pymodule_export]
     use crate::loan::{Loan, LoanColumn};
+    #[pymodule_export]
+    use crate::recording::{Follow, FollowedFrames, Recorded, RecordedFrames, Recorder, Recording};
     #[pymodule_export]
     use crate::schema::Schema;
     #[pymodule_export]

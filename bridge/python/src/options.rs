@@ -210,16 +210,7 @@ impl ReaderOptions {
         )?;
         let start =
             one_of(&name, "start", &self.start, &[("oldest", StartAt::Oldest), ("newest", StartAt::Newest)])?;
-        let validation = one_of(
-            &name,
-            "validation",
-            &self.validation,
-            &[
-                ("form", Validation::Form),
-                ("full", Validation::Full),
-                ("full_on_copy", Validation::FullOnCopy),
-            ],
-        )?;
+        let validation = validation(&name, &self.validation)?;
         let config = self.common.config()?;
         let config = match self.attach_timeout {
             Patience(Some(timeout)) => config.with_attach_timeout(timeout.0.unwrap_or(Duration::MAX)),
@@ -227,6 +218,19 @@ impl ReaderOptions {
         };
         Ok(config.with_policy(policy).with_start(start).with_validation(validation))
     }
+}
+
+/// How much of a frame is checked.
+///
+/// # Errors
+/// [`InvalidConfig`](qadataswap::QADataSwapError::InvalidConfig) for a word that is none.
+pub(crate) fn validation(ring: &str, word: &str) -> Result<Validation> {
+    one_of(
+        ring,
+        "validation",
+        word,
+        &[("form", Validation::Form), ("full", Validation::Full), ("full_on_copy", Validation::FullOnCopy)],
+    )
 }
 
 /// What stands outside the program, by key: the value and where it stands.

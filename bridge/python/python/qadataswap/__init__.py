@@ -22,7 +22,19 @@ import os as _os
 from typing import Any as _Any
 from typing import Optional as _Optional
 
-from ._qadataswap import Frame, Loan, Schema, Selector, SharedDataFrame, get_version, load_config
+from ._qadataswap import (
+    Follow,
+    Frame,
+    Loan,
+    Recorded,
+    Recorder,
+    Recording,
+    Schema,
+    Selector,
+    SharedDataFrame,
+    get_version,
+    load_config,
+)
 from .errors import (
     AbortedError,
     ArrowError,
@@ -40,6 +52,7 @@ from .errors import (
     IoError,
     LoanOutError,
     MemoryMapFailedError,
+    MissingFramesError,
     NoSpaceError,
     NotFoundError,
     OutOfRoomError,
@@ -65,6 +78,7 @@ __all__ = [
     "CorruptError",
     "EndOfStreamError",
     "EvictedError",
+    "Follow",
     "ForkedError",
     "Frame",
     "FrameTooLargeError",
@@ -76,12 +90,16 @@ __all__ = [
     "Loan",
     "LoanOutError",
     "MemoryMapFailedError",
+    "MissingFramesError",
     "NoSpaceError",
     "NotFoundError",
     "OutOfRoomError",
     "PermissionDeniedError",
     "Progress",
     "QADataSwapError",
+    "Recorded",
+    "Recorder",
+    "Recording",
     "ReplacedError",
     "RingFullError",
     "Schema",

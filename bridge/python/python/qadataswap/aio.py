@@ -18,9 +18,9 @@ import math
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Dict, List, Optional, Tuple, TypeVar
+from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Dict, List, Optional, Tuple, TypeVar, Union
 
-from ._qadataswap import Frame, Selector, SharedDataFrame
+from ._qadataswap import Follow, Frame, Selector, SharedDataFrame
 from .errors import EndOfStreamError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["frames", "read", "read_frame", "tables"]
 
 _T = TypeVar("_T")
+_Source = Union[SharedDataFrame, Follow]
 
 _THREAD_NAME = "qadataswap-aio"
 
@@ -190,16 +191,40 @@ async def _next(
             await asyncio.sleep(0)
 
 
-async def read(reader: SharedDataFrame, timeout_ms: Optional[float] = -1) -> Optional[polars.DataFrame]:
+async def _next_of(follow: Follow, timeout_ms: Optional[float], tables: bool) -> Any:
+    """The next of what is read from files, too, and so by a thread of the loop's executor, which reads ahead by one: what
+    it has read is taken by the loop's own thread, or by whoever reads next.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = None
+    if timeout_ms is not None and timeout_ms >= 0:
+        deadline = time.monotonic() + timeout_ms / 1e3
+    while True:
+        left = _SLICE if deadline is None else min(_SLICE, max(0.0, deadline - time.monotonic()))
+        if await loop.run_in_executor(None, follow._fetch, left * 1e3):
+            found = follow._take(tables)
+            if found is not None:
+                return found
+        if left <= 0:
+            return None
+
+
+async def read(reader: _Source, timeout_ms: Optional[float] = -1) -> Optional[polars.DataFrame]:
     """Reads the next table as a Polars DataFrame; ``None`` if there is none within ``timeout_ms`` milliseconds.
 
-    The same as ``reader.read_async()``.
+    The same as ``reader.read_async()``. A :class:`~qadataswap.Follow` keeps a thread of the loop's executor meanwhile.
     """
+    if isinstance(reader, Follow):
+        table: Optional[polars.DataFrame] = await _next_of(reader, timeout_ms, True)
+        return table
     return await _next(reader, timeout_ms, reader.try_read, lambda: reader.read(0))
 
 
-async def read_frame(reader: SharedDataFrame, timeout_ms: Optional[float] = -1) -> Optional[Frame]:
+async def read_frame(reader: _Source, timeout_ms: Optional[float] = -1) -> Optional[Frame]:
     """Reads the next table as a frame; as :func:`read`."""
+    if isinstance(reader, Follow):
+        frame: Optional[Frame] = await _next_of(reader, timeout_ms, False)
+        return frame
     return await _next(reader, timeout_ms, reader.try_read_frame, lambda: reader.read_frame(0))
 
 
@@ -212,11 +237,11 @@ async def _all(next_one: Callable[[], Any]) -> AsyncIterator[Any]:
         yield item
 
 
-def tables(reader: SharedDataFrame) -> AsyncIterator[polars.DataFrame]:
+def tables(reader: _Source) -> AsyncIterator[polars.DataFrame]:
     """Tables as Polars DataFrames as they come, until the stream ends; the same as ``async for df in reader``."""
     return _all(lambda: read(reader))
 
 
-def frames(reader: SharedDataFrame) -> AsyncIterator[Frame]:
+def frames(reader: _Source) -> AsyncIterator[Frame]:
     """Frames as they come, until the stream ends."""
     return _all(lambda: read_frame(reader))

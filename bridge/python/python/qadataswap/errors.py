@@ -33,6 +33,7 @@ __all__ = [
     "IoError",
     "LoanOutError",
     "MemoryMapFailedError",
+    "MissingFramesError",
     "NoSpaceError",
     "NotFoundError",
     "OutOfRoomError",
@@ -201,6 +202,15 @@ class IoError(QADataSwapError, OSError):
     """A system call failed."""
 
     kind = "Io"
+
+
+class MissingFramesError(IoError):
+    """Frames are neither in the recording nor in the ring that is followed; reading goes on behind them."""
+
+    first: int
+    """The first of them."""
+    last: int
+    """The last of them."""
 
 
 class UnsupportedError(QADataSwapError, NotImplementedError):
