@@ -64,8 +64,8 @@ fn since(value: Option<&Bound<'_, PyAny>>) -> PyResult<Since> {
 /// ...     with qadataswap.Recorder("doc", folder) as recorder:
 /// ...         for price in (5000.25, 5000.5):
 /// ...             sequence = writer.write(pl.DataFrame({"price": [price]}))
-/// ...         recorder.run(timeout_ms=0), recorder.record(0).sequence
-/// (False, 1)
+/// ...         recorder.run(timeout_ms=0), recorder.get_stats()["frames"]
+/// (False, 2)
 /// >>> recording = qadataswap.Recording(folder)
 /// >>> [frame.sequence for frame in recording.frames()]
 /// [0, 1]
@@ -676,8 +676,8 @@ impl Recorder {
         }
     }
 
-    /// Records until the ring's stream ends, or for at most `timeout_ms` milliseconds; whether it has ended. Ctrl-C
-    /// interrupts it, and loses no frame. Errors are those of `record`, but for the end of the stream.
+    /// Records until the ring's stream ends, or for `timeout_ms` milliseconds and then what is there; whether it has
+    /// ended. Ctrl-C interrupts it, and loses no frame. Errors are those of `record`, but for the end of the stream.
     #[pyo3(signature = (timeout_ms=FOREVER), text_signature = "($self, timeout_ms=-1)")]
     fn run(&self, py: Python<'_>, timeout_ms: Milliseconds) -> PyResult<bool> {
         let deadline = deadline(timeout_ms.0);

@@ -279,18 +279,24 @@ impl Recorder {
         }
     }
 
-    /// Records until the ring's stream ends, or for at most `timeout`; whether it has ended.
+    /// Records until the ring's stream ends, or for `timeout` and then what is there; whether it has ended.
     ///
     /// # Errors
     /// As [`record`](Recorder::record), but for the end of the stream: the next call goes on.
     pub fn run(&mut self, timeout: impl Into<Timeout>) -> Result<bool> {
         let deadline = timeout.into().deadline();
+        // Once the time is up: what there is then. A writer that never pauses would keep this going.
+        let mut there = None;
         loop {
             let left = deadline.left();
+            if left == Duration::ZERO.into() && there.is_none() {
+                there = Some(self.reader.stats().frames_published);
+            }
             match self.record(left) {
                 Ok(None) => return Ok(false),
-                // A writer that never pauses would keep this going.
-                Ok(Some(_)) if left == Duration::ZERO.into() => return Ok(false),
+                Ok(Some(frame)) if there.is_some_and(|there| frame.sequence + 1 >= there) => {
+                    return Ok(false);
+                }
                 Ok(Some(_)) => {}
                 Err(QADataSwapError::EndOfStream { .. }) => return Ok(true),
                 Err(error) => return Err(error),
