@@ -10,7 +10,7 @@
  * Every call that can fail returns a status: 0, or one of three negative numbers; what it was in detail,
  * qads_last_error() and qads_last_error_kind() tell, in the calling thread and until its next failure.
  *
- * A reader is used by one thread at a time, and so is a column of a loan. Writers and loans, frames, the arrays got
+ * A reader is used by one thread at a time, and so are a qads_follow and a column of a loan. Writers and loans, frames, the arrays got
  * from them, schemas and pools may be used by any; a writer that waits for room holds up what others ask of it.
  *
  * \code{.c}
@@ -90,6 +90,9 @@ QADATASWAP_EXPORT qads_error_kind qads_last_error_kind(void);
 /** The message of this thread's last failure: names the ring, says expected and got, then the remedy. Never
  *  null; valid until the thread's next failure. */
 QADATASWAP_EXPORT const char* qads_last_error(void);
+/** Non-zero if this thread's last failure speaks of frames that are neither in a recording nor in its ring; stores the
+ *  numbers of the first and the last of them. */
+QADATASWAP_EXPORT int qads_last_missing_frames(uint64_t* first, uint64_t* last);
 /** The name of a kind, as every language spells it ("WriterDied"); "Unknown" for a number that is none. */
 QADATASWAP_EXPORT const char* qads_error_kind_name(qads_error_kind kind);
 /** The library's version, "0.1.0". */
@@ -306,8 +309,8 @@ typedef struct qads_reader_options {
 
 /** The reading end of a ring. */
 typedef struct qads_reader qads_reader;
-/** A frame: one table as it was written, in its batches, lying in shared memory. Holds its slot until it and every
- *  array got from it are gone. */
+/** A frame: one table as it was written, in its batches, lying in shared memory (or, out of a recording, in memory of its
+ *  own). Holds its slot until it and every array got from it are gone. */
 typedef struct qads_frame qads_frame;
 
 /** Sets the defaults. */
@@ -335,6 +338,10 @@ QADATASWAP_EXPORT uint64_t qads_frame_sequence(const qads_frame* frame);
 QADATASWAP_EXPORT uint64_t qads_frame_missed(const qads_frame* frame);
 /** CLOCK_MONOTONIC at publication, in nanoseconds. */
 QADATASWAP_EXPORT uint64_t qads_frame_published_ns(const qads_frame* frame);
+/** When it was published, in nanoseconds since the Unix epoch: of a recorded frame as it was written down then. */
+QADATASWAP_EXPORT uint64_t qads_frame_published_at_ns(const qads_frame* frame);
+/** Time since it was published, in nanoseconds. */
+QADATASWAP_EXPORT uint64_t qads_frame_age_ns(const qads_frame* frame);
 /** Number of rows in all batches. */
 QADATASWAP_EXPORT uint64_t qads_frame_rows(const qads_frame* frame);
 /** Bytes that reading this frame has copied out of the slot; see qads_stats. */
@@ -385,6 +392,161 @@ QADATASWAP_EXPORT int qads_selector_wait(qads_selector* selector, int64_t timeou
 QADATASWAP_EXPORT void qads_selector_wake(qads_selector* selector);
 /** Frees it; nobody waits with it any more. Null is allowed. */
 QADATASWAP_EXPORT void qads_selector_free(qads_selector* selector);
+
+/* ---- recordings -------------------------------------------------------------------------------------------- */
+
+/** A recording: the frames of a ring in the files of a folder, which may be recorded into meanwhile. Any thread may use
+ *  it. What is in the files stands in docs/recording.md. */
+typedef struct qads_recording qads_recording;
+/** A place in a recording, which moves on as frames are read. */
+typedef struct qads_recorded_frames qads_recorded_frames;
+/** A reader that starts in a recording and passes into the ring, with no frame lost and none twice. */
+typedef struct qads_follow qads_follow;
+/** A reader that appends what it reads to the files of a folder. */
+typedef struct qads_recorder qads_recorder;
+
+/** What the place is named by that reading starts at. */
+typedef enum qads_since_kind {
+  QADS_SINCE_START = 0,    /**< The first frame; no value. */
+  QADS_SINCE_SEQUENCE = 1, /**< A frame's number: that frame of the ring's newest life, or the first one after it. */
+  QADS_SINCE_TIME = 2      /**< Nanoseconds since the Unix epoch: the first frame published then or later. */
+} qads_since_kind;
+
+/** A place to start at. */
+typedef struct qads_since {
+  int32_t kind;   /**< A qads_since_kind. */
+  uint64_t value; /**< As its kind says. */
+} qads_since;
+
+/** A sequence or a time of no frame. */
+#define QADS_NO_PLACE UINT64_MAX
+
+/** What a recording holds. */
+typedef struct qads_summary {
+  size_t struct_size;      /**< Of this struct; to be set by the caller. */
+  uint64_t files;          /**< Number of files. */
+  uint64_t data_bytes;     /**< Bytes of their data. */
+  uint64_t frames;         /**< Whole frames in them. */
+  uint64_t rows;           /**< Their rows. */
+  uint64_t missed;         /**< Frames that are missing between them. */
+  uint64_t damaged;        /**< Records that cannot be read, of frames that are lost for that. */
+  uint64_t first_sequence; /**< The first frame's number, or QADS_NO_PLACE. */
+  uint64_t first_ns;       /**< When it was published, since the Unix epoch. */
+  uint64_t last_sequence;  /**< The last frame's number, or QADS_NO_PLACE. */
+  uint64_t last_ns;        /**< When it was published. */
+  int32_t is_live;         /**< 1 if somebody records into it now. */
+} qads_summary;
+
+/** What a file of a recording holds. */
+typedef struct qads_file_info {
+  uint64_t number;         /**< Its number: 1 is `00000001.arrows`. */
+  uint64_t region_id[2];   /**< Tells one life of the ring from the next. */
+  uint64_t data_bytes;     /**< Bytes of its data. */
+  uint64_t frames;         /**< Whole frames in it. */
+  uint64_t rows;           /**< Their rows. */
+  uint64_t missed;         /**< Frames missing between them, and between the first and the frame recorded before it. */
+  uint64_t damaged;        /**< Records that cannot be read. */
+  uint64_t first_sequence; /**< The first frame's number, or QADS_NO_PLACE. */
+  uint64_t first_ns;       /**< When it was published, since the Unix epoch. */
+  uint64_t last_sequence;  /**< The last frame's number, or QADS_NO_PLACE. */
+  uint64_t last_ns;        /**< When it was published. */
+} qads_file_info;
+
+/** Opens the recording in a folder; `validation` is a qads_validation, a frame's checksum is checked in any case. */
+QADATASWAP_EXPORT int qads_recording_open(const char* directory, int32_t validation, qads_recording** out);
+/** What it holds as a whole. Reads the indices, not the data. */
+QADATASWAP_EXPORT int qads_recording_summary(const qads_recording* recording, qads_summary* out);
+/** What its files hold, oldest first: stores the first `capacity` of them, each `file_size` bytes (sizeof(qads_file_info)),
+ *  and in `*count` how many there are. */
+QADATASWAP_EXPORT int qads_recording_files(const qads_recording* recording, qads_file_info* files, size_t file_size,
+                                           size_t capacity, size_t* count);
+/** Non-zero in `*out` if somebody records into it now. */
+QADATASWAP_EXPORT int qads_recording_is_live(const qads_recording* recording, int* out);
+/** Mends its end after a recorder was killed: what follows the last whole frame is cut off, so that every Arrow library
+ *  reads the last file to its end. Stores how many bytes, unless null. InvalidConfig while somebody records into it. */
+QADATASWAP_EXPORT int qads_recording_repair(qads_recording* recording, uint64_t* data_bytes, uint64_t* index_bytes);
+/** Frees it; what was got from it stays. Null is allowed. */
+QADATASWAP_EXPORT void qads_recording_free(qads_recording* recording);
+
+/** The frames from a place on; null is the first one. */
+QADATASWAP_EXPORT int qads_recording_frames(const qads_recording* recording, const qads_since* since,
+                                            qads_recorded_frames** out);
+/** The next frame; QADS_TIMEOUT after the last one recorded so far: asked again, it goes on with what has come since. An
+ *  error is passed by: Corrupt for a frame that cannot be read, which the next one counts as missed; Replaced between two
+ *  lives of the ring, each of which counts its frames from 0. */
+QADATASWAP_EXPORT int qads_recorded_frames_next(qads_recorded_frames* frames, qads_frame** out);
+/** Frees it; frames stay valid. Null is allowed. */
+QADATASWAP_EXPORT void qads_recorded_frames_free(qads_recorded_frames* frames);
+
+/** Reads on from a place in the recording (null: the first frame), and in the ring when the recording has been read. The
+ *  options are of the ring (null: the defaults); anything but lossless is InvalidConfig. The recorder is waited for, between
+ *  the recording and the ring, for at most `patience_ns`; negative: 5 s. */
+QADATASWAP_EXPORT int qads_follow_open(const qads_recording* recording, const char* ring,
+                                       const qads_reader_options* options, const qads_since* since,
+                                       int64_t patience_ns, qads_follow** out);
+/** Reads the next frame, waiting for at most `timeout_ms` milliseconds (negative: for ever). QADS_TIMEOUT if there is none
+ *  yet. Errors as of qads_read() and qads_recorded_frames_next(); after Replaced it goes on with the next life of the ring.
+ *  Io with qads_last_missing_frames() if frames are neither in the recording nor in the ring; it goes on behind them. */
+QADATASWAP_EXPORT int qads_follow_read(qads_follow* follow, int64_t timeout_ms, qads_frame** out);
+/** As qads_follow_read(), in nanoseconds. */
+QADATASWAP_EXPORT int qads_follow_read_within(qads_follow* follow, int64_t timeout_ns, qads_frame** out);
+/** Non-zero if frames come from the ring by now. */
+QADATASWAP_EXPORT int qads_follow_is_live(const qads_follow* follow);
+/** Frees it, and no longer holds up the writer; frames stay valid. Null is allowed. */
+QADATASWAP_EXPORT void qads_follow_free(qads_follow* follow);
+
+/** How a ring is recorded. Set the defaults by qads_recorder_options_init(), then change what is to be changed. */
+typedef struct qads_recorder_options {
+  size_t struct_size;    /**< Of this struct; set by the initialiser. */
+  uint64_t rotate_bytes; /**< A new file begins rather than that one grows beyond so many bytes; 1 GiB. */
+  int64_t rotate_ns;     /**< A new file begins with the first frame published so long after a file's first one; -1: never. */
+  int64_t sync_every;    /**< fsync after so many frames; 0: when a file is finished; -1: never; 0. */
+  uint32_t mode;         /**< Permission bits of new files; 0600. */
+} qads_recorder_options;
+
+/** A frame that was just recorded. */
+typedef struct qads_recorded {
+  size_t struct_size; /**< Of this struct; to be set by the caller. */
+  uint64_t sequence;  /**< Its number in the ring. */
+  uint64_t rows;      /**< Its rows. */
+  uint64_t bytes;     /**< Bytes of its messages. */
+  uint64_t missed;    /**< Frames that are not in the recording, between the frame recorded before and this one. */
+  uint64_t file;      /**< The number of the file it is in. */
+} qads_recorded;
+
+/** What a recorder has done so far. */
+typedef struct qads_recorder_stats {
+  size_t struct_size; /**< Of this struct; to be set by the caller. */
+  uint64_t frames;    /**< Frames recorded. */
+  uint64_t rows;      /**< Their rows. */
+  uint64_t bytes;     /**< Bytes of their messages. */
+  uint64_t missed;    /**< Frames that are not in the recording, between the ones that are. */
+  uint64_t files;     /**< Files begun. */
+} qads_recorder_stats;
+
+/** Sets the defaults. */
+QADATASWAP_EXPORT void qads_recorder_options_init(qads_recorder_options* options);
+/** Records a ring into a folder, which is made if it is not there: mends what a killed recorder has left, and goes on behind
+ *  the last frame that is recorded. Null options are the defaults; `ring_options` say what the recorder is owed: as
+ *  lossless, the ring waits for the disk. InvalidConfig while another one records into the folder. */
+QADATASWAP_EXPORT int qads_recorder_open(const char* ring, const char* directory, const qads_recorder_options* options,
+                                         const qads_reader_options* ring_options, qads_recorder** out);
+/** Records the next frame, waiting for at most `timeout_ns` (negative: for ever), and says what it was unless `out` is null.
+ *  QADS_TIMEOUT if there is none yet. EndOfStream at the ring's end; after WriterDied it may go on, after Replaced it needs
+ *  qads_recorder_attach_again(). NoSpace if the disk is full: the frame at hand is recorded by the next call if that goes
+ *  better. Corrupt for a frame that is no Arrow stream, which is left out. */
+QADATASWAP_EXPORT int qads_recorder_record(qads_recorder* recorder, int64_t timeout_ns, qads_recorded* out);
+/** Records until the ring's stream ends, or for `timeout_ns` and then what is there (QADS_TIMEOUT). Other errors are those
+ *  of qads_recorder_record(). */
+QADATASWAP_EXPORT int qads_recorder_run(qads_recorder* recorder, int64_t timeout_ns);
+/** Attaches to the ring that has taken the place of the one recorded so far, or to the same one again. */
+QADATASWAP_EXPORT int qads_recorder_attach_again(qads_recorder* recorder);
+/** What it has done so far. */
+QADATASWAP_EXPORT int qads_recorder_get_stats(const qads_recorder* recorder, qads_recorder_stats* out);
+/** Finishes the file at hand and leaves the ring. Closing twice is no error. */
+QADATASWAP_EXPORT int qads_recorder_close(qads_recorder* recorder);
+/** Closes and frees it. Null is allowed. */
+QADATASWAP_EXPORT void qads_recorder_free(qads_recorder* recorder);
 
 /* ---- numbers ---------------------------------------------------------------------------------------------- */
 

@@ -149,7 +149,47 @@ bridge::Selector* Rust(qads_selector* selector) { return reinterpret_cast<bridge
 const bridge::Selector* Rust(const qads_selector* selector) {
   return reinterpret_cast<const bridge::Selector*>(selector);
 }
+bridge::Recording* Rust(qads_recording* recording) { return reinterpret_cast<bridge::Recording*>(recording); }
+const bridge::Recording* Rust(const qads_recording* recording) {
+  return reinterpret_cast<const bridge::Recording*>(recording);
+}
+bridge::RecordedFrames* Rust(qads_recorded_frames* frames) { return reinterpret_cast<bridge::RecordedFrames*>(frames); }
+bridge::Follow* Rust(qads_follow* follow) { return reinterpret_cast<bridge::Follow*>(follow); }
+const bridge::Follow* Rust(const qads_follow* follow) { return reinterpret_cast<const bridge::Follow*>(follow); }
+bridge::Recorder* Rust(qads_recorder* recorder) { return reinterpret_cast<bridge::Recorder*>(recorder); }
+const bridge::Recorder* Rust(const qads_recorder* recorder) {
+  return reinterpret_cast<const bridge::Recorder*>(recorder);
+}
 const bridge::Pool* Rust(const qads_pool* pool) { return reinterpret_cast<const bridge::Pool*>(pool); }
+
+// How a ring is read, as it crosses; points into what is given.
+bridge::ReaderOptions Crossing(const char* name, const qads_reader_options& given) {
+  return {Bytes(name),
+          Bytes(Text(given.directory)),
+          Owners(given),
+          given.attach_timeout_ns,
+          given.spin_ns,
+          given.yield_ns,
+          given.policy,
+          given.start,
+          given.validation,
+          Bytes(Text(given.config_file))};
+}
+
+int64_t Nanoseconds(int64_t milliseconds) {
+  constexpr int64_t kMost = INT64_MAX / 1'000'000;
+  // More than three hundred years are for ever, as what is negative is.
+  return milliseconds < 0 || milliseconds > kMost ? -1 : milliseconds * 1'000'000;
+}
+
+// How a read ended.
+int HandedFrame(bridge::Frame* frame, int32_t kind, qads_frame** out) {
+  *out = reinterpret_cast<qads_frame*>(frame);
+  if (frame != nullptr) return QADS_OK;
+  return kind == QADS_KIND_NONE ? QADS_TIMEOUT : Ended(kind);
+}
+
+constexpr qads_since kStart{QADS_SINCE_START, 0};
 
 // A ring by name, and what has been opened of it.
 struct Arena {
@@ -184,6 +224,15 @@ qads_error_kind qads_last_error_kind(void) {
 const char* qads_last_error(void) {
   if (local_kind != QADS_KIND_NONE) return local_message.c_str();
   return reinterpret_cast<const char*>(bridge::last_error().data());
+}
+
+int qads_last_missing_frames(uint64_t* first, uint64_t* last) {
+  uint64_t from = 0;
+  uint64_t to = 0;
+  if (local_kind != QADS_KIND_NONE || !bridge::last_missing_frames(from, to)) return 0;
+  if (first != nullptr) *first = from;
+  if (last != nullptr) *last = to;
+  return 1;
 }
 
 const char* qads_error_kind_name(qads_error_kind kind) {
@@ -504,19 +553,11 @@ void qads_reader_options_init(qads_reader_options* options) {
 int qads_reader_open(const char* name, const qads_reader_options* options, qads_reader** out) {
   QADS_REQUIRE(name);
   QADS_REQUIRE(out);
-  const auto given = Given(options, qads_reader_options_init);
-  const bridge::ReaderOptions crossing{Bytes(name),        Bytes(Text(given.directory)), Owners(given),
-                                       given.attach_timeout_ns, given.spin_ns,           given.yield_ns,
-                                       given.policy,       given.start,                  given.validation,
-                                       Bytes(Text(given.config_file))};
-  return Handed(bridge::open_reader(crossing), out);
+  return Handed(bridge::open_reader(Crossing(name, Given(options, qads_reader_options_init))), out);
 }
 
 int qads_read(qads_reader* reader, int64_t timeout_ms, qads_frame** out) {
-  constexpr int64_t kMost = INT64_MAX / 1'000'000;
-  // More than three hundred years are for ever, as what is negative is.
-  const bool is_for_ever = timeout_ms < 0 || timeout_ms > kMost;
-  return qads_read_within(reader, is_for_ever ? -1 : timeout_ms * 1'000'000, out);
+  return qads_read_within(reader, Nanoseconds(timeout_ms), out);
 }
 
 int qads_read_within(qads_reader* reader, int64_t timeout_ns, qads_frame** out) {
@@ -524,9 +565,7 @@ int qads_read_within(qads_reader* reader, int64_t timeout_ns, qads_frame** out) 
   QADS_REQUIRE(out);
   int32_t kind = QADS_KIND_NONE;
   auto* frame = Rust(reader)->read(timeout_ns, kind);
-  *out = reinterpret_cast<qads_frame*>(frame);
-  if (frame != nullptr) return QADS_OK;
-  return kind == QADS_KIND_NONE ? QADS_TIMEOUT : Ended(kind);
+  return HandedFrame(frame, kind, out);
 }
 
 int qads_reader_has_writer(const qads_reader* reader, int* out) {
@@ -556,6 +595,8 @@ void qads_reader_free(qads_reader* reader) {
 uint64_t qads_frame_sequence(const qads_frame* frame) { return Rust(frame)->sequence(); }
 uint64_t qads_frame_missed(const qads_frame* frame) { return Rust(frame)->missed(); }
 uint64_t qads_frame_published_ns(const qads_frame* frame) { return Rust(frame)->published_ns(); }
+uint64_t qads_frame_published_at_ns(const qads_frame* frame) { return Rust(frame)->published_at(); }
+uint64_t qads_frame_age_ns(const qads_frame* frame) { return Rust(frame)->age(); }
 uint64_t qads_frame_rows(const qads_frame* frame) { return Rust(frame)->rows(); }
 uint64_t qads_frame_bytes_copied(const qads_frame* frame) { return Rust(frame)->bytes_copied(); }
 size_t qads_frame_batches(const qads_frame* frame) { return Rust(frame)->batches(); }
@@ -622,6 +663,190 @@ void qads_selector_wake(qads_selector* selector) {
 void qads_selector_free(qads_selector* selector) {
   if (selector != nullptr) bridge::drop_selector(Rust(selector));
 }
+
+// ---- recordings -----------------------------------------------------------------------------------------------
+
+int qads_recording_open(const char* directory, int32_t validation, qads_recording** out) {
+  QADS_REQUIRE(directory);
+  QADS_REQUIRE(out);
+  return Handed(bridge::open_recording(Bytes(directory), validation), out);
+}
+
+int qads_recording_summary(const qads_recording* recording, qads_summary* out) {
+  QADS_REQUIRE(recording);
+  QADS_REQUIRE(out);
+  bridge::Summary summary{};
+  const int ended = Ended(Rust(recording)->summary(summary));
+  if (ended != QADS_OK) return ended;
+  return Hand(qads_summary{sizeof(qads_summary), summary.files, summary.data_bytes, summary.frames, summary.rows,
+                           summary.missed, summary.damaged, summary.first_sequence, summary.first_ns,
+                           summary.last_sequence, summary.last_ns, summary.is_live ? 1 : 0},
+              out);
+}
+
+int qads_recording_files(const qads_recording* recording, qads_file_info* files, size_t file_size, size_t capacity,
+                         size_t* count) {
+  QADS_REQUIRE(recording);
+  QADS_REQUIRE(count);
+  if (capacity > 0) QADS_REQUIRE(files);
+  *count = 0;
+  rust::Vec<bridge::FileInfo> found;
+  const int ended = Ended(Rust(recording)->files(found));
+  if (ended != QADS_OK) return ended;
+  *count = found.size();
+  auto* place = reinterpret_cast<unsigned char*>(files);
+  for (size_t each = 0; each < found.size() && each < capacity; ++each, place += file_size) {
+    const bridge::FileInfo& file = found[each];
+    const qads_file_info told{file.number,   {file.region_id[0], file.region_id[1]},
+                              file.data_bytes, file.frames,
+                              file.rows,     file.missed,
+                              file.damaged,  file.first_sequence,
+                              file.first_ns, file.last_sequence,
+                              file.last_ns};
+    // The caller's struct may be of an earlier version and so shorter.
+    std::memcpy(place, &told, file_size < sizeof(told) ? file_size : sizeof(told));
+  }
+  return QADS_OK;
+}
+
+int qads_recording_is_live(const qads_recording* recording, int* out) {
+  QADS_REQUIRE(recording);
+  QADS_REQUIRE(out);
+  bool live = false;
+  const int status = Ended(Rust(recording)->is_live(live));
+  *out = live ? 1 : 0;
+  return status;
+}
+
+int qads_recording_repair(qads_recording* recording, uint64_t* data_bytes, uint64_t* index_bytes) {
+  QADS_REQUIRE(recording);
+  uint64_t data = 0;
+  uint64_t index = 0;
+  const int status = Ended(Rust(recording)->repair(data, index));
+  if (status != QADS_OK) return status;
+  if (data_bytes != nullptr) *data_bytes = data;
+  if (index_bytes != nullptr) *index_bytes = index;
+  return QADS_OK;
+}
+
+void qads_recording_free(qads_recording* recording) {
+  if (recording != nullptr) bridge::drop_recording(Rust(recording));
+}
+
+int qads_recording_frames(const qads_recording* recording, const qads_since* since, qads_recorded_frames** out) {
+  QADS_REQUIRE(recording);
+  QADS_REQUIRE(out);
+  const qads_since& from = since == nullptr ? kStart : *since;
+  return Handed(Rust(recording)->frames(from.kind, from.value), out);
+}
+
+int qads_recorded_frames_next(qads_recorded_frames* frames, qads_frame** out) {
+  QADS_REQUIRE(frames);
+  QADS_REQUIRE(out);
+  int32_t kind = QADS_KIND_NONE;
+  auto* frame = Rust(frames)->next(kind);
+  return HandedFrame(frame, kind, out);
+}
+
+void qads_recorded_frames_free(qads_recorded_frames* frames) {
+  if (frames != nullptr) bridge::drop_recorded_frames(Rust(frames));
+}
+
+int qads_follow_open(const qads_recording* recording, const char* ring, const qads_reader_options* options,
+                     const qads_since* since, int64_t patience_ns, qads_follow** out) {
+  QADS_REQUIRE(recording);
+  QADS_REQUIRE(ring);
+  QADS_REQUIRE(out);
+  const qads_since& from = since == nullptr ? kStart : *since;
+  const auto given = Given(options, qads_reader_options_init);
+  return Handed(Rust(recording)->follow(Crossing(ring, given), from.kind, from.value, patience_ns), out);
+}
+
+int qads_follow_read(qads_follow* follow, int64_t timeout_ms, qads_frame** out) {
+  return qads_follow_read_within(follow, Nanoseconds(timeout_ms), out);
+}
+
+int qads_follow_read_within(qads_follow* follow, int64_t timeout_ns, qads_frame** out) {
+  QADS_REQUIRE(follow);
+  QADS_REQUIRE(out);
+  int32_t kind = QADS_KIND_NONE;
+  auto* frame = Rust(follow)->read(timeout_ns, kind);
+  return HandedFrame(frame, kind, out);
+}
+
+int qads_follow_is_live(const qads_follow* follow) { return follow != nullptr && Rust(follow)->is_live() ? 1 : 0; }
+
+void qads_follow_free(qads_follow* follow) {
+  if (follow != nullptr) bridge::drop_follow(Rust(follow));
+}
+
+void qads_recorder_options_init(qads_recorder_options* options) {
+  if (options == nullptr) return;
+  *options = qads_recorder_options{sizeof(qads_recorder_options), /*rotate_bytes=*/uint64_t{1} << 30,
+                                   /*rotate_ns=*/-1, /*sync_every=*/0, /*mode=*/0600};
+}
+
+int qads_recorder_open(const char* ring, const char* directory, const qads_recorder_options* options,
+                       const qads_reader_options* ring_options, qads_recorder** out) {
+  QADS_REQUIRE(ring);
+  QADS_REQUIRE(directory);
+  QADS_REQUIRE(out);
+  const auto given = Given(options, qads_recorder_options_init);
+  const bridge::RecorderOptions how{given.rotate_bytes, given.rotate_ns, given.sync_every, given.mode};
+  const auto reading = Given(ring_options, qads_reader_options_init);
+  return Handed(bridge::open_recorder(Bytes(directory), how, Crossing(ring, reading)), out);
+}
+
+int qads_recorder_record(qads_recorder* recorder, int64_t timeout_ns, qads_recorded* out) {
+  QADS_REQUIRE(recorder);
+  if (out != nullptr && out->struct_size < sizeof(out->struct_size)) {
+    // Before a frame is recorded of which nothing could be said.
+    return Fail(QADS_ERROR, QADS_KIND_INVALID_CONFIG, "struct_size is not set");
+  }
+  bridge::Recorded recorded{};
+  const int status = Ended(Rust(recorder)->record(timeout_ns, recorded));
+  if (status != QADS_OK) return status;
+  if (!recorded.is_there) return QADS_TIMEOUT;
+  if (out == nullptr) return QADS_OK;
+  return Hand(qads_recorded{sizeof(qads_recorded), recorded.sequence, recorded.rows, recorded.bytes, recorded.missed,
+                            recorded.file},
+              out);
+}
+
+int qads_recorder_run(qads_recorder* recorder, int64_t timeout_ns) {
+  QADS_REQUIRE(recorder);
+  bool ended = false;
+  const int status = Ended(Rust(recorder)->run(timeout_ns, ended));
+  if (status != QADS_OK) return status;
+  return ended ? QADS_OK : QADS_TIMEOUT;
+}
+
+int qads_recorder_attach_again(qads_recorder* recorder) {
+  QADS_REQUIRE(recorder);
+  return Ended(Rust(recorder)->attach_again());
+}
+
+int qads_recorder_get_stats(const qads_recorder* recorder, qads_recorder_stats* out) {
+  QADS_REQUIRE(recorder);
+  QADS_REQUIRE(out);
+  bridge::RecorderStats stats{};
+  const int ended = Ended(Rust(recorder)->stats(stats));
+  if (ended != QADS_OK) return ended;
+  return Hand(qads_recorder_stats{sizeof(qads_recorder_stats), stats.frames, stats.rows, stats.bytes, stats.missed,
+                                  stats.files},
+              out);
+}
+
+int qads_recorder_close(qads_recorder* recorder) {
+  QADS_REQUIRE(recorder);
+  return Ended(Rust(recorder)->close());
+}
+
+void qads_recorder_free(qads_recorder* recorder) {
+  if (recorder != nullptr) bridge::drop_recorder(Rust(recorder));
+}
+
+// ---- numbers --------------------------------------------------------------------------------------------------
 
 int qads_writer_stats(const qads_writer* writer, qads_stats* out) {
   QADS_REQUIRE(writer);

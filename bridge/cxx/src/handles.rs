@@ -10,13 +10,14 @@ use qadataswap::arrow_schema::{DataType, Field, Schema as Columns, SchemaRef};
 use qadataswap::{QADataSwapError, Result, Timeout, ffi};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
 
 /// A writer; shared with its loans.
 pub(crate) struct Writer(pub(crate) Shared);
 /// A reader.
 pub(crate) struct Reader(pub(crate) qadataswap::Reader);
 /// A frame that was read.
-pub(crate) struct Frame(ffi::Frame);
+pub(crate) struct Frame(pub(crate) ffi::Frame);
 /// A schema that was taken over.
 pub(crate) struct Schema(SchemaRef);
 /// A loan, and its columns as far as they have been asked for.
@@ -358,6 +359,10 @@ impl Reader {
     }
 }
 
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 impl Frame {
     pub(crate) fn sequence(&self) -> u64 {
         self.0.sequence()
@@ -369,6 +374,14 @@ impl Frame {
 
     pub(crate) fn published_ns(&self) -> u64 {
         self.0.published_ns()
+    }
+
+    pub(crate) fn published_at(&self) -> u64 {
+        nanoseconds(self.0.published_at().duration_since(UNIX_EPOCH).unwrap_or_default())
+    }
+
+    pub(crate) fn age(&self) -> u64 {
+        nanoseconds(self.0.age())
     }
 
     pub(crate) fn rows(&self) -> u64 {

@@ -9,13 +9,15 @@
 mod handles;
 mod options;
 mod pool;
+mod recording;
 mod selector;
 mod status;
 
 use handles::*;
 use pool::*;
+use recording::*;
 use selector::*;
-use status::{error_kind_name, last_error, last_error_kind};
+use status::{error_kind_name, last_error, last_error_kind, last_missing_frames};
 
 /// The format's array struct, by the name that C++ knows it by.
 #[repr(transparent)]
@@ -117,6 +119,63 @@ mod bridge {
         is_over: bool,
     }
 
+    /// What can be seen of a recording; as `qadataswap::recording::Summary`, `u64::MAX` for places of no frame.
+    struct Summary {
+        files: u64,
+        data_bytes: u64,
+        frames: u64,
+        rows: u64,
+        missed: u64,
+        damaged: u64,
+        first_sequence: u64,
+        first_ns: u64,
+        last_sequence: u64,
+        last_ns: u64,
+        is_live: bool,
+    }
+
+    /// What can be seen of a file of a recording; as `qadataswap::recording::FileInfo`.
+    struct FileInfo {
+        number: u64,
+        region_id: [u64; 2],
+        data_bytes: u64,
+        frames: u64,
+        rows: u64,
+        missed: u64,
+        damaged: u64,
+        first_sequence: u64,
+        first_ns: u64,
+        last_sequence: u64,
+        last_ns: u64,
+    }
+
+    /// How a ring is recorded; as `qadataswap::recording::RecorderConfig`.
+    struct RecorderOptions {
+        rotate_bytes: u64,
+        rotate_ns: i64,
+        sync_every: i64,
+        mode: u32,
+    }
+
+    /// A frame that was just recorded, if there was one; as `qadataswap::recording::Recorded`.
+    struct Recorded {
+        is_there: bool,
+        sequence: u64,
+        rows: u64,
+        bytes: u64,
+        missed: u64,
+        file: u64,
+    }
+
+    /// What a recorder has done; as `qadataswap::recording::RecorderStats`.
+    struct RecorderStats {
+        frames: u64,
+        rows: u64,
+        bytes: u64,
+        missed: u64,
+        files: u64,
+    }
+
     unsafe extern "C++" {
         include!("qadataswap/arrow_c.h");
         include!("qadataswap.h");
@@ -137,10 +196,16 @@ mod bridge {
         type Loan;
         type Pool;
         type Selector;
+        type Recording;
+        type RecordedFrames;
+        type Follow;
+        type Recorder;
 
         // Errors.
         fn last_error_kind() -> i32;
         unsafe fn last_error<'a>() -> &'a [u8];
+        /// The frames that this thread's last failure says are missing, if it says so.
+        fn last_missing_frames(first: &mut u64, last: &mut u64) -> bool;
         fn error_kind_name(kind: i32) -> &'static str;
         fn version() -> &'static str;
 
@@ -216,10 +281,53 @@ mod bridge {
         fn expect_stream(self: &Reader) -> i32;
         #[cxx_name = "progress"]
         fn reader_progress(self: &Reader, out: &mut Progress) -> i32;
+
+        // Recordings.
+        fn open_recording(directory: &[u8], validation: i32) -> *mut Recording;
+        unsafe fn drop_recording(recording: *mut Recording);
+        fn frames(self: &Recording, kind: i32, value: u64) -> *mut RecordedFrames;
+        unsafe fn drop_recorded_frames(frames: *mut RecordedFrames);
+        fn next(self: &RecordedFrames, kind: &mut i32) -> *mut Frame;
+        fn follow(
+            self: &Recording,
+            ring: &ReaderOptions<'_>,
+            kind: i32,
+            value: u64,
+            patience_ns: i64,
+        ) -> *mut Follow;
+        unsafe fn drop_follow(follow: *mut Follow);
+        #[cxx_name = "read"]
+        fn read_on(self: &Follow, timeout_ns: i64, kind: &mut i32) -> *mut Frame;
+        #[cxx_name = "is_live"]
+        fn is_in_the_ring(self: &Follow) -> bool;
+        fn is_live(self: &Recording, live: &mut bool) -> i32;
+        fn summary(self: &Recording, out: &mut Summary) -> i32;
+        fn files(self: &Recording, out: &mut Vec<FileInfo>) -> i32;
+        fn repair(self: &Recording, data_bytes: &mut u64, index_bytes: &mut u64) -> i32;
+
+        // Recorders.
+        fn open_recorder(
+            directory: &[u8],
+            options: &RecorderOptions,
+            ring: &ReaderOptions<'_>,
+        ) -> *mut Recorder;
+        unsafe fn drop_recorder(recorder: *mut Recorder);
+        fn record(self: &Recorder, timeout_ns: i64, out: &mut Recorded) -> i32;
+        fn run(self: &Recorder, timeout_ns: i64, ended: &mut bool) -> i32;
+        fn attach_again(self: &Recorder) -> i32;
+        #[cxx_name = "stats"]
+        fn recorder_stats(self: &Recorder, out: &mut RecorderStats) -> i32;
+        #[cxx_name = "close"]
+        fn close_recorder(self: &Recorder) -> i32;
+
+        // Frames.
         unsafe fn drop_frame(frame: *mut Frame);
         fn sequence(self: &Frame) -> u64;
         fn missed(self: &Frame) -> u64;
         fn published_ns(self: &Frame) -> u64;
+        /// Nanoseconds since the Unix epoch.
+        fn published_at(self: &Frame) -> u64;
+        fn age(self: &Frame) -> u64;
         fn rows(self: &Frame) -> u64;
         fn bytes_copied(self: &Frame) -> u64;
         fn batches(self: &Frame) -> usize;

@@ -1,7 +1,8 @@
 //! How a call ended: the number of its error's kind as its result, the message kept for whoever asks.
 
+use qadataswap::recording::MissingFrames;
 use qadataswap::{ErrorKind, QADataSwapError, Result};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// No error.
@@ -10,6 +11,8 @@ pub(crate) const OK: i32 = 0;
 thread_local! {
     /// Kind and message of this thread's last failure; the message ends with a zero byte.
     static LAST: RefCell<(i32, Vec<u8>)> = const { RefCell::new((OK, Vec::new())) };
+    /// The frames that this failure says are missing.
+    static MISSING: Cell<Option<MissingFrames>> = const { Cell::new(None) };
 }
 
 /// Kind of this thread's last failure.
@@ -27,6 +30,15 @@ pub(crate) fn last_error<'a>() -> &'a [u8] {
         // told (qadataswap.h).
         unsafe { std::slice::from_raw_parts(message.as_ptr(), message.len()) }
     })
+}
+
+/// The frames that this thread's last failure says are missing, if it says so.
+pub(crate) fn last_missing_frames(first: &mut u64, last: &mut u64) -> bool {
+    let missing = MISSING.get();
+    if let Some(missing) = missing {
+        (*first, *last) = (missing.first, missing.last);
+    }
+    missing.is_some()
 }
 
 /// Runs `call`; what it fails with, be it a panic, is kept as this thread's last failure and yields `None`.
@@ -56,6 +68,7 @@ fn keep(error: &QADataSwapError) {
     message.retain(|byte| *byte != 0);
     message.push(0);
     LAST.set((error.kind().code(), message));
+    MISSING.set(MissingFrames::of(error));
 }
 
 /// A mistake in how a call was made.

@@ -11,6 +11,7 @@
 #ifndef QADATASWAP_ERROR_H
 #define QADATASWAP_ERROR_H
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -63,15 +64,28 @@ inline const char* ErrorKindName(ErrorKind kind) {
   return qads_error_kind_name(static_cast<qads_error_kind>(kind));
 }
 
+/// Frames that are neither in a recording nor in its ring.
+struct MissingFrames {
+  uint64_t first = 0;  ///< The first of them.
+  uint64_t last = 0;   ///< The last of them.
+};
+
 /// An error: its kind for programs, its message for people.
 struct Error {
   /// What it was.
   ErrorKind kind = ErrorKind::kInternal;
   /// Names the ring, says expected and got, then the remedy.
   std::string message;
+  /// Of an error of Follow: the frames that are nowhere, if it is that.
+  std::optional<MissingFrames> missing_frames = std::nullopt;
 
   /// This thread's last failure in the C interface.
-  static Error Last() { return Error{static_cast<ErrorKind>(qads_last_error_kind()), qads_last_error()}; }
+  static Error Last() {
+    Error error{static_cast<ErrorKind>(qads_last_error_kind()), qads_last_error()};
+    MissingFrames missing;
+    if (qads_last_missing_frames(&missing.first, &missing.last) != 0) error.missing_frames = missing;
+    return error;
+  }
 };
 
 namespace internal {

@@ -13,8 +13,6 @@
 #ifndef QADATASWAP_FRAME_H
 #define QADATASWAP_FRAME_H
 
-#include <ctime>
-
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -31,6 +29,16 @@
 namespace qadataswap {
 inline namespace QADATASWAP_ABI {
 
+namespace internal {
+
+/// Nanoseconds since the Unix epoch, which is that of the system's clock.
+inline std::chrono::system_clock::time_point WallTime(uint64_t nanoseconds) {
+  return std::chrono::system_clock::time_point(std::chrono::duration_cast<std::chrono::system_clock::duration>(
+      std::chrono::nanoseconds(static_cast<int64_t>(nanoseconds))));
+}
+
+}  // namespace internal
+
 /// A frame.
 ///
 /// Its `const` members may be called by several threads at a time. The others, which export a batch when it is first
@@ -43,13 +51,12 @@ class Frame {
   uint64_t missed() const { return qads_frame_missed(frame_.get()); }
   /// CLOCK_MONOTONIC at publication, in nanoseconds.
   uint64_t published_ns() const { return qads_frame_published_ns(frame_.get()); }
-  /// Time since the frame was published.
-  std::chrono::nanoseconds age() const {
-    std::timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec) -
-           std::chrono::nanoseconds(published_ns());
+  /// When the frame was published, by the clock on the wall: of one out of a recording as it was written down then.
+  std::chrono::system_clock::time_point published_at() const {
+    return internal::WallTime(qads_frame_published_at_ns(frame_.get()));
   }
+  /// Time since the frame was published.
+  std::chrono::nanoseconds age() const { return std::chrono::nanoseconds(qads_frame_age_ns(frame_.get())); }
   /// Number of rows in all batches.
   uint64_t num_rows() const { return qads_frame_rows(frame_.get()); }
   /// Number of batches.
@@ -105,7 +112,7 @@ class Frame {
   }
 
  private:
-  friend class Reader;
+  friend class internal::FrameMaker;
   template <typename T>
   friend class ColumnRef;
 
@@ -202,6 +209,65 @@ class Frame {
   OwnedArray first_;
   std::vector<OwnedArray> more_;
 };
+
+namespace internal {
+
+/// Makes frames of what one handle reads, and keeps the schemas it has seen.
+class FrameMaker {
+ public:
+  explicit FrameMaker(const std::string& ring) : ring_(ring) {}
+
+  /// What a read has come to; nothing for QADS_TIMEOUT.
+  Expected<std::optional<Frame>> Made(int status, qads_frame* frame) {
+    switch (status) {
+      case QADS_OK:
+        return Make(frame);
+      case QADS_TIMEOUT:
+        return std::nullopt;
+      default:
+        return Error::Last();
+    }
+  }
+
+  /// The ring's name.
+  const std::string& ring() const { return *ring_; }
+
+ private:
+  /// A ring rarely has more than one schema; past this many the oldest is looked up again when it comes back.
+  static constexpr size_t kSchemas = 16;
+
+  struct Known {
+    uint64_t id;
+    Schema schema;
+  };
+
+  Expected<std::optional<Frame>> Make(qads_frame* frame) {
+    const uint64_t id = qads_frame_schema_id(frame);
+    if (last_ < known_.size() && known_[last_].id == id) return Frame(frame, known_[last_].schema);
+    return MakeOfOther(frame, id);
+  }
+
+  /// A frame of another schema than the one before.
+  Expected<std::optional<Frame>> MakeOfOther(qads_frame* frame, uint64_t id) {
+    for (last_ = 0; last_ < known_.size(); ++last_) {
+      if (known_[last_].id == id) return Frame(frame, known_[last_].schema);
+    }
+    std::unique_ptr<qads_frame, Frame::Free> owner(frame);
+    ArrowSchema schema;
+    if (qads_frame_schema(frame, &schema) != QADS_OK) return Error::Last();
+    if (known_.size() == kSchemas) known_.erase(known_.begin());
+    known_.push_back(Known{id, Schema::OfFrame(&schema, *ring_)});
+    last_ = known_.size() - 1;
+    return Frame(owner.release(), known_[last_].schema);
+  }
+
+  SharedName ring_;
+  std::vector<Known> known_;
+  /// Where the last frame's schema stands.
+  size_t last_ = 0;
+};
+
+}  // namespace internal
 
 /// A column by name, to be found in frame after frame: name and type are looked up when the schema changes, so that a
 /// frame costs a comparison and a few loads. Used by one thread at a time.

@@ -213,14 +213,8 @@ class Reader {
   Expected<std::optional<Frame>> ReadFrame(std::chrono::nanoseconds timeout = kForever) {
     if (reader_ == nullptr) return internal::HandleGone(name());
     qads_frame* frame = nullptr;
-    switch (qads_read_within(reader_.get(), internal::TimeoutNanoseconds(timeout), &frame)) {
-      case QADS_OK:
-        return Make(frame);
-      case QADS_TIMEOUT:
-        return std::nullopt;
-      default:
-        return Error::Last();
-    }
+    const int status = qads_read_within(reader_.get(), internal::TimeoutNanoseconds(timeout), &frame);
+    return frames_.Made(status, frame);
   }
 
   /// Reads the next frame if it is there. Never waits and makes no system call.
@@ -294,7 +288,7 @@ class Reader {
   }
 
   /// The ring's name.
-  const std::string& name() const { return *name_; }
+  const std::string& name() const { return frames_.ring(); }
   /// What the C interface takes for it; null if it was moved from.
   qads_reader* handle() const { return reader_.get(); }
 
@@ -303,41 +297,10 @@ class Reader {
     void operator()(qads_reader* reader) const { qads_reader_free(reader); }
   };
 
-  /// A ring rarely has more than one schema; past this many the oldest is looked up again when it comes back.
-  static constexpr size_t kSchemas = 16;
-
-  struct Known {
-    uint64_t id;
-    Schema schema;
-  };
-
-  Reader(qads_reader* reader, const std::string& name) : reader_(reader), name_(name) {}
-
-  Expected<std::optional<Frame>> Make(qads_frame* frame) {
-    const uint64_t id = qads_frame_schema_id(frame);
-    if (last_ < known_.size() && known_[last_].id == id) return Frame(frame, known_[last_].schema);
-    return MakeOfOther(frame, id);
-  }
-
-  /// A frame of another schema than the one before.
-  Expected<std::optional<Frame>> MakeOfOther(qads_frame* frame, uint64_t id) {
-    for (last_ = 0; last_ < known_.size(); ++last_) {
-      if (known_[last_].id == id) return Frame(frame, known_[last_].schema);
-    }
-    std::unique_ptr<qads_frame, Frame::Free> owner(frame);
-    ArrowSchema schema;
-    if (qads_frame_schema(frame, &schema) != QADS_OK) return Error::Last();
-    if (known_.size() == kSchemas) known_.erase(known_.begin());
-    known_.push_back(Known{id, Schema::OfFrame(&schema, *name_)});
-    last_ = known_.size() - 1;
-    return Frame(owner.release(), known_[last_].schema);
-  }
+  Reader(qads_reader* reader, const std::string& name) : reader_(reader), frames_(name) {}
 
   std::unique_ptr<qads_reader, Free> reader_;
-  internal::SharedName name_;
-  std::vector<Known> known_;
-  /// Where the last frame's schema stands.
-  size_t last_ = 0;
+  internal::FrameMaker frames_;
 };
 
 }  // namespace QADATASWAP_ABI

@@ -76,6 +76,10 @@ struct Field {
   }
 };
 
+namespace internal {
+class FrameMaker;
+}  // namespace internal
+
 /// The columns of a table. Copies share one schema and cost a reference.
 class Schema {
  public:
@@ -140,7 +144,7 @@ class Schema {
   bool IsCopyOf(const Schema& other) const { return state_ == other.state_; }
 
  private:
-  friend class Reader;
+  friend class internal::FrameMaker;
   friend class Frame;
 
   struct FreeHandle {
