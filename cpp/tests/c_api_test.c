@@ -4,6 +4,7 @@
 #include <qadataswap.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -121,6 +122,51 @@ static void a_selector_of_nothing_times_out_or_is_woken(void) {
   qads_selector_free(NULL);
 }
 
+static void a_recording_is_read_from_a_frame_on(void) {
+  const char* name = ring("recording");
+  char folder[] = "/tmp/qads-recording-c-XXXXXX";
+  char path[sizeof(folder) + 32];
+  const char* files[] = {"00000001.arrows", "00000001.index", "lock"};
+  const qads_since since = {QADS_SINCE_SEQUENCE, 1};
+  qads_recorder* recorder = NULL;
+  qads_recording* recording = NULL;
+  qads_recorded_frames* frames = NULL;
+  qads_frame* frame = NULL;
+  qads_recorded recorded = {sizeof(qads_recorded), 0, 0, 0, 0, 0};
+  qads_summary summary = {sizeof(qads_summary), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  void* writer = qads_create_arena(name, 1 << 20, 3);
+  size_t each = 0;
+
+  EXPECT(mkdtemp(folder) != NULL);
+  EXPECT(qads_create_writer(writer) == QADS_OK);
+  EXPECT(qads_recorder_open(name, folder, NULL, NULL, &recorder) == QADS_OK);
+  EXPECT(qads_recorder_record(recorder, 0, &recorded) == QADS_TIMEOUT);
+  EXPECT(qads_write_data(writer, "one", 3) == QADS_OK);
+  EXPECT(qads_write_data(writer, "three", 5) == QADS_OK);
+  EXPECT(qads_recorder_record(recorder, -1, NULL) == QADS_OK);
+  EXPECT(qads_recorder_record(recorder, -1, &recorded) == QADS_OK);
+  EXPECT(recorded.sequence == 1 && recorded.rows == 5);
+  qads_destroy_arena(writer);
+  EXPECT(qads_recorder_run(recorder, -1) == QADS_OK);
+  qads_recorder_free(recorder);
+
+  EXPECT(qads_recording_open(folder, QADS_VALIDATION_FULL, &recording) == QADS_OK);
+  EXPECT(qads_recording_summary(recording, &summary) == QADS_OK);
+  EXPECT(summary.frames == 2 && summary.rows == 8 && summary.last_sequence == 1);
+  EXPECT(qads_recording_frames(recording, &since, &frames) == QADS_OK);
+  EXPECT(qads_recorded_frames_next(frames, &frame) == QADS_OK);
+  EXPECT(qads_frame_sequence(frame) == 1 && qads_frame_rows(frame) == 5);
+  qads_frame_free(frame);
+  EXPECT(qads_recorded_frames_next(frames, &frame) == QADS_TIMEOUT);
+  qads_recorded_frames_free(frames);
+  qads_recording_free(recording);
+  for (; each < sizeof(files) / sizeof(files[0]); ++each) {
+    snprintf(path, sizeof(path), "%s/%s", folder, files[each]);
+    EXPECT(unlink(path) == 0);
+  }
+  EXPECT(rmdir(folder) == 0);
+}
+
 int main(void) {
   version_and_kinds_have_names();
   bytes_written_are_bytes_read();
@@ -129,5 +175,6 @@ int main(void) {
   an_unknown_ring_is_named();
   a_name_that_is_none_makes_no_ring();
   a_selector_of_nothing_times_out_or_is_woken();
+  a_recording_is_read_from_a_frame_on();
   return failures != 0;
 }
