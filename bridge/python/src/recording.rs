@@ -631,8 +631,9 @@ impl Recorder {
         };
         let ring = options.config().and_then(SharedMemoryConfig::resolved).map_err(raise)?;
         let attach_timeout = ring.attach_timeout();
+        let shown = folder.display().to_string();
         let mut config =
-            RecorderConfig::new(ring.with_attach_timeout(Duration::ZERO), &folder).with_mode(mode);
+            RecorderConfig::new(ring.with_attach_timeout(Duration::ZERO), folder).with_mode(mode);
         if let Some(bytes) = rotate_bytes {
             config = config.with_rotate_bytes(bytes);
         }
@@ -650,7 +651,7 @@ impl Recorder {
         Ok(Recorder {
             recorder: Mutex::new(Some(opened?)),
             name,
-            folder: folder.display().to_string(),
+            folder: shown,
             attach_timeout,
             origin: Origin::here(),
         })

@@ -670,8 +670,8 @@ fn a_record_that_speaks_of_more_than_there_is_takes_no_memory() {
     let pair = Pair::open(&folder.recording(), 1, false).expect("sound").expect("there");
     let good = pair.record(1).expect("sound");
     for length in [good.length + (1 << 20), MAX_SLOT_BYTES] {
-        let record = super::index::Record { length, ..good };
-        let error = super::read::messages_of(&pair, &record, 1).expect_err("there is not so much");
+        let record = index::Record { length, ..good };
+        let error = read::messages_of(&pair, &record, 1).expect_err("there is not so much");
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
     }
 }
@@ -683,7 +683,7 @@ fn an_index_of_many_records_is_read_to_its_last_whole_one() {
     let pair = Pair::open(&folder.recording(), 1, true).expect("sound").expect("there");
     let first = pair.record(0).expect("sound");
     const MANY: u64 = 10_000;
-    let record = |sequence| super::index::Record { sequence, ..first };
+    let record = |sequence| index::Record { sequence, ..first };
     let bytes: Vec<u8> = (0..MANY).flat_map(|sequence| record(sequence).bytes()).collect();
     pair.index.write_all_at(&bytes, HEADER as u64).expect("ours");
     let broken = |range: std::ops::Range<u64>| {
