@@ -524,15 +524,14 @@ def test_forked_child_is_refused_and_leaves_its_parents_files_alone(writer, fold
 
     writer.write(numbered(2))
     assert in_child(drop) == "dropped"
+    assert recording.is_live
+    with pytest.raises(qadataswap.InvalidConfigError):
+        qadataswap.Recorder(writer.name, folder)
     assert kept[0].record(5000).sequence == 2
     kept[0].close()
-    assert numbers(frames_of(frames)) == [0, 1, 2]
+    assert numbers(frame.to_polars() for frame in frames) == [0, 1, 2]
     assert numbers(follow.read(5000) for _ in range(3)) == [0, 1, 2]
     follow.close()
-
-
-def frames_of(frames):
-    return (frame.to_polars() for frame in frames)
 
 
 def test_waits_let_other_threads_run(writer, folder):
