@@ -577,6 +577,16 @@ impl Recorder {
     }
 }
 
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        let mut recorder = self.recorder.get_mut().take();
+        if recorder.is_some() {
+            // Finishing a file may wait for the disk. Without an interpreter there is nobody to be held up.
+            let _ = Python::try_attach(|py| py.detach(|| drop(recorder.take())));
+        }
+    }
+}
+
 /// Tries until a ring has come into being, for as long as `patience`; answers signals meanwhile.
 fn attached<T: Send>(
     py: Python<'_>,

@@ -214,6 +214,16 @@ def test_the_iterator_goes_on_with_what_has_come_since(writer, folder):
             assert sequences(frames) == [number]
 
 
+@pytest.mark.parametrize("ending", ["del recorder", "pass", "raise SystemExit(0)"])
+def test_a_forgotten_recorder_finishes_its_file(writer, folder, python, ending):
+    writer.write(numbered(0))
+    code = f"import sys, qadataswap; recorder = qadataswap.Recorder(*sys.argv[1:]); recorder.run(0); {ending}"
+    process = python(code, writer.name, folder)
+    assert process.communicate(timeout=60)[0] == "" and process.returncode == 0
+    assert (folder / "00000001.arrows").read_bytes().endswith(b"\xff\xff\xff\xff\0\0\0\0")
+    assert qadataswap.Recording(folder).repair() == (0, 0)
+
+
 def test_one_recorder_at_a_time(writer, folder):
     with qadataswap.Recorder(writer.name, folder) as recorder:
         assert (recorder.name, recorder.folder, recorder.closed) == (writer.name, str(folder), False)
