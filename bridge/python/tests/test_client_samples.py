@@ -1,6 +1,7 @@
 """What the package's pages show, as written there, but for the names of rings."""
 
 import asyncio
+import datetime
 import re
 import threading
 from pathlib import Path
@@ -154,7 +155,7 @@ def test_readme_runs_as_written(ring):
     text = (Path(__file__).parents[1] / "README.md").read_text()
     for name in ("market_data", "bigdata"):
         text = text.replace(f'"{name}"', f'"{ring}-{name}"')
-    first, loan, stream = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    first, loan, stream, _ = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     processed = []
     names = {
         "prices": range(10),
@@ -170,6 +171,23 @@ def test_readme_runs_as_written(ring):
     assert kept["symbol"].to_list() == names["symbols"]
     del df, names, processed[:]
     assert kept["price"].to_list() == list(range(10))
+
+
+def test_recordings_of_the_readme_run_as_written(ring, tmp_path):
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    text = text.replace('"market_data"', f'"{ring}"').replace("/data/market", str(tmp_path / "market"))
+    *_, recordings = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    record, follow = recordings.split("\n\nwith recording.follow")
+    with qadataswap.create_writer(ring, 2000, size_mb=16) as writer:
+        keeps_the_ring = qadataswap.create_reader(ring)
+        for row in range(1003):
+            writer.write(pl.DataFrame({"row": [row]}))
+    names = {"qadataswap": qadataswap, "pl": pl, "datetime": datetime.datetime}
+    exec(record, names)
+    assert names["frame"].sequence == 1002 and names["df"]["row"].item() == 1002
+    exec("with recording.follow" + follow, names)
+    assert names["df"]["row"].item() == 1002
+    keeps_the_ring.close()
 
 
 def test_errors_are_runtime_errors(ring):
