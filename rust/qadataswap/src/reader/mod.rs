@@ -1,29 +1,38 @@
 //! The reading end of a ring.
 
+mod form;
+mod frame;
+mod frames;
+mod look;
+
+pub(crate) use form::{Form, Knowing};
+pub use frame::Frame;
+pub(crate) use frame::Held;
+pub use frames::Frames;
+
 use crate::attach;
 use crate::config::{SharedMemoryConfig, Timeout, WhenFull};
 use crate::error::{QADataSwapError, Result};
 use crate::ffi;
-use crate::frame::{Decoded, Decoder, FrameError};
-use crate::layout::{STATE_CLOSED, STATE_GONE, STATE_OPEN, STATE_REPLACED};
+use crate::frame::Decoder;
+use crate::layout::STATE_OPEN;
 use crate::lease::{Attachment, Lease};
 use crate::peers::monotonic_ns;
-use crate::region::{PATIENCE, Region};
+use crate::region::PATIENCE;
 use crate::ring::{FrameMeta, Policy};
 use crate::segment::read_header;
 use crate::stats::Stats;
 use crate::stream::{Beginning, Progress};
-use crate::subscriber::{Next, Subscriber};
+use crate::subscriber::Subscriber;
 use crate::sync::Ordering;
 use crate::tally::Gauge;
 use crate::wait::{self, Pulse, WaitStrategy, wait_until};
 use crate::waiter::Waiter;
 use arrow_array::RecordBatch;
-use arrow_buffer::Buffer;
-use arrow_schema::SchemaRef;
+use look::{orphan, poll, superseded};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// The reading end of a ring.
 ///
@@ -51,146 +60,6 @@ pub(crate) struct Inner {
     gauge: Gauge,
     #[cfg(feature = "async")]
     awaited: crate::read_async::Awaited,
-}
-
-/// A frame: one table as it was written, in its chunks, lying in shared memory (or, if it comes out of a
-/// [recording](crate::recording), in memory of its own).
-///
-/// It holds its slot until it and every array of it are dropped. A forked child does not have the memory: looking
-/// at a frame's data there is a segmentation fault, dropping it is harmless.
-#[derive(Clone)]
-pub struct Frame {
-    held: Held,
-    decoded: Decoded,
-}
-
-/// What is known of a frame whatever it is read as; holds its slot.
-#[derive(Clone)]
-pub(crate) struct Held {
-    pub(crate) bytes: Buffer,
-    pub(crate) meta: FrameMeta,
-    pub(crate) missed: u64,
-    /// Of a frame out of a recording: when it was published, in nanoseconds since the Unix epoch; otherwise 0.
-    pub(crate) wall_ns: u64,
-}
-
-impl Held {
-    /// Time since the frame was published.
-    pub(crate) fn age(&self) -> Duration {
-        match self.wall_ns {
-            0 => Duration::from_nanos(monotonic_ns().saturating_sub(self.meta.published_ns)),
-            _ => self.published_at().elapsed().unwrap_or_default(),
-        }
-    }
-
-    /// When the frame was published, by the clock on the wall.
-    pub(crate) fn published_at(&self) -> SystemTime {
-        match self.wall_ns {
-            0 => SystemTime::now().checked_sub(self.age()).unwrap_or(UNIX_EPOCH),
-            wall => UNIX_EPOCH + Duration::from_nanos(wall),
-        }
-    }
-}
-
-impl std::fmt::Debug for Held {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Held")
-            .field("sequence", &self.meta.sequence)
-            .field("missed", &self.missed)
-            .field("bytes", &self.bytes.len())
-            .finish()
-    }
-}
-
-impl Frame {
-    /// The table's schema.
-    #[must_use]
-    pub fn schema(&self) -> &SchemaRef {
-        &self.decoded.schema
-    }
-
-    /// The table's chunks.
-    #[must_use]
-    pub fn batches(&self) -> &[RecordBatch] {
-        &self.decoded.batches
-    }
-
-    /// Number of rows in all chunks.
-    #[must_use]
-    pub fn num_rows(&self) -> usize {
-        self.batches().iter().map(RecordBatch::num_rows).sum()
-    }
-
-    /// The frame's number, counted from 0 over the ring's life.
-    #[must_use]
-    pub fn sequence(&self) -> u64 {
-        self.held.meta.sequence
-    }
-
-    /// Number of frames that this reader missed between the previous frame and this one.
-    #[must_use]
-    pub fn missed(&self) -> u64 {
-        self.held.missed
-    }
-
-    /// Time since the frame was published.
-    #[must_use]
-    pub fn age(&self) -> Duration {
-        self.held.age()
-    }
-
-    /// `CLOCK_MONOTONIC` at publication, in nanoseconds.
-    #[must_use]
-    pub fn published_ns(&self) -> u64 {
-        self.held.meta.published_ns
-    }
-
-    /// When the frame was published, by the clock on the wall: of a frame out of a recording as it was written down
-    /// then, of one out of a ring as that clock goes now.
-    #[must_use]
-    pub fn published_at(&self) -> SystemTime {
-        self.held.published_at()
-    }
-
-    /// The frame as it lies in the slot: a complete Arrow IPC stream.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        &self.held.bytes
-    }
-
-    /// Bytes that reading this frame has copied out of the slot; see [`Stats::bytes_copied`].
-    #[must_use]
-    pub fn bytes_copied(&self) -> u64 {
-        self.decoded.bytes_copied
-    }
-
-    /// The table as one batch. A table of one chunk is handed out as it is; several chunks are put together,
-    /// which copies them.
-    ///
-    /// # Errors
-    /// [`QADataSwapError::ArrowError`] if the chunks cannot be put together.
-    pub fn to_batch(&self) -> Result<RecordBatch> {
-        self.whole().map(|(batch, _)| batch)
-    }
-
-    /// The table as one batch, and how many bytes that has copied.
-    fn whole(&self) -> Result<(RecordBatch, u64)> {
-        match self.batches() {
-            [batch] => Ok((batch.clone(), 0)),
-            [] => Ok((RecordBatch::new_empty(self.schema().clone()), 0)),
-            batches => {
-                let whole = arrow_select::concat::concat_batches(self.schema(), batches)?;
-                let copied = whole.get_array_memory_size() as u64;
-                Ok((whole, copied))
-            }
-        }
-    }
-}
-
-impl std::fmt::Debug for Frame {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Frame").field("held", &self.held).field("batches", &self.decoded.batches).finish()
-    }
 }
 
 impl Reader {
@@ -653,155 +522,6 @@ impl Inner {
     }
 }
 
-/// What a frame is handed out as.
-pub(crate) trait Form: Sized {
-    fn decode(decoder: &mut Decoder, held: Held) -> Result<Self, FrameError>;
-    /// Rows, and bytes copied.
-    fn tally(&self) -> (u64, u64);
-}
-
-/// A form that goes on knowing what it was made of.
-pub(crate) trait Knowing: Form {
-    fn held(&mut self) -> &mut Held;
-}
-
-impl Knowing for Frame {
-    fn held(&mut self) -> &mut Held {
-        &mut self.held
-    }
-}
-
-impl Knowing for ffi::Frame {
-    fn held(&mut self) -> &mut Held {
-        &mut self.held
-    }
-}
-
-impl Form for Frame {
-    #[inline]
-    fn decode(decoder: &mut Decoder, held: Held) -> Result<Self, FrameError> {
-        let decoded = decoder.decode(&held.bytes, held.meta.schema)?;
-        Ok(Frame { held, decoded })
-    }
-
-    fn tally(&self) -> (u64, u64) {
-        (self.num_rows() as u64, self.bytes_copied())
-    }
-}
-
-impl Form for ffi::Frame {
-    #[inline]
-    fn decode(decoder: &mut Decoder, held: Held) -> Result<Self, FrameError> {
-        let parsed = decoder.decode_views(&held.bytes, held.meta.schema)?;
-        Ok(ffi::Frame { held, parsed })
-    }
-
-    fn tally(&self) -> (u64, u64) {
-        (self.num_rows() as u64, self.bytes_copied())
-    }
-}
-
-/// A frame as it lies there: whoever passes it on looks at its messages and not at its columns.
-impl Form for Held {
-    fn decode(_: &mut Decoder, held: Held) -> Result<Held, FrameError> {
-        Ok(held)
-    }
-
-    fn tally(&self) -> (u64, u64) {
-        (self.meta.rows, 0)
-    }
-}
-
-/// Pins the next frame, if it is there.
-#[inline]
-fn poll(
-    region: &Region,
-    subscriber: &mut Subscriber,
-    stream: &Option<Beginning>,
-) -> Result<Option<(FrameMeta, u64)>> {
-    match subscriber.poll(&region.segment.ring()) {
-        Next::Frame(meta, missed) => Ok(Some((meta, missed))),
-        Next::NotYet => Ok(None),
-        other => end(region, subscriber, other, stream),
-    }
-}
-
-/// What it means that there is no next frame, nor will be; unless there is one after all, or will be, because another
-/// writer has taken over meanwhile.
-#[cold]
-fn end(
-    region: &Region,
-    subscriber: &mut Subscriber,
-    mut next: Next,
-    stream: &Option<Beginning>,
-) -> Result<Option<(FrameMeta, u64)>> {
-    let ring = region.name.clone();
-    let what = loop {
-        break match next {
-            Next::Frame(meta, missed) => return Ok(Some((meta, missed))),
-            Next::NotYet => return Ok(None),
-            Next::Ended(STATE_CLOSED | STATE_GONE) => {
-                let generation = &region.segment.ring().status.generation;
-                let before = generation.load(Ordering::Acquire);
-                match subscriber.poll(&region.segment.ring()) {
-                    Next::Ended(STATE_CLOSED | STATE_GONE) => {}
-                    other => {
-                        next = other;
-                        continue;
-                    }
-                }
-                let verdict = verdict(region, stream);
-                if generation.load(Ordering::Relaxed) != before {
-                    continue;
-                }
-                return Err(verdict);
-            }
-            Next::Ended(STATE_REPLACED) => return Err(QADataSwapError::Replaced { ring }),
-            Next::Lost => return Err(QADataSwapError::Evicted { ring, sequence: subscriber.next() }),
-            Next::Ended(state) => format!("expected a state from 1 to 4, got {state}"),
-            Next::NoSuchSlot(sequence, slot) => format!(
-                "frame {sequence}: expected a slot below {}, the directory says {slot}",
-                region.segment.geometry().buffer_count
-            ),
-            Next::Impossible => "the directory speaks of frames that were never published".to_owned(),
-        };
-    };
-    Err(QADataSwapError::Corrupt { ring, what })
-}
-
-/// How the ring has ended, for a reader of `stream` or of whatever comes. What its words say is of one writer if the
-/// generation was the same before the end was seen and after: a writer that takes over opens the ring, then counts the
-/// generation, then changes what is looked at here.
-fn verdict(region: &Region, stream: &Option<Beginning>) -> QADataSwapError {
-    let notice = region.segment.stream();
-    let ring = region.name.clone();
-    match notice.broken_off() {
-        // That of another one says nothing of the stream that was read.
-        _ if stream.is_some() && notice.beginning() != *stream => superseded(&ring),
-        Some(reason) => QADataSwapError::Aborted { ring, reason },
-        None => QADataSwapError::EndOfStream { ring },
-    }
-}
-
-/// Somebody else writes to the ring, and it cannot be known whether the stream was whole.
-fn superseded(ring: &str) -> QADataSwapError {
-    QADataSwapError::Aborted {
-        ring: ring.to_owned(),
-        reason: "its writer is gone, and another one writes to the ring".to_owned(),
-    }
-}
-
-/// What it means that the writer has died.
-#[cold]
-fn orphan(region: &Region) -> QADataSwapError {
-    let ring = region.name.clone();
-    if region.is_nameless() {
-        // Whoever replaced it was killed before saying so, or somebody removed the file: no writer will come.
-        return QADataSwapError::Replaced { ring };
-    }
-    QADataSwapError::WriterDied { ring, pid: region.writer_pid() }
-}
-
 impl Drop for Inner {
     fn drop(&mut self) {
         self.close();
@@ -816,45 +536,5 @@ impl std::fmt::Debug for Reader {
             .field("next", &inner.subscriber.next())
             .field("stats", &inner.stats)
             .finish()
-    }
-}
-
-impl<'a> IntoIterator for &'a Reader {
-    type Item = Result<Frame>;
-    type IntoIter = Frames<'a>;
-
-    fn into_iter(self) -> Frames<'a> {
-        self.iter()
-    }
-}
-
-/// The frames of a reader as they come; see [`Reader::iter`].
-#[derive(Debug)]
-pub struct Frames<'a> {
-    reader: &'a Reader,
-    done: bool,
-}
-
-impl Iterator for Frames<'_> {
-    type Item = Result<Frame>;
-
-    fn next(&mut self) -> Option<Result<Frame>> {
-        if self.done {
-            return None;
-        }
-        match self.reader.read_frame(Timeout::FOREVER) {
-            Ok(frame) => {
-                // Without a deadline, a wait ends with a frame or an error.
-                self.done = frame.is_none();
-                frame.map(Ok)
-            }
-            Err(error) => {
-                self.done = true;
-                match error {
-                    QADataSwapError::EndOfStream { .. } => None,
-                    error => Some(Err(error)),
-                }
-            }
-        }
     }
 }
