@@ -2,7 +2,6 @@
 //!
 //! Law: a scene that ends well is empty; whatever a test leaves behind fails it.
 
-use crate::PROMPT;
 use qadataswap::{
     Compression, Reader, ReaderPolicy, Result, SharedMemoryConfig, StartAt, Validation, WaitStrategy,
     WhenFull, Writer, inspect,
@@ -11,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A private folder, removed on drop.
 #[derive(Debug)]
@@ -95,13 +94,7 @@ impl Scene {
 
 impl Drop for Scene {
     fn drop(&mut self) {
-        // A thread that waited for others may hold their places for a moment more.
-        let deadline = Instant::now() + PROMPT;
-        let mut left = self.files();
-        while !left.is_empty() && Instant::now() < deadline && !std::thread::panicking() {
-            std::thread::sleep(Duration::from_millis(1));
-            left = self.files();
-        }
+        let left = self.files();
         let removed = std::fs::remove_dir_all(&self.folder);
         if !std::thread::panicking() {
             assert!(left.is_empty(), "the scene ended with {left:?} in {}", self.folder.display());

@@ -13,6 +13,24 @@ impl<'a> IntoIterator for &'a Reader {
     }
 }
 
+/// One step of an iteration that ends with the stream, or after an error has been yielded. `read` waits without a
+/// deadline.
+pub(crate) fn until_end<T>(done: &mut bool, read: impl FnOnce() -> Result<Option<T>>) -> Option<Result<T>> {
+    if *done {
+        return None;
+    }
+    match read() {
+        Ok(Some(item)) => Some(Ok(item)),
+        ended => {
+            *done = true;
+            match ended {
+                Err(QADataSwapError::EndOfStream { .. }) => None,
+                ended => ended.transpose(),
+            }
+        }
+    }
+}
+
 /// The frames of a reader as they come; see [`Reader::iter`].
 #[derive(Debug)]
 pub struct Frames<'a> {
@@ -24,22 +42,6 @@ impl Iterator for Frames<'_> {
     type Item = Result<Frame>;
 
     fn next(&mut self) -> Option<Result<Frame>> {
-        if self.done {
-            return None;
-        }
-        match self.reader.read_frame(Timeout::FOREVER) {
-            Ok(frame) => {
-                // Without a deadline, a wait ends with a frame or an error.
-                self.done = frame.is_none();
-                frame.map(Ok)
-            }
-            Err(error) => {
-                self.done = true;
-                match error {
-                    QADataSwapError::EndOfStream { .. } => None,
-                    error => Some(Err(error)),
-                }
-            }
-        }
+        until_end(&mut self.done, || self.reader.read_frame(Timeout::FOREVER))
     }
 }

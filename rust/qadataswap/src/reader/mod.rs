@@ -9,6 +9,7 @@ pub(crate) use form::{Form, Knowing};
 pub use frame::Frame;
 pub(crate) use frame::Held;
 pub use frames::Frames;
+pub(crate) use frames::until_end;
 
 use crate::attach;
 use crate::config::{SharedMemoryConfig, Timeout, WhenFull};

@@ -15,7 +15,7 @@ use super::read::{Cursor, Since};
 use crate::config::{ReaderPolicy, SharedMemoryConfig, StartAt, Timeout};
 use crate::error::{QADataSwapError, Result};
 use crate::ffi;
-use crate::reader::{Frame, Knowing, Reader};
+use crate::reader::{Frame, Knowing, Reader, until_end};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use std::cell::RefCell;
@@ -405,21 +405,6 @@ impl Iterator for Followed<'_> {
     type Item = Result<Frame>;
 
     fn next(&mut self) -> Option<Result<Frame>> {
-        if self.done {
-            return None;
-        }
-        match self.follow.read_frame(Timeout::FOREVER) {
-            Ok(frame) => {
-                self.done = frame.is_none();
-                frame.map(Ok)
-            }
-            Err(error) => {
-                self.done = true;
-                match error {
-                    QADataSwapError::EndOfStream { .. } => None,
-                    error => Some(Err(error)),
-                }
-            }
-        }
+        until_end(&mut self.done, || self.follow.read_frame(Timeout::FOREVER))
     }
 }

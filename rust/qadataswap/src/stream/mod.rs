@@ -32,7 +32,7 @@ pub(crate) use notice::Beginning;
 
 use crate::config::{SharedMemoryConfig, Timeout};
 use crate::error::{QADataSwapError, Result};
-use crate::reader::{Frame, Reader};
+use crate::reader::{Frame, Reader, until_end};
 use crate::stats::Stats;
 use crate::writer::Writer;
 use arrow_array::RecordBatch;
@@ -299,22 +299,6 @@ impl Iterator for Chunks<'_> {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.done {
-            return None;
-        }
-        match self.stream.read_chunk(Timeout::FOREVER) {
-            Ok(chunk) => {
-                // Without a deadline, a wait ends with a chunk or an error.
-                self.done = chunk.is_none();
-                chunk.map(Ok)
-            }
-            Err(error) => {
-                self.done = true;
-                match error {
-                    QADataSwapError::EndOfStream { .. } => None,
-                    error => Some(Err(error)),
-                }
-            }
-        }
+        until_end(&mut self.done, || self.stream.read_chunk(Timeout::FOREVER))
     }
 }
