@@ -1,6 +1,6 @@
 # QADataSwap: everything a person or CI runs. `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo all tests tests-rust test-rust test-integration test-cross test-model test-kills test-cpp \
+.PHONY: help demo all tests tests-rust test-rust test-integration test-cross test-model test-kills scorecard test-cpp \
 	test-cpp-sanitizers test-package test-python dev-setup core core-install rust python python-dev python-install \
 	benchmark benchmark-cpp benchmark-python format lint layout zero-copy clean
 # One thing at a time: cargo and Ninja use all cores by themselves, and share their folders.
@@ -47,6 +47,9 @@ test-model: ## Model-check the ring protocol with one preemption more than `make
 
 test-kills: dev-setup ## Kill writers, readers and recorders at random, KILLS=20000 times (long)
 	QADATASWAP_KILLS=$(or $(KILLS),20000) $(CARGO) test --locked -p qadataswap-tests --test kill --test cpp_kill --test recording
+
+scorecard: dev-setup python-dev ## Run the reliability scorecard and write it to docs/reliability.md (long; ROWS=1,4-6 SECONDS=60 bound it)
+	$(CARGO) run --locked -q -p qadataswap-scorecard -- $(if $(ROWS),--rows $(ROWS)) $(if $(SECONDS),--seconds $(SECONDS))
 
 test-cpp: dev-setup ## Run the C and C++ tests
 	$(call build,dev) && ctest --preset dev

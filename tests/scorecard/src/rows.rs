@@ -1,0 +1,57 @@
+//! The rows: what is measured, by which command, and how much of it makes the long form.
+
+/// A row of the scorecard.
+pub(crate) struct Row {
+    /// Its number in the document.
+    pub(crate) number: u32,
+    /// What is measured.
+    pub(crate) measure: &'static str,
+    /// The command, run by a shell at the repository's root.
+    pub(crate) command: &'static str,
+    /// How much of it: environment variables that the tests look at.
+    pub(crate) effort: &'static [(&'static str, &'static str)],
+    /// The time after which each of its tests stops, unless the caller says otherwise.
+    pub(crate) seconds: Option<u64>,
+}
+
+/// All rows, in the document's order.
+pub(crate) const ROWS: &[Row] = &[Row {
+    number: 1,
+    measure: "SIGKILL of writers, readers and recorders at random instants, in three languages",
+    command: "make test-kills",
+    effort: &[("KILLS", "20000")],
+    seconds: None,
+}];
+
+/// Row numbers as people write them: `1,4-6`.
+pub(crate) fn parse(text: &str) -> Result<Vec<u32>, String> {
+    let number = |text: &str| text.trim().parse::<u32>().map_err(|error| format!("row {text}: {error}"));
+    let mut chosen = Vec::new();
+    for part in text.split(',') {
+        match part.split_once('-') {
+            Some((first, last)) => chosen.extend(number(first)?..=number(last)?),
+            None => chosen.push(number(part)?),
+        }
+    }
+    match chosen.iter().find(|number| !ROWS.iter().any(|row| row.number == **number)) {
+        Some(number) => Err(format!("there is no row {number}")),
+        None => Ok(chosen),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_stand_in_order() {
+        assert!(ROWS.is_sorted_by(|one, next| one.number < next.number));
+    }
+
+    #[test]
+    fn rows_are_chosen_by_number_and_by_range() {
+        assert_eq!(parse("1"), Ok(vec![1]));
+        assert_eq!(parse("1-1,1"), Ok(vec![1, 1]));
+        assert!(parse("99").is_err() && parse("x").is_err());
+    }
+}
