@@ -1,6 +1,6 @@
 # QADataSwap: everything a person or CI runs. `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo all tests tests-rust test-rust test-integration test-cross test-model test-kills scorecard test-cpp \
+.PHONY: help demo all tests tests-rust test-rust test-integration test-cross test-model test-kills test-round-trips coverage scorecard test-cpp \
 	test-cpp-sanitizers test-package test-python dev-setup core core-install rust python python-dev python-install \
 	benchmark benchmark-cpp benchmark-python format lint layout zero-copy clean
 # One thing at a time: cargo and Ninja use all cores by themselves, and share their folders.
@@ -10,6 +10,8 @@ export PATH := $(CURDIR)/.venv/bin:$(HOME)/.cargo/bin:$(PATH)
 CARGO ?= cargo
 DATA ?=
 PREFIX ?= /usr/local
+DENY := target/tools/bin/cargo-deny
+DENY_VERSION := 0.20.2
 # $(call build,PRESETS,ARGUMENTS) configures and builds presets of CMakePresets.json.
 build = for p in $(1); do cmake --preset $$p && cmake --build --preset $$p $(2) || exit; done
 
@@ -25,8 +27,8 @@ demo: ## Publish a market-data feed from one process, read and check it in other
 	  --relay "C++=target/cmake/examples/cpp/examples/relay" --relay "Python=.venv/bin/python bridge/python/examples/relay.py"
 
 # Where everything is set up, tests of one language against another may not be skipped.
-tests test-cross: export QADATASWAP_REQUIRE_CPP := 1
-tests test-cross: export QADATASWAP_REQUIRE_PYTHON := 1
+tests test-cross test-round-trips coverage: export QADATASWAP_REQUIRE_CPP := 1
+tests test-cross test-round-trips coverage: export QADATASWAP_REQUIRE_PYTHON := 1
 tests: dev-setup python-dev tests-rust test-cpp test-cpp-sanitizers test-package test-python ## Run every test of every language
 
 all: core python rust ## Build all packages, optimised
@@ -48,8 +50,21 @@ test-model: ## Model-check the ring protocol with one preemption more than `make
 test-kills: dev-setup ## Kill writers, readers and recorders at random, KILLS=20000 times (long)
 	QADATASWAP_KILLS=$(or $(KILLS),20000) $(CARGO) test --locked -p qadataswap-tests --test kill --test cpp_kill --test recording
 
+test-round-trips: dev-setup python-dev ## Send random tables from each language to each, ROUND_TRIPS=200000 of them (long)
+	QADATASWAP_ROUND_TRIPS=$(or $(ROUND_TRIPS),200000) $(CARGO) test --locked -p qadataswap-tests --test round_trips
+
+COV := target/tools/bin/cov
+coverage: dev-setup python-dev ## Count the lines of the ring core that the Rust tests run; below LEAST=95 % it fails (long)
+	@test -x $(COV) || $(CARGO) install -q --locked --debug --version 0.15.0 --root target/tools llvm_profparser
+	rm -rf target/coverage && mkdir -p target/coverage
+	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/scorecard/instrumented-rustc LLVM_PROFILE_FILE=$(CURDIR)/target/coverage/%m-%p.profraw \
+	  $(CARGO) test --locked $(or $(COVERED_BY),-p qadataswap -p qadataswap-tests -p qads) --lib --bins --tests --message-format=json \
+	  > target/coverage/built.json
+	$(CARGO) run --locked -q -p qadataswap-scorecard --bin coverage -- --cov $(COV) --profiles target/coverage \
+	  --built target/coverage/built.json --under rust/qadataswap/src --least $(or $(LEAST),95)
+
 scorecard: dev-setup python-dev ## Run the reliability scorecard and write it to docs/reliability.md (long; ROWS=1,4-6 SECONDS=60 bound it)
-	$(CARGO) run --locked -q -p qadataswap-scorecard -- $(if $(ROWS),--rows $(ROWS)) $(if $(SECONDS),--seconds $(SECONDS))
+	$(CARGO) run --locked -q -p qadataswap-scorecard --bin qadataswap-scorecard -- $(if $(ROWS),--rows $(ROWS)) $(if $(SECONDS),--seconds $(SECONDS))
 
 test-cpp: dev-setup ## Run the C and C++ tests
 	$(call build,dev) && ctest --preset dev
@@ -110,10 +125,14 @@ benchmark-cpp: ## Measure what frames cost in C++, against Rust in the same run
 format: ## Format the code
 	$(CARGO) fmt --all
 
-lint: ## Check format, lints and documentation; any warning fails
+lint: ## Check format, lints, documentation and dependencies; any warning fails
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps -q
+	@test -x $(DENY) || $(CARGO) install -q --locked --debug --version $(DENY_VERSION) --root target/tools cargo-deny
+	$(DENY) --offline check --hide-inclusion-graph --allow unused-wrapper bans licenses sources
+	@if $(DENY) fetch db 2>target/tools/fetch.log; then $(DENY) --offline check --hide-inclusion-graph advisories; else \
+	  cat target/tools/fetch.log; echo "NOT CHECKED: known vulnerabilities, because their database cannot be fetched"; fi
 
 zero-copy: ## Write the tables of docs/zero-copy.md anew, as the test finds them
 	QADATASWAP_UPDATE_DOCS=1 $(CARGO) test --locked -p qadataswap --test polars documented

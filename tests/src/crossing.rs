@@ -4,12 +4,15 @@
 //! that Arrow's own reading is what a frame is held against.
 
 use crate::samples::{Table, filed};
-use crate::scene::Squeeze;
+use crate::scene::{Full, Squeeze};
 use crate::{Actor, PATIENCE, Ring, Role, Scene, Tally, echo, in_place};
 use arrow_array::{Array, RecordBatch};
 
 /// Slots that every table of the samples fits.
 pub const SLOT_BYTES: u64 = 1 << 20;
+
+/// It is about what arrives, not about when.
+const PATIENT: Full = Full::Block(Some(PATIENCE.as_millis() as u64));
 
 /// What can start actors in another language.
 pub trait Language {
@@ -21,13 +24,23 @@ pub trait Language {
     fn start(&self, role: &Role) -> Actor;
 }
 
+/// What can start actors in Rust, for those who compare.
+#[derive(Clone, Copy, Debug)]
+pub struct Rust;
+
+impl Language for Rust {
+    fn start(&self, role: &Role) -> Actor {
+        Actor::start(role)
+    }
+}
+
 /// Writes tables in Rust and has them read, compared and kept in another language.
 ///
 /// # Panics
 /// If they do not arrive as they were.
 pub fn reach(language: &impl Language, ring: impl Fn(&Scene) -> Ring, tables: &[Table]) {
     let scene = Scene::new();
-    let ring = ring(&scene).slot_bytes(SLOT_BYTES);
+    let ring = ring(&scene).slot_bytes(SLOT_BYTES).full(PATIENT);
     let file = filed(&scene, tables);
     let writer = ring.writer().expect("created");
     let actor = language.start(&Role::Compare { ring: ring.clone(), file: file.clone() });
@@ -48,7 +61,7 @@ pub fn reach(language: &impl Language, ring: impl Fn(&Scene) -> Ring, tables: &[
 /// If they do not arrive as they were.
 pub fn come_from(language: &impl Language, ring: impl Fn(&Scene) -> Ring, tables: &[Table]) {
     let scene = Scene::new();
-    let ring = ring(&scene).slot_bytes(SLOT_BYTES);
+    let ring = ring(&scene).slot_bytes(SLOT_BYTES).full(PATIENT);
     let file = filed(&scene, tables);
     let mut actor = language.start(&Role::Emit { ring: ring.clone(), file: file.clone() });
     actor.opens();
@@ -95,7 +108,7 @@ pub fn come_back(language: &impl Language, tables: &[Table]) {
 /// If they do not arrive as they were.
 pub fn pass(from: &impl Language, to: &impl Language, tables: &[Table]) {
     let scene = Scene::new();
-    let ring = scene.ring("feed").slot_bytes(SLOT_BYTES).attach_within(PATIENCE);
+    let ring = scene.ring("feed").slot_bytes(SLOT_BYTES).full(PATIENT).attach_within(PATIENCE);
     let file = filed(&scene, tables);
     let mut writer = from.start(&Role::Emit { ring: ring.clone(), file: file.clone() });
     writer.opens();

@@ -53,7 +53,7 @@ pub enum Role {
         to: Ring,
     },
     /// Writes the stream `seed` up to frame `until`, built where it is published, once it is told a line; then says
-    /// how many bytes were written and how many of them in place. Played in C++ only, as the two below.
+    /// how many bytes were written and how many of them in place. Played in C++ only.
     Build {
         /// The ring.
         ring: Ring,
@@ -70,7 +70,7 @@ pub enum Role {
         /// Arrow IPC streams, one after the other, each of them a table.
         file: PathBuf,
     },
-    /// Writes the tables of a file, as of [`Role::Compare`], once it is told a line; then closes.
+    /// Writes the tables of a file, as of [`Role::Compare`], once it is told a line; then closes. Not played in Rust.
     Emit {
         /// The ring.
         ring: Ring,

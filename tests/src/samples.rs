@@ -7,7 +7,7 @@ use arrow_array::types::{Int8Type, Int32Type};
 use arrow_array::{
     Array, ArrayRef, DictionaryArray, RecordBatch, RecordBatchOptions, make_array, new_null_array,
 };
-use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Fields, IntervalUnit, Schema, SchemaRef};
 use qadataswap_tables::{ROWS, batch_of, every_type, random_batch, wide_batch};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -89,6 +89,18 @@ fn of_type(array: ArrayData, data_type: DataType) -> ArrayData {
 }
 
 impl Table {
+    /// Whether Arrow C++ takes every type of it.
+    #[must_use]
+    pub fn fits_cpp(&self) -> bool {
+        self.schema.fields().iter().all(|field| !has_no_place_in_cpp(field.data_type()))
+    }
+
+    /// Whether pyarrow does.
+    #[must_use]
+    pub fn fits_python(&self) -> bool {
+        self.fits_cpp() && self.schema.fields().iter().all(|field| !has_no_place_in_python(field.data_type()))
+    }
+
     /// The same without batches of no rows.
     #[must_use]
     pub fn without_empty_batches(&self) -> Table {
@@ -305,20 +317,38 @@ pub fn has_no_place_in_cpp(data_type: &DataType) -> bool {
         || inner_types(data_type).iter().any(has_no_place_in_cpp)
 }
 
-/// As many tables of random types.
+/// Types that Arrow C++ has and pyarrow has no class for: intervals of months, and of days and milliseconds.
+fn has_no_place_in_python(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Interval(IntervalUnit::YearMonth | IntervalUnit::DayTime))
+        || inner_types(data_type).iter().any(has_no_place_in_python)
+}
+
+/// As many tables of random types, the same each time.
 ///
 /// # Panics
 /// Never: what is built is well-formed.
 #[must_use]
 pub fn random(count: usize) -> Vec<Table> {
-    let table = |seed| {
-        let rng = &mut StdRng::seed_from_u64(seed);
-        let rows = rng.random_range(0..120);
-        Table::of(vec![random_batch(rng, rows)])
-    };
-    let fits =
-        |table: &Table| table.schema.fields().iter().all(|field| !has_no_place_in_cpp(field.data_type()));
-    (5000..).map(table).filter(fits).take(count).collect()
+    (5000..).map(random_table).filter(Table::fits_cpp).take(count).collect()
+}
+
+/// A table of random types, of random rows, in up to three chunks with rows; without columns in one, as Arrow C++ has such
+/// tables.
+///
+/// # Panics
+/// Never: what is built is well-formed.
+#[must_use]
+pub fn random_table(seed: u64) -> Table {
+    let rng = &mut StdRng::seed_from_u64(seed);
+    let rows = rng.random_range(0..120);
+    let batch = random_batch(rng, rows);
+    let mut bounds = vec![0, rows];
+    if batch.num_columns() > 0 && rows > 0 {
+        bounds.extend((0..rng.random_range(0..=2)).map(|_| rng.random_range(0..rows)));
+        bounds.sort_unstable();
+        bounds.dedup();
+    }
+    Table::of(bounds.windows(2).map(|pair| batch.slice(pair[0], pair[1] - pair[0])).collect())
 }
 
 /// The same array with nothing before its first value or behind its last one. Of a slice of lists of sparse unions

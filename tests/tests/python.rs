@@ -1,24 +1,15 @@
 //! Tables between Python and the other languages: every writer, every reader, every type. In Python pyarrow judges.
 
-use arrow_schema::{DataType, IntervalUnit};
 use qadataswap_tests::crossing::{come_back, come_from, pass, reach};
 use qadataswap_tests::samples::{
-    Table, adorned, all_null, chunks_of_other_dictionaries, extensions, in_chunks, inner_types, plain,
-    random, sliced, without_rows,
+    Table, adorned, all_null, chunks_of_other_dictionaries, extensions, in_chunks, plain, random, sliced,
+    without_rows,
 };
 use qadataswap_tests::scene::Squeeze;
 use qadataswap_tests::{Cpp, Python, Scene};
 
-/// Types that Arrow C++ has and pyarrow has no class for: intervals of months, and of days and milliseconds.
-fn has_no_place_in_python(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Interval(IntervalUnit::YearMonth | IntervalUnit::DayTime))
-        || inner_types(data_type).iter().any(has_no_place_in_python)
-}
-
 /// All that can be said of a table, as far as every language says it.
 fn everything() -> Vec<Table> {
-    let fits =
-        |table: &Table| table.schema.fields().iter().all(|field| !has_no_place_in_python(field.data_type()));
     let mut tables = [
         plain(),
         sliced(),
@@ -31,7 +22,7 @@ fn everything() -> Vec<Table> {
         random(120),
     ]
     .concat();
-    tables.retain(fits);
+    tables.retain(Table::fits_python);
     tables
 }
 

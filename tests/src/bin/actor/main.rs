@@ -5,6 +5,7 @@ mod forks;
 mod hostile;
 mod record;
 mod stream;
+mod tables;
 mod transfer;
 
 use qadataswap::QADataSwapError;
@@ -67,9 +68,8 @@ fn main() -> ExitCode {
         Role::Echo { from, to } => stream::echo(&from, &to),
         Role::Send { ring, rows, chunk, fail } => transfer::send(&ring, rows, chunk, fail),
         Role::Take { ring } => transfer::take(&ring),
-        Role::Build { .. } | Role::Compare { .. } | Role::Emit { .. } => {
-            Err("this role is played in C++ only".to_owned())
-        }
+        Role::Compare { ring, file } => tables::compare(&ring, &file),
+        Role::Build { .. } | Role::Emit { .. } => Err("this role is played in C++ only".to_owned()),
         Role::Crowd { ring, seed, count } => crowd::crowd(&ring, seed, count),
         Role::Visit { ring, seed } => crowd::visit(&ring, seed),
         Role::Umask { ring, umask } => crowd::umask(&ring, umask),
