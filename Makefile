@@ -44,8 +44,8 @@ test-integration: ## Run only the tests that cross processes
 test-cross: dev-setup python-dev ## Run only the tests of one language against another
 	$(CARGO) test --locked -p qadataswap-tests --test cpp --test cpp_kill --test python
 
-test-model: ## Model-check the ring protocol with one preemption more than `make tests` does (long)
-	LOOM_MAX_PREEMPTIONS=3 $(CARGO) test --locked -p qadataswap-loom models
+test-model: ## Model-check the ring protocol, PREEMPTIONS=3 deep, and weaken each of its orderings (long)
+	LOOM_MAX_PREEMPTIONS=$(or $(PREEMPTIONS),3) $(CARGO) test --locked -p qadataswap-loom weakened -- --nocapture
 
 test-kills: dev-setup ## Kill writers, readers and recorders at random, KILLS=20000 times (long)
 	QADATASWAP_KILLS=$(or $(KILLS),20000) $(CARGO) test --locked -p qadataswap-tests --test kill --test cpp_kill --test recording

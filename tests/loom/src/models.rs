@@ -1,5 +1,6 @@
 //! The models: each a small scene in which one promise of the ring is at stake.
 
+use crate::checker;
 use crate::layout::{STATE_CLOSED, Stamp, row};
 use crate::publisher::Publisher;
 use crate::ring::{Pin, Policy};
@@ -7,18 +8,34 @@ use crate::subscriber::Next;
 use crate::sync::Ordering;
 use crate::wait;
 use crate::world::World;
-use loom::sync::Arc;
 use loom::thread;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
-/// Tries every interleaving within the bound on preemptions.
+/// How many preemptions are tried unless the environment says otherwise.
+pub(crate) const PREEMPTIONS: usize = 2;
+
+/// What a model says behind the number of its executions.
+pub(crate) const EXECUTIONS: &str = " executions";
+
+/// Tries every interleaving within the bound on preemptions, and says how many there were.
 fn model(scene: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = builder.preemption_bound.or(Some(2));
-    builder.check(scene);
+    builder.preemption_bound = builder.preemption_bound.or(Some(PREEMPTIONS));
+    let executions = Arc::new(AtomicU64::new(0));
+    let count = executions.clone();
+    builder.check(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        scene();
+    });
+    println!("{}{EXECUTIONS}", executions.load(Ordering::Relaxed));
 }
 
 /// Starts a thread in the scene.
-fn spawn<T: 'static>(world: &Arc<World>, act: impl FnOnce(&World) -> T + 'static) -> thread::JoinHandle<T> {
+fn spawn<T: 'static>(
+    world: &checker::Arc<World>,
+    act: impl FnOnce(&World) -> T + 'static,
+) -> thread::JoinHandle<T> {
     let world = world.clone();
     thread::spawn(move || act(&world))
 }

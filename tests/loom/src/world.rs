@@ -1,5 +1,6 @@
-//! A ring in the model checker's memory: the shared words, and slots whose every access is checked for a race.
+//! A ring in a model checker's memory: the shared words, and slots whose every access is checked for a race.
 
+use crate::checker::{Arc, UnsafeCell};
 use crate::futex;
 use crate::layout::{Bell, Entry, Head, STATE_OPEN, Status, row};
 use crate::publisher::{FreeSlot, Full, Publisher};
@@ -7,8 +8,6 @@ use crate::ring::{FrameMeta, Policy, Ring};
 use crate::subscriber::{Next, Subscriber};
 use crate::sync::{AtomicU32, AtomicU64};
 use crate::wait::{self, Pulse, WaitStrategy, wait_until, wait_with};
-use loom::cell::UnsafeCell;
-use loom::sync::Arc;
 use std::cell::RefCell;
 use std::convert::Infallible;
 

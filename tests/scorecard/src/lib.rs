@@ -79,6 +79,19 @@ impl Effort {
         }
     }
 
+    /// An effort whose rounds nobody chooses: a search that ends when it has tried everything, and is [`add`](Effort::add)ed
+    /// up.
+    #[must_use]
+    pub fn uncounted(unit: &str) -> Effort {
+        Effort { unit: unit.to_owned(), asked: 0, done: 0, began: Instant::now(), bound: None }
+    }
+
+    /// Counts `rounds` that were done, as many as there were to do.
+    pub fn add(&mut self, rounds: u64) {
+        self.done += rounds;
+        self.asked = self.asked.max(self.done);
+    }
+
     /// How many rounds were asked for.
     #[must_use]
     pub fn asked(&self) -> u64 {
@@ -139,6 +152,14 @@ mod tests {
         let mut bundles = Effort::of("test rounds", 10);
         while bundles.goes_on_by(4) {}
         assert_eq!(bundles.done(), 12);
+    }
+
+    #[test]
+    fn an_uncounted_effort_has_done_what_was_added() {
+        let mut effort = Effort::uncounted("test rounds");
+        effort.add(3);
+        effort.add(4);
+        assert_eq!((effort.done(), effort.asked()), (7, 7));
     }
 
     #[test]
