@@ -1,8 +1,8 @@
 # QADataSwap: everything a person or CI runs. `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo all tests tests-rust test-rust test-integration test-cross test-model test-kills test-round-trips coverage scorecard test-cpp \
-	test-cpp-sanitizers test-package test-python dev-setup core core-install rust python python-dev python-install \
-	benchmark benchmark-cpp benchmark-python format lint layout zero-copy clean
+.PHONY: help demo tests all tests-rust test-rust test-integration test-cross test-model test-shuttle test-kills \
+	test-round-trips coverage scorecard test-cpp test-cpp-sanitizers test-package python-dev test-python dev-setup core \
+	core-install rust python python-install benchmark benchmark-python benchmark-cpp format lint zero-copy layout clean
 # One thing at a time: cargo and Ninja use all cores by themselves, and share their folders.
 .NOTPARALLEL:
 
@@ -46,6 +46,9 @@ test-cross: dev-setup python-dev ## Run only the tests of one language against a
 
 test-model: ## Model-check the ring protocol, PREEMPTIONS=3 deep, and weaken each of its orderings (long)
 	LOOM_MAX_PREEMPTIONS=$(or $(PREEMPTIONS),3) $(CARGO) test --locked -p qadataswap-loom weakened -- --nocapture
+
+test-shuttle: ## Run the ring protocol under SCHEDULES=10000000 random schedules, and break each of its laws (long)
+	QADATASWAP_SCHEDULES=$(or $(SCHEDULES),10000000) $(CARGO) test --locked -p qadataswap-shuttle -- --nocapture
 
 test-kills: dev-setup ## Kill writers, readers and recorders at random, KILLS=20000 times (long)
 	QADATASWAP_KILLS=$(or $(KILLS),20000) $(CARGO) test --locked -p qadataswap-tests --test kill --test cpp_kill --test recording

@@ -30,6 +30,13 @@ pub(crate) const ROWS: &[Row] = &[
         effort: &[("PREEMPTIONS", "3")],
         seconds: None,
     },
+    Row {
+        number: 4,
+        measure: "Random schedules of whole rings whose actors die at any step, and mutants of the protocol, under shuttle",
+        command: "make test-shuttle",
+        effort: &[("SCHEDULES", "10000000")],
+        seconds: None,
+    },
 ];
 
 /// Row numbers as people write them: `1,4-6`.
