@@ -1,7 +1,21 @@
 //! The machine's atomics. The model checker has a module of this name of its own, in which every ordering can
-//! be weakened by its name.
+//! be weakened by its name; with the feature `crash-points` (see `crash.rs`) they are the machine's with a point before
+//! every store.
 
-pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+#[cfg(not(feature = "crash-points"))]
+pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64};
+
+#[cfg(feature = "crash-points")]
+pub(crate) use mortal::{AtomicU32, AtomicU64, word};
+
+pub(crate) use std::sync::atomic::Ordering;
+
+/// In the product they are the standard library's types themselves.
+#[cfg(not(feature = "crash-points"))]
+mod are_the_machines {
+    const _: fn(super::AtomicU32) -> std::sync::atomic::AtomicU32 = std::convert::identity;
+    const _: fn(super::AtomicU64) -> std::sync::atomic::AtomicU64 = std::convert::identity;
+}
 
 /// The ordering that `_name` stands for.
 #[inline(always)]
@@ -13,4 +27,72 @@ pub(crate) fn ordering(_name: &str, ordering: Ordering) -> Ordering {
 #[inline(always)]
 pub(crate) fn full_fence(_name: &str) {
     std::sync::atomic::fence(Ordering::SeqCst);
+}
+
+/// The word that the kernel is shown.
+#[cfg(not(feature = "crash-points"))]
+#[inline(always)]
+pub(crate) fn word(word: &AtomicU32) -> &AtomicU32 {
+    word
+}
+
+#[cfg(feature = "crash-points")]
+mod mortal {
+    use super::Ordering;
+    use crate::crash::point;
+
+    /// The word that the kernel is shown.
+    pub(crate) fn word(word: &AtomicU32) -> &std::sync::atomic::AtomicU32 {
+        &word.0
+    }
+
+    macro_rules! mortal {
+        ($($name:ident($word:ty);)*) => {$(
+            /// The standard library's type of this name, in the very same bytes. A method that stores and is not named
+            /// here does not compile, so no store goes without its point.
+            #[repr(transparent)]
+            #[derive(Debug)]
+            pub(crate) struct $name(std::sync::atomic::$name);
+
+            #[allow(dead_code, reason = "not every method of every width is needed")]
+            impl $name {
+                pub(crate) const fn new(word: $word) -> $name {
+                    $name(std::sync::atomic::$name::new(word))
+                }
+
+                pub(crate) fn load(&self, order: Ordering) -> $word {
+                    self.0.load(order)
+                }
+
+                pub(crate) fn store(&self, word: $word, order: Ordering) {
+                    point();
+                    self.0.store(word, order);
+                }
+
+                pub(crate) fn compare_exchange(
+                    &self,
+                    current: $word,
+                    new: $word,
+                    success: Ordering,
+                    failure: Ordering,
+                ) -> Result<$word, $word> {
+                    point();
+                    self.0.compare_exchange(current, new, success, failure)
+                }
+
+                mortal! { @each $word: swap fetch_add fetch_and fetch_or fetch_max }
+            }
+        )*};
+        (@each $word:ty: $($method:ident)*) => {$(
+            pub(crate) fn $method(&self, word: $word, order: Ordering) -> $word {
+                point();
+                self.0.$method(word, order)
+            }
+        )*};
+    }
+
+    mortal! {
+        AtomicU32(u32);
+        AtomicU64(u64);
+    }
 }

@@ -5,6 +5,7 @@
 
 use crate::candidate::{map, open_candidate, open_file, pass_gate};
 use crate::config::{SharedMemoryConfig, WhenFull};
+use crate::crash;
 use crate::error::{QADataSwapError, Result};
 use crate::layout::{
     BYTE_ORDER, Geometry, Header, LAYOUT_VERSION, MAGIC, MAX_SEQUENCE, STATE_OPEN, STATE_REPLACED, row,
@@ -128,6 +129,7 @@ fn replace(
     let staged = config.directory.join(format!("{STAGED_PREFIX}{ring}.{}", std::process::id()));
     link(region.segment.file(), &staged)
         .map_err(|error| QADataSwapError::io(ring, "naming the new region", error))?;
+    crash::point();
     if let Err(error) = std::fs::rename(&staged, &old.path) {
         let _ = std::fs::remove_file(&staged);
         return Err(QADataSwapError::io(ring, "renaming the new region", error));
@@ -156,9 +158,11 @@ pub(crate) fn remove_staged(directory: &Path, name: Option<&RingName>) -> usize 
         let Ok(file) = open_file(&entry.path(), true) else { continue };
         let Ok(lock) = LockFile::open(&file, true) else { continue };
         // Its creator holds the writer's lock for as long as it lives.
-        if matches!(lock.try_lock(Byte::Writer), Ok(true)) && std::fs::remove_file(entry.path()).is_ok() {
-            removed += 1;
+        if !matches!(lock.try_lock(Byte::Writer), Ok(true)) {
+            continue;
         }
+        crash::point();
+        removed += usize::from(std::fs::remove_file(entry.path()).is_ok());
     }
     removed
 }
@@ -193,6 +197,7 @@ fn build(config: &SharedMemoryConfig, name: &RingName, path: &Path, geometry: Ge
     if limit.is_some_and(|limit| geometry.region_bytes > limit) {
         return Err(no_space(config, geometry.region_bytes, Errno::FBIG.into()));
     }
+    crash::point();
     rustix::fs::ftruncate(&file, geometry.region_bytes).map_err(|error| match error {
         Errno::FBIG | Errno::NOSPC => no_space(config, geometry.region_bytes, error.into()),
         error => QADataSwapError::io(ring, "sizing the region", error),
@@ -229,6 +234,7 @@ fn build(config: &SharedMemoryConfig, name: &RingName, path: &Path, geometry: Ge
 
 /// Gives a nameless file a name, unless the name is taken.
 fn link(file: &File, path: &Path) -> std::result::Result<(), Errno> {
+    crash::point();
     let source = format!("/proc/self/fd/{}", file.as_raw_fd());
     rustix::fs::linkat(CWD, source, CWD, path, AtFlags::SYMLINK_FOLLOW)
 }

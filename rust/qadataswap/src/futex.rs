@@ -3,6 +3,8 @@
 //! Law: a wake is never lost between a comparison and the sleep (the kernel compares under its own lock);
 //! waking for no reason is allowed, so every caller looks again.
 
+use crate::atomic::word as kernels;
+use crate::crash;
 use crate::sync::{AtomicU32, Ordering};
 use rustix::io::Errno;
 use rustix::thread::{ClockId, futex};
@@ -20,13 +22,14 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, timeout: Duration) {
         tv_nsec: i64::from(timeout.subsec_nanos()),
     };
     // Every outcome (woken, EAGAIN, ETIMEDOUT, EINTR) means the same to the caller: look again.
-    let _ = futex::wait(word, futex::Flags::empty(), expected, Some(&timeout));
+    let _ = futex::wait(kernels(word), futex::Flags::empty(), expected, Some(&timeout));
 }
 
 /// Wakes everybody who sleeps on `word`.
 pub(crate) fn wake_all(word: &AtomicU32) {
+    crash::point();
     // Fails only for an address that is not mapped, and `word` is a reference.
-    let _ = futex::wake(word, futex::Flags::empty(), i32::MAX as u32);
+    let _ = futex::wake(kernels(word), futex::Flags::empty(), i32::MAX as u32);
 }
 
 /// Sleeps while each of `words`, of which there are [`MOST_WORDS`] at most, holds what is expected of it, for at most

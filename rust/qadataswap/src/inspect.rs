@@ -29,6 +29,7 @@
 //! ```
 
 use crate::candidate::{check_header, open_file};
+use crate::crash;
 use crate::create::remove_staged;
 use crate::error::{QADataSwapError, Result};
 pub use crate::latency::LatencyHistogram;
@@ -549,6 +550,7 @@ fn remove(name: &RingName, directory: &Path) -> Result<bool> {
             return Ok(false);
         }
     }
+    crash::point();
     std::fs::remove_file(&path).map_err(io("removing"))?;
     tracing::info!(ring, "removed an abandoned ring");
     Ok(true)

@@ -33,6 +33,10 @@ mod atomic;
 mod attach;
 mod candidate;
 mod config;
+#[cfg(not(feature = "crash-points"))]
+mod crash;
+#[cfg(feature = "crash-points")]
+pub mod crash;
 mod create;
 mod dataframe;
 mod error;

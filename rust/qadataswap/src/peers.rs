@@ -6,6 +6,7 @@
 //! (then a descendant that was forked behind our back keeps the lock).
 //! A forked child inherits the description and would keep the lock: the child's first act is to close it.
 
+use crate::crash;
 use crate::layout::Identity;
 use crate::segment::{at_fork, forks};
 use crate::sync::Ordering;
@@ -112,6 +113,7 @@ impl LockFile {
 
     fn set(&self, byte: Byte, kind: i32) -> io::Result<bool> {
         let lock = flock(byte, kind);
+        crash::point();
         loop {
             return match self.fcntl(FcntlArg::F_OFD_SETLK(&lock)) {
                 Ok(()) => Ok(true),
@@ -184,6 +186,7 @@ impl LockFile {
 impl Drop for LockFile {
     fn drop(&mut self) {
         if self.file().is_some() {
+            crash::point();
             // Not left to closing: a child forked at this very moment may keep the description open.
             let everything = libc::flock { l_len: 0, ..flock(Byte::Writer, libc::F_UNLCK) };
             let _ = self.fcntl(FcntlArg::F_OFD_SETLK(&everything));

@@ -3,6 +3,7 @@
 //! Law: whatever changes who takes part (join, leave, take over, replace, remove) happens under the *gate*, a lock
 //! that the kernel drops with its holder; nothing on the way of a frame ever takes it.
 
+use crate::crash;
 use crate::layout::{STATE_CLOSED, STATE_GONE, STATE_OPEN, row};
 use crate::name::RingName;
 use crate::peers::{Byte, LockFile, Process};
@@ -187,6 +188,7 @@ impl Region {
         if ours.is_none() || ours != named {
             return;
         }
+        crash::point();
         match std::fs::remove_file(&self.path) {
             Ok(()) => {
                 self.segment.ring().status.state.store(STATE_GONE, set_state());

@@ -8,6 +8,7 @@
 
 #![allow(unsafe_code)]
 
+use crate::crash;
 use crate::layout::{
     Bell, Entry, Geometry, Head, Header, Identity, Offsets, PAGE, Status, Stream, Tally, Waits, row,
 };
@@ -292,6 +293,7 @@ impl Segment {
     pub(crate) fn reserve(file: &File, offset: u64, length: u64) -> std::io::Result<()> {
         let first = offset / PAGE * PAGE;
         let end = (offset + length).next_multiple_of(PAGE);
+        crash::point();
         loop {
             match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), first, end - first) {
                 Err(rustix::io::Errno::INTR) => {}
@@ -353,5 +355,6 @@ pub(crate) fn read_header(file: &File) -> std::io::Result<Option<Header>> {
 /// # Errors
 /// If writing fails.
 pub(crate) fn write_header(file: &File, header: &Header) -> std::io::Result<()> {
+    crash::point();
     std::os::unix::fs::FileExt::write_all_at(file, bytemuck::bytes_of(header), 0)
 }

@@ -24,6 +24,13 @@ pub(crate) const ROWS: &[Row] = &[
         seconds: None,
     },
     Row {
+        number: 2,
+        measure: "death between every two steps of every act, and of those who come next",
+        command: "make test-crash",
+        effort: &[("POINTS", "400000")],
+        seconds: None,
+    },
+    Row {
         number: 3,
         measure: "Every interleaving of 20 small scenes, and every weaker memory order, under loom",
         command: "make test-model",

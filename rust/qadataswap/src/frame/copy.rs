@@ -3,15 +3,19 @@
 //! The law: a destination is written from its first byte to its last, so nothing stale stands behind it, and
 //! the unused bits of a bitmap's last byte are zero.
 
+use crate::crash;
+
 /// Copies `source` whole. All big copies end here.
 #[inline]
 pub(super) fn bytes(place: &mut [u8], source: &[u8]) {
+    crash::point();
     place.copy_from_slice(source);
 }
 
 /// Zeros `place`.
 #[inline]
 pub(super) fn zero(place: &mut [u8]) {
+    crash::point();
     place.fill(0);
 }
 
@@ -36,6 +40,7 @@ pub(super) fn bits(place: &mut [u8], source: &[u8], offset: usize, len: usize) {
 
 /// `place[i] = source bits [8i + shift, 8i + shift + 8)`, bits behind the source's end being zero.
 fn shifted(place: &mut [u8], source: &[u8], shift: usize) {
+    crash::point();
     let (words, tail) = place.as_chunks_mut::<8>();
     let done = words.len() * 8;
     for (word, from) in words.iter_mut().zip((0..).step_by(8)) {
@@ -82,6 +87,7 @@ position!(i16, i32, i64);
 /// Writes `values` one behind the other, each through `change`.
 #[inline]
 pub(super) fn mapped<T: Copy, U: bytemuck::Pod>(place: &mut [u8], values: &[T], change: impl Fn(T) -> U) {
+    crash::point();
     for (place, value) in place.chunks_exact_mut(size_of::<U>()).zip(values) {
         place.copy_from_slice(bytemuck::bytes_of(&change(*value)));
     }

@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use super::chunk::Chunk;
 use super::compress::{self, Codec};
+use super::copy;
 use super::message::END_OF_STREAM;
 use super::plan::{Plan, Shape};
 use super::sink::{Compressing, Copying, Measuring, Numbers, Sink};
@@ -153,7 +154,7 @@ impl Encoder {
         };
         let place = slot.get_mut(..prefix.len()).ok_or_else(|| shortage.error())?;
         if !prefix_stands {
-            place.copy_from_slice(prefix);
+            copy::bytes(place, prefix);
         }
         let mut at = prefix.len();
         let mut told = told.iter();
@@ -182,7 +183,7 @@ impl Encoder {
             Ok(())
         })?;
         let end = slot.get_mut(at..at + END_OF_STREAM.len()).ok_or_else(|| shortage.error())?;
-        end.copy_from_slice(&END_OF_STREAM);
+        copy::bytes(end, &END_OF_STREAM);
         Ok((at + END_OF_STREAM.len()) as u64)
     }
 

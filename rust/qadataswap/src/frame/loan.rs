@@ -147,7 +147,7 @@ impl Encoder {
         let slot = plan.slot(slot)?;
         let (prefix, rest) = slot.split_at_mut(plan.prefix.len());
         if !prefix_stands {
-            prefix.copy_from_slice(&plan.prefix);
+            copy::bytes(prefix, &plan.prefix);
         }
         let (head, body) = rest.split_at_mut(plan.head.len());
         let (numbers, length) = plan.settle(body, rows)?;
@@ -155,7 +155,7 @@ impl Encoder {
             return Err(FrameError::Invalid("the loan is not the one that was planned".into()));
         }
         plan.head.write(head, rows, &numbers, length);
-        body[length..length + END_OF_STREAM.len()].copy_from_slice(&END_OF_STREAM);
+        copy::bytes(&mut body[length..length + END_OF_STREAM.len()], &END_OF_STREAM);
         Ok((plan.prefix.len() + plan.head.len() + length + END_OF_STREAM.len()) as u64)
     }
 }

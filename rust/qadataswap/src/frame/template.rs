@@ -11,6 +11,7 @@ use arrow_ipc::{
 use flatbuffers::{FlatBufferBuilder, Table, VOffsetT};
 
 use super::FrameError;
+use super::copy;
 use super::message::{self, PREFIX};
 use super::sink::Numbers;
 
@@ -68,7 +69,7 @@ impl Template {
 
     /// Writes the message's head to `place`, which is [`Self::len`] long; `numbers` have this form.
     pub(super) fn write(&self, place: &mut [u8], rows: usize, numbers: &Numbers, body: usize) {
-        place.copy_from_slice(&self.bytes);
+        copy::bytes(place, &self.bytes);
         patch(place, self.rows, &[rows as i64]);
         patch(place, self.nodes, numbers.nodes.as_flattened());
         patch(place, self.buffers, numbers.buffers.as_flattened());

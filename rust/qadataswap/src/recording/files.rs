@@ -6,6 +6,7 @@
 
 use super::index::{HEADER, Header, RECORD, Record, Refusal};
 use crate::candidate::open_file;
+use crate::crash;
 use crate::error::{QADataSwapError, Result};
 use crate::frame::Stretch;
 use crate::peers::{Byte, LockFile};
@@ -287,6 +288,7 @@ fn read_up_to(file: &File, bytes: &mut [u8], at: u64) -> io::Result<usize> {
 
 /// Makes a file that must not be there yet.
 pub(super) fn create(path: &Path, mode: u32) -> io::Result<File> {
+    crash::point();
     OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path)
 }
 
@@ -304,6 +306,7 @@ impl Right {
     /// Takes the right; `None` if another has it.
     pub(super) fn take(directory: &Path, mode: u32) -> Result<Option<Right>> {
         let path = directory.join(LOCK);
+        crash::point();
         let opened = OpenOptions::new()
             .read(true)
             .write(true)

@@ -8,6 +8,7 @@
 use super::files::{Look, Pair, data_path, index_path, numbers};
 use super::index::{HEADER, RECORD};
 use super::read::has_its_checksum;
+use crate::crash;
 use crate::error::Result;
 use crate::frame::{END, Stretch};
 use std::fs::File;
@@ -56,7 +57,9 @@ fn mend_pair(pair: &Pair) -> Result<Mended> {
     let mut mended = Mended::default();
     if !ends_with_end(&pair.data, end, data_reach).map_err(error)? {
         mended.data_bytes = data_reach - end;
+        crash::point();
         pair.data.set_len(end).map_err(error)?;
+        crash::point();
         match pair.data.write_all_at(&END, end) {
             Ok(()) => {}
             // A stream may end without it, too.
@@ -67,6 +70,7 @@ fn mend_pair(pair: &Pair) -> Result<Mended> {
     }
     if index_reach != index_end {
         mended.index_bytes = index_reach - index_end;
+        crash::point();
         pair.index.set_len(index_end).map_err(error)?;
         pair.index.sync_data().map_err(error)?;
     }
@@ -96,6 +100,7 @@ fn remove_stillborn(directory: &Path, number: u64) -> io::Result<Mended> {
     let mut mended = Mended::default();
     if let Some(metadata) = there(&index)?.filter(|metadata| metadata.len() < HEADER as u64) {
         mended.index_bytes = metadata.len();
+        crash::point();
         std::fs::remove_file(&index)?;
     }
     if let Some(metadata) = there(&data)?.filter(std::fs::Metadata::is_file)
@@ -103,6 +108,7 @@ fn remove_stillborn(directory: &Path, number: u64) -> io::Result<Mended> {
         && there(&index)?.is_none()
     {
         mended.data_bytes = metadata.len();
+        crash::point();
         std::fs::remove_file(&data)?;
     }
     Ok(mended)

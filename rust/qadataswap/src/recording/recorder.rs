@@ -8,6 +8,7 @@ use super::files::{Pair, Right, create, data_path, error_in, index_path, numbers
 use super::index::{HEADER, Header, RECORD, Record};
 use super::mend::{is_full, mend};
 use crate::config::{SharedMemoryConfig, Timeout};
+use crate::crash;
 use crate::error::{QADataSwapError, Result};
 use crate::frame::{END, Stretch};
 use crate::peers::monotonic_ns;
@@ -188,6 +189,7 @@ impl Recorder {
         let ring = ring.as_str();
         // Those who may read a file have to get to it.
         let folder_mode = config.mode | (config.mode & 0o444) >> 2;
+        crash::point();
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(folder_mode)
@@ -545,6 +547,7 @@ impl Current {
 
     fn finish(mut self, policy: SyncPolicy) -> io::Result<()> {
         // A frame that was taken back may have left its end behind.
+        crash::point();
         let ended = self.data.set_len(self.end).and_then(|()| write_at(&self.data, &END, self.end));
         if policy != SyncPolicy::Never {
             self.sync()?;
@@ -578,7 +581,13 @@ fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
     if limit.is_some_and(|limit| at.saturating_add(bytes.len() as u64) > limit) {
         return Err(io::Error::from_raw_os_error(libc::EFBIG));
     }
-    file.write_all_at(bytes, at)
+    let mut at = at;
+    for piece in crash::pieces(bytes) {
+        crash::point();
+        file.write_all_at(piece, at)?;
+        at += piece.len() as u64;
+    }
+    Ok(())
 }
 
 /// The error of a recording that cannot be written to.
