@@ -30,6 +30,8 @@ demo: ## Publish a market-data feed from one process, read and check it in other
 # Where everything is set up, tests of one language against another may not be skipped.
 tests test-cross test-round-trips coverage: export QADATASWAP_REQUIRE_CPP := 1
 tests test-cross test-round-trips coverage: export QADATASWAP_REQUIRE_PYTHON := 1
+tests test-cross test-kills: export QADATASWAP_REQUIRE_CPP := 1
+tests test-cross test-kills: export QADATASWAP_REQUIRE_PYTHON := 1
 tests: dev-setup python-dev tests-rust test-cpp test-cpp-sanitizers test-package test-python ## Run every test of every language
 
 all: core python rust ## Build all packages, optimised
@@ -51,8 +53,8 @@ test-model: ## Model-check the ring protocol, PREEMPTIONS=3 deep, and weaken eac
 test-shuttle: ## Run the ring protocol under SCHEDULES=10000000 random schedules, and break each of its laws (long)
 	QADATASWAP_SCHEDULES=$(or $(SCHEDULES),10000000) $(CARGO) test --locked -p qadataswap-shuttle -- --nocapture
 
-test-kills: dev-setup ## Kill writers, readers and recorders at random, KILLS=20000 times (long)
-	QADATASWAP_KILLS=$(or $(KILLS),20000) $(CARGO) test --locked -p qadataswap-tests --test kill --test cpp_kill --test recording
+test-kills: dev-setup python-dev ## Kill writers, readers and recorders at random, KILLS=20000 times (long)
+	QADATASWAP_KILLS=$(or $(KILLS),20000) $(CARGO) test --locked -p qadataswap-tests --test kill --test cpp_kill --test python_kill --test recording
 
 test-round-trips: dev-setup python-dev ## Send random tables from each language to each, ROUND_TRIPS=200000 of them (long)
 	QADATASWAP_ROUND_TRIPS=$(or $(ROUND_TRIPS),200000) $(CARGO) test --locked -p qadataswap-tests --test round_trips

@@ -10,6 +10,8 @@ import sys
 import pyarrow as pa
 import qadataswap
 
+import stream
+
 PATIENCE_MS = 30_000
 
 
@@ -193,7 +195,16 @@ def take(role: dict) -> None:
         say({"Fact": [what, number]})
 
 
-ROLES = {"Compare": compare, "Emit": emit, "Echo": echo, "Send": send, "Take": take}
+ROLES = {
+    "Compare": compare,
+    "Emit": emit,
+    "Echo": echo,
+    "Send": send,
+    "Take": take,
+    "Write": lambda role: stream.write(role, open_writer, say),
+    "Follow": lambda role: stream.follow(role, open_reader, say),
+    "Record": lambda role: stream.record(role, options, say),
+}
 
 
 def main() -> int:

@@ -19,6 +19,7 @@ pub struct Actor {
     input: Option<ChildStdin>,
     lines: Receiver<Line>,
     role: String,
+    language: &'static str,
     waited: bool,
 }
 
@@ -88,6 +89,12 @@ impl Actor {
 
     pub(crate) fn start_by(mut command: Command, role: &Role) -> std::io::Result<Actor> {
         let role = serde_json::to_string(role).map_err(std::io::Error::other)?;
+        let program = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy();
+        let language = match &*program {
+            name if name.starts_with("python") => "Python",
+            name if name.contains("cpp") => "C++",
+            _ => "Rust",
+        };
         let mut child = command
             .arg(&role)
             .stdin(Stdio::piped())
@@ -106,13 +113,28 @@ impl Actor {
             }
         });
         let input = child.stdin.take();
-        Ok(Actor { child, input, lines, role, waited: false })
+        Ok(Actor { child, input, lines, role, language, waited: false })
     }
 
     /// Its PID.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The language that it is played in.
+    #[must_use]
+    pub fn language(&self) -> &'static str {
+        self.language
+    }
+
+    /// Number of descriptors that it has open.
+    ///
+    /// # Panics
+    /// If it is gone.
+    #[must_use]
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("it lives").count()
     }
 
     /// The next thing it says within `time`; `None` if it says nothing or has ended.

@@ -7,6 +7,8 @@ use crate::scene::{Full, Owed};
 use crate::{Actor, Line, PATIENCE, PROMPT, Ring, Role, Scene, check, note, table};
 use qadataswap::ErrorKind;
 use qadataswap::inspect::RingState;
+use qadataswap_scorecard::Effort;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Seed of all frames here.
@@ -15,10 +17,75 @@ pub const SEED: u64 = 11;
 /// Starts an actor for a role.
 pub type Cast<'a> = dyn FnMut(&Role) -> Actor + 'a;
 
-/// How many kills `QADATASWAP_KILLS` asks for.
+/// How many kills: so many, unless `QADATASWAP_KILLS` says otherwise.
 #[must_use]
-pub fn asked_for() -> Option<u64> {
-    std::env::var("QADATASWAP_KILLS").ok().and_then(|kills| kills.parse().ok())
+pub fn effort(unless_asked: u64) -> Effort {
+    Effort::of("kills", unless_asked)
+}
+
+/// Who was killed, and what came of it.
+#[derive(Debug, Default)]
+pub struct Toll {
+    killed: BTreeMap<String, u64>,
+    torn: u64,
+    stuck: u64,
+    /// Set by whoever has looked.
+    pins: u64,
+    files: u64,
+    descriptors: u64,
+}
+
+impl Toll {
+    /// Kills an actor, and counts it by its part and its language.
+    #[track_caller]
+    pub fn kill(&mut self, part: &str, actor: &mut Actor) {
+        actor.kill();
+        *self.killed.entry(format!("{part} in {}", actor.language())).or_default() += 1;
+    }
+
+    /// Counts what an actor says that it should not: a frame that is torn, or its being stuck.
+    pub fn fault(&mut self, line: Option<Line>) {
+        note(&format!("FAULT: {line:?}"));
+        match line {
+            Some(Line::Fault(_)) => self.torn += 1,
+            _ => self.stuck += 1,
+        }
+    }
+
+    /// Counts the descriptors that an actor has and did not have before.
+    pub fn compare_descriptors(&mut self, before: usize, actor: &Actor) {
+        let now = actor.descriptors();
+        if now != before {
+            note(&format!("FAULT: {before} descriptors have become {now} in {}", actor.language()));
+            self.descriptors += now.abs_diff(before) as u64;
+        }
+    }
+
+    /// A scene is over: counts what is left of it, which fails its test.
+    pub fn leave(&mut self, scene: Scene) {
+        self.files += scene.files().len() as u64;
+    }
+
+    /// Ends the effort.
+    ///
+    /// # Panics
+    /// If something came of it.
+    pub fn end(self, effort: Effort) {
+        assert_eq!((self.torn, self.stuck), (0, 0), "torn and stuck");
+        assert_eq!((self.pins, self.descriptors), (0, 0), "pins and descriptors left");
+        assert_eq!(self.files, 0, "files left");
+        let mut found: Vec<(&str, u64)> =
+            self.killed.iter().map(|(who, count)| (who.as_str(), *count)).collect();
+        found.extend([
+            ("torn", self.torn),
+            ("stuck", self.stuck),
+            ("pins left", self.pins),
+            ("files left", self.files),
+            ("descriptors more or fewer", self.descriptors),
+        ]);
+        note(&format!("{} kills: {found:?}", effort.done()));
+        effort.tell(&found);
+    }
 }
 
 /// A writer; see [`Role::Write`].
@@ -78,7 +145,7 @@ fn heir_closes(ring: &Ring) -> u64 {
 ///
 /// # Panics
 /// If they do not.
-pub fn of_writers(kills: u64, cast: &mut Cast<'_>) {
+pub fn of_writers(mut effort: Effort, cast: &mut Cast<'_>) {
     let scene = Scene::new();
     let ring = scene.ring("feed");
     let mut writing = writer(cast, &ring, None, true, true);
@@ -92,11 +159,12 @@ pub fn of_writers(kills: u64, cast: &mut Cast<'_>) {
     writing.opens();
     writing.tell("go");
     let mut words = Words::new(1);
-    let mut told = [0; 3];
+    let (mut told, mut toll) = ([0; 3], Toll::default());
     let (mut frames, mut refusals) = (0, 0);
-    for _ in 0..kills {
+    let before: Vec<usize> = readers.iter().map(Actor::descriptors).collect();
+    while effort.goes_on() {
         nap(&mut words, Duration::from_millis(15));
-        writing.kill();
+        toll.kill("writers", &mut writing);
         let deadline = Instant::now() + PROMPT;
         let published = scene.info("feed").expect("the ring is there").frames;
         assert!(published >= frames, "{published} frames after {frames}");
@@ -108,7 +176,9 @@ pub fn of_writers(kills: u64, cast: &mut Cast<'_>) {
                 match reader.line_within(left) {
                     Some(Line::Orphaned { next }) => *told = next,
                     line => {
-                        panic!("{line:?}: not told within {PROMPT:?} that the writer died at {published}")
+                        // Not told in time that the writer died, or something worse.
+                        toll.fault(line);
+                        return toll.end(effort);
                     }
                 }
             }
@@ -117,13 +187,16 @@ pub fn of_writers(kills: u64, cast: &mut Cast<'_>) {
         if words.below(4) == 0 {
             let mut hasty = writer(cast, &ring, None, true, false);
             nap(&mut words, Duration::from_millis(12));
-            hasty.kill();
+            toll.kill("hasty writers", &mut hasty);
         }
         let (heir, next, refused) = heir(cast, &ring);
         // What the dead writer had published but not yet counted is counted now.
         assert!(next >= published, "the heir goes on from {next} after {published}");
         writing = heir;
         refusals += refused;
+    }
+    for (reader, before) in readers.iter().zip(before) {
+        toll.compare_descriptors(before, reader);
     }
     writing.kill();
     let published = heir_closes(&ring);
@@ -141,15 +214,17 @@ pub fn of_writers(kills: u64, cast: &mut Cast<'_>) {
         assert!(policy == Owed::Lossy || (tally.missed == 0 && first == 0), "{tally:?}");
     }
     readers.into_iter().for_each(Actor::finish);
-    note(&format!("{} writers killed over {published} frames", kills + 1));
+    note(&format!("{published} frames"));
     assert_eq!(refusals, 0, "heirs were refused although no writer lived");
+    toll.leave(scene);
+    toll.end(effort);
 }
 
 /// Killed readers neither stall the writer nor leave a pin.
 ///
 /// # Panics
 /// If they do.
-pub fn of_readers(kills: u64, cast: &mut Cast<'_>) {
+pub fn of_readers(mut effort: Effort, cast: &mut Cast<'_>) {
     let scene = Scene::new();
     // A write that waits for longer than a second is an error, and the writer's end.
     let ring = scene.ring("feed").full(Full::Block(Some(PROMPT.as_millis() as u64)));
@@ -159,50 +234,64 @@ pub fn of_readers(kills: u64, cast: &mut Cast<'_>) {
     writing.opens();
     writing.tell("go");
     let mut words = Words::new(2);
-    let mut pinned = 0;
-    for _ in 0..kills {
+    let (mut pinned, mut toll) = (0, Toll::default());
+    let before = [survivor.descriptors(), writing.descriptors()];
+    while effort.goes_on() {
         let policy = [Owed::Lossless, Owed::Lossless, Owed::Lossy, Owed::Latest][words.below(4) as usize];
         let mut victim = follower(cast, &ring.clone().policy(policy), words.below(4) as usize);
         if words.below(4) != 0 {
             victim.opens();
         }
         nap(&mut words, Duration::from_millis(8));
-        victim.kill();
+        toll.kill("readers", &mut victim);
         let info = scene.info("feed").expect("the ring is there");
         pinned += u64::from(info.readers.iter().any(|reader| reader.pid == victim.pid() && reader.pins > 0));
         let deadline = Instant::now() + PROMPT;
         while scene.info("feed").expect("the ring is there").frames <= info.frames {
-            assert!(Instant::now() < deadline, "the writer stands still at {}", info.frames);
+            if Instant::now() >= deadline {
+                note(&format!("the writer stands still at {}", info.frames));
+                toll.fault(writing.line_within(Duration::ZERO));
+                return toll.end(effort);
+            }
             std::thread::yield_now();
         }
     }
+    for (actor, before) in [&survivor, &writing].into_iter().zip(before) {
+        toll.compare_descriptors(before, actor);
+    }
+    // Whoever comes frees the places of the dead, and what they held.
+    drop(ring.reader().expect("attached"));
+    let info = scene.info("feed").expect("the ring is there");
+    toll.pins = info.readers.iter().filter(|reader| !reader.alive).map(|reader| u64::from(reader.pins)).sum();
     writing.close();
     let Line::Wrote { next } = writing.line() else { panic!("the writer has no end") };
     let tally = survivor.ends();
     assert_eq!((tally.read, tally.first, tally.last), (next, Some(0), Some(next - 1)));
     writing.finish();
     survivor.finish();
-    note(&format!("{kills} readers killed, {pinned} of them holding frames, over {next} frames"));
-    assert!(pinned > 0, "no reader was killed while it held a frame");
+    note(&format!("{pinned} readers were killed while they held frames, of {next}"));
+    assert!(pinned > 0 || effort.done() < 10, "no reader was killed while it held a frame");
+    toll.leave(scene);
+    toll.end(effort);
 }
 
 /// Kills on all sides tear no frame.
 ///
 /// # Panics
 /// If they do.
-pub fn of_anybody(kills: u64, cast: &mut Cast<'_>) {
+pub fn of_anybody(mut effort: Effort, cast: &mut Cast<'_>) {
     let scene = Scene::new();
     let ring = scene.ring("feed").slots(8);
     let mut words = Words::new(3);
     let mut writing = writer(cast, &ring, None, true, false);
     writing.opens();
     let mut readers: Vec<Actor> = (0..3).map(|hold| follower(cast, &ring, hold)).collect();
-    let mut last = 0;
-    for _ in 0..kills {
+    let (mut last, mut toll) = (0, Toll::default());
+    while effort.goes_on() {
         nap(&mut words, Duration::from_millis(10));
         let who = words.below(4) as usize;
         if who == 3 {
-            writing.kill();
+            toll.kill("writers", &mut writing);
             let (heir, next, _) = heir(cast, &ring);
             assert!(next >= last, "frame {next} after {last}");
             last = next;
@@ -213,15 +302,15 @@ pub fn of_anybody(kills: u64, cast: &mut Cast<'_>) {
                 readers[who].opens();
                 nap(&mut words, Duration::from_millis(5));
             }
-            readers[who].kill();
-            has_no_fault(&readers[who]);
+            toll.kill("readers", &mut readers[who]);
+            look_for_faults(&mut toll, &readers[who]);
             readers[who] = follower(cast, &ring, who);
         }
     }
     writing.kill();
     for reader in &mut readers {
         reader.kill();
-        has_no_fault(reader);
+        look_for_faults(&mut toll, reader);
     }
     let left = scene.info("feed").expect("unread frames keep the ring");
     assert_eq!(left.state, RingState::Orphaned);
@@ -239,11 +328,15 @@ pub fn of_anybody(kills: u64, cast: &mut Cast<'_>) {
     }
     drop(late);
     assert_eq!(scene.files(), [""; 0], "the last one out removes a drained ring");
+    toll.leave(scene);
+    toll.end(effort);
 }
 
 /// A reader says nothing but that it has opened and that writers died: a fault would be in between.
-fn has_no_fault(reader: &Actor) {
+fn look_for_faults(toll: &mut Toll, reader: &Actor) {
     while let Some(line) = reader.line_within(Duration::ZERO) {
-        assert!(matches!(line, Line::Open { .. } | Line::Orphaned { .. }), "{line:?}");
+        if !matches!(line, Line::Open { .. } | Line::Orphaned { .. }) {
+            toll.fault(Some(line));
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! SIGKILL at any moment: whoever survives sees whole frames, in order, and is not held up.
 //!
-//! `QADATASWAP_KILLS` says how many kills each of the long tests does; 250 unless given.
+//! `QADATASWAP_KILLS` says how many kills each of the long tests does; some dozens unless given.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -14,10 +14,6 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-fn how_many() -> u64 {
-    kills::asked_for().unwrap_or(250)
-}
-
 fn writer(ring: &Ring, until: Option<u64>, stay: bool, wait: bool) -> Actor {
     kills::writer(&mut Actor::start, ring, until, stay, wait)
 }
@@ -28,17 +24,17 @@ fn follower(ring: &Ring, hold: usize) -> Actor {
 
 #[test]
 fn killed_writers_leave_whole_frames_and_their_heirs_go_on() {
-    kills::of_writers(how_many(), &mut Actor::start);
+    kills::of_writers(kills::effort(60), &mut Actor::start);
 }
 
 #[test]
 fn killed_readers_neither_stall_the_writer_nor_leave_a_pin() {
-    kills::of_readers(how_many(), &mut Actor::start);
+    kills::of_readers(kills::effort(60), &mut Actor::start);
 }
 
 #[test]
 fn kills_on_all_sides_tear_no_frame() {
-    kills::of_anybody(how_many(), &mut Actor::start);
+    kills::of_anybody(kills::effort(60), &mut Actor::start);
 }
 
 #[test]

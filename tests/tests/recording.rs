@@ -1,12 +1,14 @@
 //! Recordings across processes: recorders and writers killed at any moment, readers that pass from the files into the
 //! ring meanwhile, full disks, and the files as other Arrow libraries see them.
 //!
-//! Each of the long tests does a tenth of the kills that `QADATASWAP_KILLS` says; 60 unless given.
+//! `QADATASWAP_KILLS` says how many kills each of the long tests does; 20 unless given.
 
 use qadataswap::inspect::RingState;
 use qadataswap::recording::{Mended, Recorder, RecorderConfig, Recording, Since};
+use qadataswap_scorecard::Effort;
+use qadataswap_tests::crossing::Language as _;
 use qadataswap_tests::frames::Words;
-use qadataswap_tests::kills::{self, SEED, nap};
+use qadataswap_tests::kills::{self, SEED, Toll, nap};
 use qadataswap_tests::scene::Full;
 use qadataswap_tests::{
     Actor, Line, PATIENCE, Python, Ring, Role, Scene, check, eventually, note, skip, table,
@@ -17,9 +19,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-fn how_many() -> u64 {
-    kills::asked_for().map_or(60, |kills| kills / 10)
-}
+/// Kills over which one recording grows; reading it takes the longer, the more there is.
+const ONE_RECORDING: u64 = 200;
 
 /// A writer that waits for however long a busy machine takes to start a process.
 const PATIENT: Full = Full::Block(Some(20_000));
@@ -49,9 +50,9 @@ fn writer(ring: &Ring) -> Actor {
 }
 
 /// A recorder, which is let in although one was just killed.
-fn recorder(ring: &Ring, folder: &Path) -> Actor {
+fn recorder(cast: &mut kills::Cast<'_>, ring: &Ring, folder: &Path) -> Actor {
     let ring = ring.clone().attach_within(PATIENCE);
-    let actor = Actor::start(&Role::Record { ring, folder: folder.to_owned(), rotate: ROTATE });
+    let actor = cast(&Role::Record { ring, folder: folder.to_owned(), rotate: ROTATE });
     actor.opens();
     actor
 }
@@ -139,24 +140,54 @@ fn batches(folder: &Path) -> u64 {
 
 #[test]
 fn killed_recorders_leave_whole_frames_and_tell_what_went_by() {
-    let scene = Scene::new();
-    let folder = Folder::of(&scene);
+    recordings(kills::effort(20), |scene, effort, toll| of_recorders(scene, effort, toll, &mut Actor::start));
+}
+
+#[test]
+fn killed_recorders_in_python_leave_whole_frames_and_tell_what_went_by() {
+    let Some(python) = Python::ready() else { return };
+    recordings(kills::effort(4), |scene, effort, toll| {
+        of_recorders(scene, effort, toll, &mut |role| python.start(role));
+    });
+}
+
+/// Recordings, one after the other, over which as many kills are done as the effort asks for; `one` is one of them, of
+/// whose kills the first has been counted.
+fn recordings(mut effort: Effort, mut one: impl FnMut(&Scene, &mut Effort, &mut Toll)) {
+    let mut toll = Toll::default();
+    while effort.goes_on() {
+        let scene = Scene::new();
+        one(&scene, &mut effort, &mut toll);
+        toll.leave(scene);
+    }
+    toll.end(effort);
+}
+
+/// Whether there is to be this kill of a recording, the first being 0.
+fn is_due(kill: u64, effort: &mut Effort) -> bool {
+    kill == 0 || (kill < ONE_RECORDING && effort.goes_on())
+}
+
+/// Recorders are killed that are played by `cast`.
+fn of_recorders(scene: &Scene, effort: &mut Effort, toll: &mut Toll, cast: &mut kills::Cast<'_>) {
+    let folder = Folder::of(scene);
     let ring = scene.ring("feed").full(PATIENT);
-    let mut words = Words::new(41);
+    let mut words = Words::new(41 + effort.done());
     let mut writing = writer(&ring);
-    let mut recording = recorder(&ring, &folder.0);
-    let mut torn = 0;
-    for kill in 0..how_many() {
+    let mut recording = recorder(cast, &ring, &folder.0);
+    let (mut torn, mut killed) = (0, 0);
+    while is_due(killed, effort) {
         nap(&mut words, Duration::from_millis(30));
-        recording.kill();
+        toll.kill("recorders", &mut recording);
+        killed += 1;
         if words.below(2) == 0 {
             let mended = Recording::open(&folder.0).and_then(|recording| recording.repair()).expect("mended");
             torn += u64::from(mended.data_bytes > 0);
         }
-        if kill % 8 == 0 {
+        if killed % 8 == 0 {
             audit(&folder.0);
         }
-        recording = recorder(&ring, &folder.0);
+        recording = recorder(cast, &ring, &folder.0);
     }
     writing.kill();
     let last = ring.writer().expect("taken over");
@@ -171,21 +202,25 @@ fn killed_recorders_leave_whole_frames_and_tell_what_went_by() {
     let first = first_recorded(&folder.0);
     assert_eq!(there + missing, next + 10 - first, "every frame is there or told");
     assert_eq!(batches(&folder.0), there, "other Arrow libraries read the same");
-    note(&format!("{} recorders killed, {torn} seen torn, {there} frames, {missing} missed", how_many()));
-    drop(folder);
+    note(&format!("{killed} recorders killed, {torn} seen with a tail, {there} frames, {missing} missed"));
 }
 
 #[test]
 fn a_reader_passes_from_the_recording_into_the_ring_while_writers_are_killed() {
-    let scene = Scene::new();
-    let folder = Folder::of(&scene);
+    recordings(kills::effort(20), of_writers_before_a_follower);
+}
+
+fn of_writers_before_a_follower(scene: &Scene, effort: &mut Effort, toll: &mut Toll) {
+    let folder = Folder::of(scene);
     let ring = scene.ring("feed").full(PATIENT);
-    let mut words = Words::new(42);
+    let mut words = Words::new(42 + effort.done());
     let mut writing = writer(&ring);
-    let recording = recorder(&ring, &folder.0);
+    let recording = recorder(&mut Actor::start, &ring, &folder.0);
     let brake = Brake::on(&ring);
     let first = first_recorded(&folder.0);
-    for _ in 0..how_many() {
+    let mut killed = 0;
+    while is_due(killed, effort) {
+        killed += 1;
         let _brake = Brake::on(&ring);
         let published = scene.info("feed").expect("there").frames;
         let from = published.saturating_sub(words.below(300)).max(first);
@@ -198,7 +233,7 @@ fn a_reader_passes_from_the_recording_into_the_ring_while_writers_are_killed() {
         };
         let follower = Actor::start(&role);
         nap(&mut words, Duration::from_millis(8));
-        writing.kill();
+        toll.kill("writers", &mut writing);
         writing = heir(&ring);
         follower.opens();
         assert_eq!(fact(&follower, "breaks"), 0, "the recorder lives");
@@ -213,7 +248,6 @@ fn a_reader_passes_from_the_recording_into_the_ring_while_writers_are_killed() {
     assert_eq!(missed, 0);
     recording.finish();
     assert_eq!(audit(&folder.0).1, 0);
-    drop(folder);
 }
 
 /// A writer that takes over from one that was just killed.
@@ -230,15 +264,20 @@ fn heir(ring: &Ring) -> Actor {
 
 #[test]
 fn kills_on_all_sides_of_the_seam_lose_no_frame_in_silence() {
-    let scene = Scene::new();
-    let folder = Folder::of(&scene);
+    recordings(kills::effort(20), on_all_sides_of_the_seam);
+}
+
+fn on_all_sides_of_the_seam(scene: &Scene, effort: &mut Effort, toll: &mut Toll) {
+    let folder = Folder::of(scene);
     let ring = scene.ring("feed").full(PATIENT);
-    let mut words = Words::new(43);
+    let mut words = Words::new(43 + effort.done());
     let mut writing = writer(&ring);
-    let mut recording = recorder(&ring, &folder.0);
+    let mut recording = recorder(&mut Actor::start, &ring, &folder.0);
     let first = first_recorded(&folder.0);
     let (mut breaks, mut missed) = (0, 0);
-    for _ in 0..how_many() {
+    let mut killed = 0;
+    while is_due(killed, effort) {
+        killed += 1;
         let published = scene.info("feed").expect("there").frames;
         let from = published.saturating_sub(words.below(300)).max(first);
         let role = Role::Rejoin {
@@ -250,14 +289,14 @@ fn kills_on_all_sides_of_the_seam_lose_no_frame_in_silence() {
         };
         let follower = Actor::start(&role);
         nap(&mut words, Duration::from_millis(8));
-        recording.kill();
+        toll.kill("recorders", &mut recording);
         if words.below(2) == 0 {
             nap(&mut words, Duration::from_millis(4));
-            writing.kill();
+            toll.kill("writers", &mut writing);
             writing = heir(&ring);
         }
         follower.opens();
-        recording = recorder(&ring, &folder.0);
+        recording = recorder(&mut Actor::start, &ring, &folder.0);
         // It has checked that every frame came once, or was told as missing.
         breaks += fact(&follower, "breaks");
         let tally = follower.ends();
@@ -270,8 +309,7 @@ fn kills_on_all_sides_of_the_seam_lose_no_frame_in_silence() {
     let (_, _) = (fact(&recording, "frames"), fact(&recording, "missed"));
     recording.finish();
     audit(&folder.0);
-    note(&format!("{} kills at the seam: {breaks} breaks told, {missed} frames told as missed", how_many()));
-    drop(folder);
+    note(&format!("{breaks} breaks told at the seam, {missed} frames told as missed"));
 }
 
 #[test]
