@@ -10,6 +10,7 @@ use crate::peers::{Byte, LockFile};
 use crate::region::PATIENCE;
 use crate::segment::{Access, Segment, read_header};
 use rustix::fs::{Mode, OFlags};
+use rustix::io::retry_on_intr;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -66,7 +67,9 @@ pub(crate) fn check_header(ring: &str, file: &File) -> Result<Geometry> {
     let incompatible = |expected: String, got: String| {
         Err(QADataSwapError::Incompatible { ring: ring.to_owned(), expected, got })
     };
-    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+    let metadata =
+        || file.metadata().map_err(|error| QADataSwapError::io(ring, "asking for the size", error));
+    if !metadata()?.is_file() {
         return incompatible("a regular file".to_owned(), "something else".to_owned());
     }
     let Some(header) =
@@ -96,7 +99,7 @@ pub(crate) fn check_header(ring: &str, file: &File) -> Result<Geometry> {
         ring: ring.to_owned(),
         what: format!("header: {what}"),
     })?;
-    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    let length = metadata()?.len();
     if length < geometry.region_bytes {
         return Err(QADataSwapError::Corrupt {
             ring: ring.to_owned(),
@@ -111,7 +114,8 @@ pub(crate) fn open_file(path: &Path, writable: bool) -> std::io::Result<File> {
     let access = if writable { OFlags::RDWR } else { OFlags::RDONLY };
     // Non-blocking: whatever else may lie under that name must not hold us up.
     let flags = access | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
+    // A folder in a file system of a user's process may be interrupted.
+    Ok(retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))?.into())
 }
 
 pub(crate) fn pass_gate(ring: &str, lock: &LockFile) -> Result<()> {

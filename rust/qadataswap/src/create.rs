@@ -7,8 +7,9 @@ use crate::candidate::{map, open_candidate, open_file, pass_gate};
 use crate::config::{SharedMemoryConfig, WhenFull};
 use crate::crash;
 use crate::error::{QADataSwapError, Result};
+use crate::folder::names_in;
 use crate::layout::{
-    BYTE_ORDER, Geometry, Header, LAYOUT_VERSION, MAGIC, MAX_SEQUENCE, STATE_OPEN, STATE_REPLACED, row,
+    BYTE_ORDER, Geometry, Header, LAYOUT_VERSION, MAGIC, MAX_SEQUENCE, PAGE, STATE_OPEN, STATE_REPLACED, row,
 };
 use crate::name::{RingName, STAGED_PREFIX};
 use crate::peers::{Byte, LockFile, Process, monotonic_ns};
@@ -20,7 +21,7 @@ use crate::stream::Beginning;
 use crate::sync::{Ordering, set_state};
 use crate::wait;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::path::Path;
@@ -44,7 +45,7 @@ pub(crate) fn create(config: &SharedMemoryConfig) -> Result<(Region, Publisher)>
                     return Ok((region, publisher));
                 }
                 Err(Errno::EXIST) if Instant::now() < deadline => continue,
-                Err(error) => return Err(QADataSwapError::io(ring, "naming the region", error)),
+                Err(error) => return Err(naming_error(config, "naming the region", error.into())),
             }
         };
         pass_gate(ring, &old.lock)?;
@@ -128,11 +129,11 @@ fn replace(
     let region = build(config, name, &old.path, geometry)?;
     let staged = config.directory.join(format!("{STAGED_PREFIX}{ring}.{}", std::process::id()));
     link(region.segment.file(), &staged)
-        .map_err(|error| QADataSwapError::io(ring, "naming the new region", error))?;
+        .map_err(|error| naming_error(config, "naming the new region", error.into()))?;
     crash::point();
     if let Err(error) = std::fs::rename(&staged, &old.path) {
         let _ = std::fs::remove_file(&staged);
-        return Err(QADataSwapError::io(ring, "renaming the new region", error));
+        return Err(naming_error(config, "renaming the new region", error));
     }
     let shared = old.segment.ring();
     repair(&shared);
@@ -149,20 +150,18 @@ pub(crate) fn remove_staged(directory: &Path, name: Option<&RingName>) -> usize 
         Some(name) => format!("{STAGED_PREFIX}{}.", name.as_str()),
         None => STAGED_PREFIX.to_owned(),
     };
-    let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
+    let Ok(names) = names_in(directory) else { return 0 };
     let mut removed = 0;
-    for entry in entries.flatten() {
-        if !entry.file_name().to_str().is_some_and(|file| file.starts_with(&prefix)) {
-            continue;
-        }
-        let Ok(file) = open_file(&entry.path(), true) else { continue };
+    for name in names.iter().filter(|name| name.starts_with(&prefix)) {
+        let path = directory.join(name);
+        let Ok(file) = open_file(&path, true) else { continue };
         let Ok(lock) = LockFile::open(&file, true) else { continue };
         // Its creator holds the writer's lock for as long as it lives.
         if !matches!(lock.try_lock(Byte::Writer), Ok(true)) {
             continue;
         }
         crash::point();
-        removed += usize::from(std::fs::remove_file(entry.path()).is_ok());
+        removed += usize::from(std::fs::remove_file(path).is_ok());
     }
     removed
 }
@@ -172,22 +171,27 @@ fn build(config: &SharedMemoryConfig, name: &RingName, path: &Path, geometry: Ge
     let ring = name.as_str();
     let io = |call| move |error: Errno| QADataSwapError::io(ring, call, error);
     let directory = config.directory.as_path();
-    let file: File = rustix::fs::open(
-        directory,
-        OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC,
-        Mode::from_raw_mode(config.mode),
-    )
-    .map_err(|error| match error {
-        Errno::NOENT | Errno::NOTDIR => QADataSwapError::InvalidConfig {
-            ring: ring.to_owned(),
-            reason: format!("the folder {} does not exist; make it first", directory.display()),
-        },
-        Errno::NOSPC | Errno::DQUOT => no_space(config, geometry.control_bytes, error.into()),
-        error => QADataSwapError::io(ring, "creating the region", error),
-    })?
-    .into();
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let mode = Mode::from_raw_mode(config.mode);
+    let file: File = retry_on_intr(|| rustix::fs::open(directory, flags, mode))
+        .map_err(|error| match error {
+            Errno::NOENT | Errno::NOTDIR => QADataSwapError::InvalidConfig {
+                ring: ring.to_owned(),
+                reason: format!("the folder {} does not exist; make it first", directory.display()),
+            },
+            Errno::NOSPC | Errno::DQUOT => no_space(config, geometry.control_bytes, error.into()),
+            Errno::OPNOTSUPP => QADataSwapError::Unsupported {
+                ring: ring.to_owned(),
+                what: format!(
+                    "{} cannot hold files without a name: {error}; use a tmpfs such as /dev/shm",
+                    directory.display()
+                ),
+            },
+            error => QADataSwapError::io(ring, "creating the region", error),
+        })?
+        .into();
     // The umask had its say on open; the configuration has the last word.
-    rustix::fs::fchmod(&file, Mode::from_raw_mode(config.mode)).map_err(io("setting the mode"))?;
+    rustix::fs::fchmod(&file, mode).map_err(io("setting the mode"))?;
     if config.owner.is_some() || config.group.is_some() {
         std::os::unix::fs::fchown(&file, config.owner, config.group)
             .map_err(|error| QADataSwapError::io(ring, "setting the owner", error))?;
@@ -198,7 +202,7 @@ fn build(config: &SharedMemoryConfig, name: &RingName, path: &Path, geometry: Ge
         return Err(no_space(config, geometry.region_bytes, Errno::FBIG.into()));
     }
     crash::point();
-    rustix::fs::ftruncate(&file, geometry.region_bytes).map_err(|error| match error {
+    retry_on_intr(|| rustix::fs::ftruncate(&file, geometry.region_bytes)).map_err(|error| match error {
         Errno::FBIG | Errno::NOSPC => no_space(config, geometry.region_bytes, error.into()),
         error => QADataSwapError::io(ring, "sizing the region", error),
     })?;
@@ -215,7 +219,8 @@ fn build(config: &SharedMemoryConfig, name: &RingName, path: &Path, geometry: Ge
             .map_or(0, |since| since.as_nanos() as u64),
         reserved: [0; 21],
     };
-    write_header(&file, &header).map_err(|error| QADataSwapError::io(ring, "writing the header", error))?;
+    write_header(&file, &header)
+        .map_err(|error| full_or(config, size_of::<Header>() as u64, "writing the header", error))?;
     let lock =
         LockFile::open(&file, true).map_err(|error| QADataSwapError::io(ring, "opening the lock", error))?;
     if !lock.try_lock(Byte::Writer).map_err(|error| QADataSwapError::io(ring, "locking", error))? {
@@ -246,7 +251,7 @@ pub(crate) fn reserve_error(
     error: std::io::Error,
 ) -> QADataSwapError {
     match error.raw_os_error() {
-        Some(libc::ENOSPC | libc::EDQUOT | libc::ENOMEM | libc::EFBIG) => no_space(config, needed, error),
+        Some(libc::ENOMEM) => no_space(config, needed, error),
         Some(libc::EOPNOTSUPP) => QADataSwapError::Unsupported {
             ring: config.name.clone(),
             what: format!(
@@ -254,7 +259,26 @@ pub(crate) fn reserve_error(
                 config.directory.display()
             ),
         },
-        _ => QADataSwapError::io(&config.name, "reserving memory", error),
+        _ => full_or(config, needed, "reserving memory", error),
+    }
+}
+
+/// What failed when a file was to get a name.
+fn naming_error(config: &SharedMemoryConfig, call: &'static str, error: std::io::Error) -> QADataSwapError {
+    // What a name takes of a folder is the folder's affair; a page is what it grows by.
+    full_or(config, PAGE, call, error)
+}
+
+/// That there is no room, or else that `call` failed.
+fn full_or(
+    config: &SharedMemoryConfig,
+    needed: u64,
+    call: &'static str,
+    error: std::io::Error,
+) -> QADataSwapError {
+    match error.raw_os_error() {
+        Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG) => no_space(config, needed, error),
+        _ => QADataSwapError::io(&config.name, call, error),
     }
 }
 

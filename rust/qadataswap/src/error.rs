@@ -311,13 +311,14 @@ impl QADataSwapError {
     pub(crate) fn io(ring: &str, call: &'static str, source: impl Into<std::io::Error>) -> Self {
         let source = source.into();
         let ring = ring.to_owned();
-        match source.kind() {
-            std::io::ErrorKind::PermissionDenied => QADataSwapError::PermissionDenied {
-                ring,
-                reason: format!("{call}: {source}; ask its creator to widen the ring's mode or group"),
-            },
-            _ => QADataSwapError::Io { ring, call, source },
-        }
+        let remedy = match source.kind() {
+            std::io::ErrorKind::PermissionDenied => "ask its creator to widen the ring's mode or group",
+            std::io::ErrorKind::ReadOnlyFilesystem => {
+                "its folder is mounted read-only, and readers store there too; mount it writable"
+            }
+            _ => return QADataSwapError::Io { ring, call, source },
+        };
+        QADataSwapError::PermissionDenied { ring, reason: format!("{call}: {source}; {remedy}") }
     }
 
     pub(crate) fn frame(ring: &str, error: FrameError) -> Self {

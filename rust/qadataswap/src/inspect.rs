@@ -32,6 +32,7 @@ use crate::candidate::{check_header, open_file};
 use crate::crash;
 use crate::create::remove_staged;
 use crate::error::{QADataSwapError, Result};
+use crate::folder::names_in;
 pub use crate::latency::LatencyHistogram;
 use crate::layout::{Geometry, Identity, STATE_CLOSED, STATE_GONE, STATE_OPEN, STATE_REPLACED, Stamp, row};
 use crate::name::{PREFIX, RingName};
@@ -470,13 +471,12 @@ pub fn info(name: &str, directory: impl AsRef<Path>) -> Result<RingInfo> {
 /// [`Io`](QADataSwapError::Io) if the folder cannot be read.
 pub fn list(directory: impl AsRef<Path>) -> Result<Vec<(String, Result<RingInfo>)>> {
     let directory = directory.as_ref();
-    let entries = std::fs::read_dir(directory).map_err(|error| {
+    let names = names_in(directory).map_err(|error| {
         QADataSwapError::io(&directory.display().to_string(), "reading the folder", error)
     })?;
-    let mut rings: Vec<_> = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.strip_prefix(PREFIX).map(str::to_owned))
-        .filter_map(|name| RingName::new(&name).ok())
+    let mut rings: Vec<_> = names
+        .iter()
+        .filter_map(|file| RingName::new(file.strip_prefix(PREFIX)?).ok())
         .map(|name| {
             let info = Observed::open(&name, &name.path_in(directory)).and_then(|region| region.info());
             (name.as_str().to_owned(), info)

@@ -41,6 +41,7 @@ mod create;
 mod dataframe;
 mod error;
 pub mod ffi;
+mod folder;
 mod frame;
 mod futex;
 pub mod inspect;

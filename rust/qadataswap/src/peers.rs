@@ -94,6 +94,9 @@ pub(crate) struct LockFile {
     forks: u64,
 }
 
+/// Longest pause between two tries of the kernel's memory for locks.
+const LONGEST_NAP: Duration = Duration::from_millis(20);
+
 impl LockFile {
     /// Opens the region once more; read-only it can ask for locks but not take them.
     ///
@@ -113,14 +116,20 @@ impl LockFile {
 
     fn set(&self, byte: Byte, kind: i32) -> io::Result<bool> {
         let lock = flock(byte, kind);
+        let mut nap = Duration::from_micros(20);
         crash::point();
         loop {
-            return match self.fcntl(FcntlArg::F_OFD_SETLK(&lock)) {
-                Ok(()) => Ok(true),
-                Err(nix::Error::EAGAIN | nix::Error::EACCES) => Ok(false),
-                Err(nix::Error::EINTR) => continue,
-                Err(error) => Err(error.into()),
-            };
+            match self.fcntl(FcntlArg::F_OFD_SETLK(&lock)) {
+                Ok(()) => return Ok(true),
+                Err(nix::Error::EAGAIN | nix::Error::EACCES) => return Ok(false),
+                Err(nix::Error::EINTR) => {}
+                // No memory for a lock, and be it for giving one back, for which others wait: for a moment, mostly.
+                Err(nix::Error::ENOLCK) if nap <= LONGEST_NAP => {
+                    std::thread::sleep(nap);
+                    nap *= 2;
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 

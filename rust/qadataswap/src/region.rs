@@ -108,7 +108,15 @@ impl Region {
             Err(TryLockError::Poisoned(alone)) => alone.into_inner(),
             Err(TryLockError::WouldBlock) => return false,
         };
-        let Ok(true) = self.lock.try_lock(Byte::Gate) else { return false };
+        match self.lock.try_lock(Byte::Gate) {
+            Ok(true) => {}
+            Ok(false) => return false,
+            Err(error) => {
+                // Better told without what the writer may have been about than never.
+                tracing::warn!(ring = self.name, %error, "a dead writer's ring could not be looked after");
+                return true;
+            }
+        }
         let orphaned = self.repair_under_gate();
         self.lock.unlock(Byte::Gate);
         orphaned

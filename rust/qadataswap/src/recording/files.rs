@@ -8,6 +8,7 @@ use super::index::{HEADER, Header, RECORD, Record, Refusal};
 use crate::candidate::open_file;
 use crate::crash;
 use crate::error::{QADataSwapError, Result};
+use crate::folder::names_in;
 use crate::frame::Stretch;
 use crate::peers::{Byte, LockFile};
 use std::fs::{File, OpenOptions};
@@ -36,9 +37,8 @@ pub(super) fn index_path(directory: &Path, number: u64) -> PathBuf {
 /// The numbers that have a data file or an index, in order.
 pub(super) fn numbers(directory: &Path) -> io::Result<Vec<u64>> {
     let mut numbers = Vec::new();
-    for entry in std::fs::read_dir(directory)? {
-        let name = entry?.file_name();
-        let Some((stem, end)) = name.to_str().and_then(|name| name.rsplit_once('.')) else { continue };
+    for name in names_in(directory)? {
+        let Some((stem, end)) = name.rsplit_once('.') else { continue };
         // Other spellings of a number are not ours.
         if let Ok(number) = stem.parse::<u64>()
             && (end == DATA || end == INDEX)

@@ -8,6 +8,7 @@
 use super::files::{Look, Pair, data_path, index_path, numbers};
 use super::index::{HEADER, RECORD};
 use super::read::has_its_checksum;
+use super::recorder::refused;
 use crate::crash;
 use crate::error::Result;
 use crate::frame::{END, Stretch};
@@ -32,12 +33,12 @@ pub(super) fn mend(directory: &Path) -> Result<Mended> {
     let listed = numbers(directory).map_err(|error| named("listing the recording", error))?;
     let Some(&number) = listed.last() else { return Ok(Mended::default()) };
     match Pair::open(directory, number, true)? {
-        Some(pair) => mend_pair(&pair),
+        Some(pair) => mend_pair(directory, &pair),
         None => remove_stillborn(directory, number).map_err(|error| named("removing an empty file", error)),
     }
 }
 
-fn mend_pair(pair: &Pair) -> Result<Mended> {
+fn mend_pair(directory: &Path, pair: &Pair) -> Result<Mended> {
     let mut records = pair.whole()?;
     let mut end = pair.header.schema_bytes;
     while records > 0 {
@@ -50,7 +51,8 @@ fn mend_pair(pair: &Pair) -> Result<Mended> {
         }
         records -= 1;
     }
-    let error = |error| pair.error("mending the recording", error);
+    let error =
+        |error| refused(&pair.header.ring, directory, END.len() as u64, "mending the recording", error);
     let index_end = HEADER as u64 + records * RECORD as u64;
     let index_reach = pair.index.metadata().map_err(error)?.len();
     let data_reach = pair.reach()?;

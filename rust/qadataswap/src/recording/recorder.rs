@@ -194,6 +194,14 @@ impl Recorder {
             .recursive(true)
             .mode(folder_mode)
             .create(directory)
+            .or_else(|error| match error.kind() {
+                // Said also of a folder that cannot be asked whether it is one: then that is the error.
+                io::ErrorKind::AlreadyExists => match std::fs::metadata(directory)?.is_dir() {
+                    true => Ok(()),
+                    false => Err(error),
+                },
+                _ => Err(error),
+            })
             .map_err(|error| refused(ring, directory, 0, "making the recording's folder", error))?;
         let Some(right) = Right::take(directory, config.mode)? else {
             return Err(QADataSwapError::InvalidConfig {
@@ -591,7 +599,7 @@ fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
 }
 
 /// The error of a recording that cannot be written to.
-fn refused(
+pub(super) fn refused(
     ring: &str,
     directory: &Path,
     needed: u64,
@@ -605,7 +613,7 @@ fn refused(
             needed,
             source: error,
         },
-        false => QADataSwapError::Io { ring: ring.to_owned(), call, source: error },
+        false => QADataSwapError::io(ring, call, error),
     }
 }
 
