@@ -1,9 +1,9 @@
 # QADataSwap: everything a person or CI runs. `make` lists the targets.
 .DEFAULT_GOAL := help
 .PHONY: help demo tests all tests-rust test-rust test-integration test-cross test-model test-shuttle test-kills \
-	test-round-trips coverage test-crash scorecard test-cpp test-cpp-sanitizers test-package python-dev test-python \
-	dev-setup core core-install rust python python-install benchmark benchmark-python benchmark-cpp format lint \
-	zero-copy layout clean
+	test-round-trips coverage test-crash test-faults scorecard test-cpp test-cpp-sanitizers test-package python-dev \
+	test-python dev-setup core core-install rust python python-install benchmark benchmark-python benchmark-cpp format \
+	lint zero-copy layout clean
 # One thing at a time: cargo and Ninja use all cores by themselves, and share their folders.
 .NOTPARALLEL:
 
@@ -70,6 +70,9 @@ coverage: dev-setup python-dev ## Count the lines of the ring core that the Rust
 	  --built target/coverage/built.json --under rust/qadataswap/src --least $(or $(LEAST),95)
 test-crash: ## Die at every step of every act, POINTS=400000 times in passes over all steps (long)
 	QADATASWAP_CRASH_POINTS=$(or $(POINTS),400000) $(CARGO) test --locked -p qadataswap-crash --test points
+
+test-faults: ## Fail system calls of every act, each in every way, FAULTS=20000 of them at most: there are fewer (long)
+	QADATASWAP_INJECTED_FAILURES=$(or $(FAULTS),20000) $(CARGO) test --locked -p qadataswap-machine
 
 scorecard: dev-setup python-dev ## Run the reliability scorecard and write it to docs/reliability.md (long; ROWS=1,4-6 SECONDS=60 bound it)
 	$(CARGO) run --locked -q -p qadataswap-scorecard --bin qadataswap-scorecard -- $(if $(ROWS),--rows $(ROWS)) $(if $(SECONDS),--seconds $(SECONDS))

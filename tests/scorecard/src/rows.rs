@@ -44,6 +44,13 @@ pub(crate) const ROWS: &[Row] = &[
         effort: &[("SCHEDULES", "10000000")],
         seconds: None,
     },
+    Row {
+        number: 9,
+        measure: "each system call of each act failing with each error that the kernel may give it",
+        command: "make test-faults",
+        effort: &[("FAULTS", "20000")],
+        seconds: None,
+    },
 ];
 
 /// Row numbers as people write them: `1,4-6`.
