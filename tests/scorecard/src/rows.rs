@@ -45,10 +45,24 @@ pub(crate) const ROWS: &[Row] = &[
         seconds: None,
     },
     Row {
+        number: 7,
+        measure: "random tables of random types from C++, Rust and Python to each of them, compared in full",
+        command: "make test-round-trips",
+        effort: &[("ROUND_TRIPS", "200000")],
+        seconds: None,
+    },
+    Row {
         number: 9,
         measure: "each system call of each act failing with each error that the kernel may give it",
         command: "make test-faults",
         effort: &[("FAULTS", "20000")],
+        seconds: None,
+    },
+    Row {
+        number: 14,
+        measure: "lines of the ring core (`rust/qadataswap/src`, tests left out) that the Rust tests run",
+        command: "make coverage",
+        effort: &[("LEAST", "95")],
         seconds: None,
     },
 ];
