@@ -3,7 +3,7 @@
 .PHONY: help demo tests all tests-rust test-rust test-integration test-cross test-model test-shuttle test-kills \
 	test-round-trips coverage test-crash test-faults scorecard test-cpp test-cpp-sanitizers test-package python-dev \
 	test-python dev-setup core core-install rust python python-install benchmark benchmark-python benchmark-cpp format \
-	lint zero-copy layout clean
+	lint zero-copy golden test-golden layout clean
 # One thing at a time: cargo and Ninja use all cores by themselves, and share their folders.
 .NOTPARALLEL:
 
@@ -147,6 +147,12 @@ lint: ## Check format, lints, documentation and dependencies; any warning fails
 
 zero-copy: ## Write the tables of docs/zero-copy.md anew, as the test finds them
 	QADATASWAP_UPDATE_DOCS=1 $(CARGO) test --locked -p qadataswap --test polars documented
+
+golden: ## Write the golden images of tests/golden/images anew, as this version writes regions
+	QADATASWAP_UPDATE_GOLDEN=1 $(CARGO) test --locked -p qadataswap-golden this_version
+
+test-golden: ## Read the golden images, refuse changed ones, and compare them with what this version writes
+	$(CARGO) test --locked -p qadataswap-golden
 
 layout: ## Print where everything lies in a region
 	@$(CARGO) run --locked -q -p qads -- layout

@@ -59,6 +59,13 @@ pub(crate) const ROWS: &[Row] = &[
         seconds: None,
     },
     Row {
+        number: 13,
+        measure: "Golden images of the layout: read exactly, refused by the field that was changed, still written",
+        command: "make test-golden",
+        effort: &[],
+        seconds: None,
+    },
+    Row {
         number: 14,
         measure: "lines of the ring core (`rust/qadataswap/src`, tests left out) that the Rust tests run",
         command: "make coverage",
