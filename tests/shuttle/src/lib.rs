@@ -1,4 +1,4 @@
-//! The ring protocol under random schedules: the product's own source files, run by up to eight actors that die at any
+//! The ring protocol under random schedules: the product's own source files, run by up to seven actors that die at any
 //! step, under the shuttle scheduler.
 //!
 //! What loom does for two or three threads completely, this does for a whole ring by chance: it knows only sequentially
