@@ -48,7 +48,7 @@ mod index;
 mod mend;
 mod read;
 mod recorder;
-#[cfg(test)]
+#[cfg(all(test, not(feature = "crash-points")))]
 mod tests;
 
 use crate::config::SharedMemoryConfig;
