@@ -1,7 +1,7 @@
 # QADataSwap: everything a person or CI runs. `make` lists the targets.
 .DEFAULT_GOAL := help
 .PHONY: help demo tests all tests-rust test-rust test-integration test-cross test-model test-shuttle test-kills \
-	test-round-trips coverage test-crash test-faults scorecard test-cpp test-cpp-sanitizers test-package python-dev \
+	test-round-trips coverage test-crash test-faults soak scorecard test-cpp test-cpp-sanitizers test-package python-dev \
 	test-python dev-setup core core-install rust python python-install benchmark benchmark-python benchmark-cpp format \
 	lint zero-copy golden test-golden layout clean
 # One thing at a time: cargo and Ninja use all cores by themselves, and share their folders.
@@ -73,6 +73,8 @@ test-crash: ## Die at every step of every act, POINTS=400000 times in passes ove
 
 test-faults: ## Fail system calls of every act, each in every way, FAULTS=20000 of them at most: there are fewer (long)
 	QADATASWAP_INJECTED_FAILURES=$(or $(FAULTS),20000) $(CARGO) test --locked -p qadataswap-machine
+soak: ## Go on for SECONDS=3600, lap after lap, while writers, readers and schemas change (long)
+	QADATASWAP_LAPS=1000000000000 QADATASWAP_SECONDS=$(or $(SECONDS),3600) $(CARGO) test --locked -p qadataswap-tests --test soak
 
 scorecard: dev-setup python-dev ## Run the reliability scorecard and write it to docs/reliability.md (long; ROWS=1,4-6 SECONDS=60 bound it)
 	$(CARGO) run --locked -q -p qadataswap-scorecard --bin qadataswap-scorecard -- $(if $(ROWS),--rows $(ROWS)) $(if $(SECONDS),--seconds $(SECONDS))

@@ -208,6 +208,19 @@ pub enum Role {
         /// The small one.
         folder: PathBuf,
     },
+    /// Writes small frames of changing schemas until its input ends, by one writer after the other; then says up to where.
+    Lap {
+        /// The ring.
+        ring: Ring,
+    },
+    /// Reads the frames of [`Role::Lap`] up to the one that it is told by a line, while other readers, recorders and
+    /// streams come and go; then says as a fact how many it has `read`.
+    Lapped {
+        /// The ring.
+        ring: Ring,
+        /// Where recordings are made, which are removed again.
+        folder: PathBuf,
+    },
     /// Waits until its input ends.
     Idle,
     /// Opens, uses and drops rings, then compares what the process holds open with what it held before.

@@ -52,6 +52,13 @@ pub(crate) const ROWS: &[Row] = &[
         seconds: None,
     },
     Row {
+        number: 8,
+        measure: "laps without end: sequences past 2^32, changing writers, readers and schemas, memory",
+        command: "make soak",
+        effort: &[("SECONDS", "3600")],
+        seconds: Some(3600),
+    },
+    Row {
         number: 9,
         measure: "each system call of each act failing with each error that the kernel may give it",
         command: "make test-faults",

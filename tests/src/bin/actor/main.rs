@@ -4,6 +4,7 @@ mod crowd;
 mod forks;
 mod hostile;
 mod record;
+mod soak;
 mod stream;
 mod tables;
 mod transfer;
@@ -76,6 +77,8 @@ fn main() -> ExitCode {
         Role::Demote { ring, uid } => crowd::demote(&ring, uid),
         Role::Cramp { ring } => crowd::cramp(&ring),
         Role::Starve { ring, relief } => crowd::starve(&ring, relief),
+        Role::Lap { ring } => soak::lap(&ring),
+        Role::Lapped { ring, folder } => soak::lapped(&ring, &folder),
         Role::Tidy { ring } => crowd::tidy(&ring),
         Role::Probe { ring } => hostile::probe(&ring),
         Role::Mutate { ring, seed, rounds } => hostile::mutate(&ring, seed, rounds),
