@@ -62,9 +62,7 @@ impl Act {
 /// Readers read as the victim writes, now and then.
 fn look_on(stage: &Stage, cast: &mut Cast, victim: &Victim) -> Verdict {
     while stage.jitter && !victim.is_dead() {
-        if stage.below(4) == 0 {
-            std::thread::sleep(std::time::Duration::from_micros(stage.below(200)));
-        }
+        std::thread::sleep(std::time::Duration::from_micros(stage.below(200)));
         for follower in &mut cast.followers {
             follower.glance()?;
         }

@@ -30,8 +30,30 @@ fn nobody_dead(stage: &Stage) -> Verdict {
     Ok(())
 }
 
+/// The frames that a dead writer has left whole, by the words of the directory: those that are published, and those that
+/// it was asking for.
+fn whole_frames(stage: &Stage) -> Vec<u64> {
+    let ring = &stage.ring;
+    let Ok(region) = std::fs::read(ring.path()) else { return Vec::new() };
+    let layout = qadataswap::describe_layout(ring.slots as u32, ring.max_readers as u32, ring.slot_bytes);
+    let layout = layout.expect("in range");
+    let part = |name: &str| layout.iter().find(|field| field.name == name).expect("a part");
+    let (entries, stamp) = (part("Entry × buffer_count"), part("Entry.stamp").offset as usize);
+    let entries = &region[entries.offset as usize..(entries.offset + entries.size) as usize];
+    let size = entries.len() / ring.slots;
+    let words = entries
+        .chunks_exact(size)
+        .map(|entry| u64::from_ne_bytes(entry[stamp..stamp + 8].try_into().expect("eight bytes")));
+    // The low two bits: 1 published, 2 asked for; above them the number, plus one.
+    let mut whole: Vec<u64> =
+        words.filter(|word| matches!(word & 3, 1 | 2)).map(|word| (word >> 2) - 1).collect();
+    whole.sort_unstable();
+    whole
+}
+
 /// A writer has died: its readers have read what there is and are told, and an heir goes on.
 pub(crate) fn writer(stage: &Stage, mut cast: Cast) -> Verdict {
+    let whole = whole_frames(stage);
     for follower in &mut cast.followers {
         follower.drain()?;
     }
@@ -40,6 +62,11 @@ pub(crate) fn writer(stage: &Stage, mut cast: Cast) -> Verdict {
         release(&mut cast)?;
     }
     let heir = heir(&stage.ring)?;
+    let info = stage.scene.info(&stage.ring.name).map_err(stuck)?;
+    let standing: Vec<u64> = info.standing.iter().map(|frame| frame.sequence).collect();
+    // Also those that the dead writer was asking for; unless all was read, and the ring is a new one.
+    demand!(standing == whole || standing.is_empty(), Torn, "of frames {whole:?} only {standing:?} stand");
+    demand!(!standing.is_empty() || whole.is_empty() || info.generation == 1, Torn, "{whole:?} are gone");
     let next = heir.stats().frames_published;
     demand!(next >= cast.written, Torn, "the heir goes on from {next} after {}", cast.written);
     for follower in cast.followers.iter().filter(|follower| follower.lossless) {

@@ -222,6 +222,23 @@ pub(crate) fn acts() -> Vec<Act> {
             }
             Ok(())
         }),
+        writer(
+            "free the place of the dead for space",
+            |stage| followed(stage, SLOTS),
+            |stage, arm| {
+                let writer = Writer::new(stage.mortal()).expect("taken over");
+                let next = writer.stats().frames_published;
+                // It has read one frame, which it holds, and the others stand in the way.
+                stage.dies(0, &|_| {
+                    let reader = Reader::new(stage.mortal()).expect("attached");
+                    forget(reader.read_frame(0));
+                    forget(reader);
+                });
+                arm();
+                write_until(&writer, next + 2);
+                forget(writer);
+            },
+        ),
         Act::new(
             "send a stream",
             nobody,
