@@ -13,16 +13,22 @@ use crate::sync::Ordering;
 use crate::wait;
 use std::time::{Duration, Instant};
 
+/// Longest pause between two looks for a ring that is not there yet.
+const LONGEST_NAP: Duration = Duration::from_millis(16);
+
 /// Makes this process a reader of the ring.
 pub(crate) fn attach(config: &SharedMemoryConfig) -> Result<(Attachment, Subscriber)> {
     let name = config.ring_name()?;
     let path = name.path_in(&config.directory);
     let ring = name.as_str();
     let deadline = Instant::now().checked_add(config.attach_timeout);
+    let mut nap = Duration::from_millis(1);
     let region = loop {
         let Some(found) = open_candidate(config, &name, &path)? else {
             if deadline.is_none_or(|deadline| Instant::now() < deadline) {
-                std::thread::sleep(Duration::from_millis(2));
+                std::thread::sleep(nap);
+                // Many may wait for a writer that is long in coming.
+                nap = (nap * 2).min(LONGEST_NAP);
                 continue;
             }
             return Err(QADataSwapError::NotFound {
@@ -30,7 +36,8 @@ pub(crate) fn attach(config: &SharedMemoryConfig) -> Result<(Attachment, Subscri
                 directory: config.directory.display().to_string(),
             });
         };
-        pass_gate(ring, &found.lock)?;
+        // Whoever waits for a ring to come waits for others to be let in, too.
+        pass_gate(ring, &found.lock, config.attach_timeout)?;
         if !is_nameless(&found.file) {
             let segment = map(ring, found.file, found.geometry, Access::Reader)?;
             break Region::new(&name, path, segment, found.lock);

@@ -14,6 +14,7 @@ use rustix::io::retry_on_intr;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
 /// A file that says it is a region, opened but not mapped.
 pub(crate) struct Candidate {
@@ -118,10 +119,12 @@ pub(crate) fn open_file(path: &Path, writable: bool) -> std::io::Result<File> {
     Ok(retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))?.into())
 }
 
-pub(crate) fn pass_gate(ring: &str, lock: &LockFile) -> Result<()> {
-    match lock.lock(Byte::Gate, PATIENCE) {
+/// Takes the gate, which may take `patience`, and never less than [`PATIENCE`].
+pub(crate) fn pass_gate(ring: &str, lock: &LockFile, patience: Duration) -> Result<()> {
+    let patience = patience.max(PATIENCE);
+    match lock.lock(Byte::Gate, patience) {
         Ok(true) => Ok(()),
-        Ok(false) => Err(QADataSwapError::Busy { ring: ring.to_owned(), waited: PATIENCE }),
+        Ok(false) => Err(QADataSwapError::Busy { ring: ring.to_owned(), waited: patience }),
         Err(error) => Err(QADataSwapError::io(ring, "locking the gate", error)),
     }
 }

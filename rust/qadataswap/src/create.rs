@@ -48,7 +48,7 @@ pub(crate) fn create(config: &SharedMemoryConfig) -> Result<(Region, Publisher)>
                 Err(error) => return Err(naming_error(config, "naming the region", error.into())),
             }
         };
-        pass_gate(ring, &old.lock)?;
+        pass_gate(ring, &old.lock, PATIENCE)?;
         if is_nameless(&old.file) {
             continue;
         }

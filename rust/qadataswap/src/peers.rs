@@ -104,7 +104,13 @@ impl LockFile {
     /// If `/proc` is not mounted, or opening fails.
     pub(crate) fn open(region: &File, writable: bool) -> io::Result<LockFile> {
         let path = format!("/proc/self/fd/{}", region.as_raw_fd());
-        let file = OpenOptions::new().read(true).write(writable).open(path)?;
+        let file =
+            OpenOptions::new().read(true).write(writable).open(path).map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => {
+                    io::Error::new(error.kind(), format!("{error}; /proc must be mounted"))
+                }
+                _ => error,
+            })?;
         let cell = register(file.as_raw_fd());
         Ok(LockFile { namespace: pid_namespace(), file: Some(file), cell, forks: forks() })
     }
@@ -151,14 +157,16 @@ impl LockFile {
     /// # Errors
     /// If the system call fails.
     pub(crate) fn lock(&self, byte: Byte, patience: Duration) -> io::Result<bool> {
-        let deadline = Instant::now() + patience;
+        let began = Instant::now();
         let mut nap = Duration::from_micros(20);
         while !self.try_lock(byte)? {
-            if Instant::now() >= deadline {
+            let waited = began.elapsed();
+            if waited >= patience {
                 return Ok(false);
             }
             std::thread::sleep(nap);
-            nap = (nap * 2).min(Duration::from_millis(5));
+            // The longer it takes, the more are probably waiting, and whoever has it needs the cores that they ask by.
+            nap = (nap * 2).min(Duration::from_millis(5).max(waited / 16));
         }
         Ok(true)
     }
