@@ -1,9 +1,9 @@
 # QADataSwap: everything a person or CI runs. `make` lists the targets.
 .DEFAULT_GOAL := help
 .PHONY: help demo tests all tests-rust test-rust test-integration test-cross test-model test-shuttle test-kills \
-	test-round-trips coverage test-crash test-faults soak scorecard test-cpp test-cpp-sanitizers test-package python-dev \
-	test-python dev-setup core core-install rust python python-install benchmark benchmark-python benchmark-cpp format \
-	lint zero-copy golden test-golden layout clean
+	test-round-trips coverage test-crash test-faults soak test-crowd test-containers scorecard test-cpp \
+	test-cpp-sanitizers test-package python-dev test-python dev-setup core core-install rust python python-install \
+	benchmark benchmark-python benchmark-cpp format lint zero-copy golden test-golden layout clean
 # One thing at a time: cargo and Ninja use all cores by themselves, and share their folders.
 .NOTPARALLEL:
 
@@ -75,6 +75,14 @@ test-faults: ## Fail system calls of every act, each in every way, FAULTS=20000 
 	QADATASWAP_INJECTED_FAILURES=$(or $(FAULTS),20000) $(CARGO) test --locked -p qadataswap-machine
 soak: ## Go on for SECONDS=3600, lap after lap, while writers, readers and schemas change (long)
 	QADATASWAP_LAPS=1000000000000 QADATASWAP_SECONDS=$(or $(SECONDS),3600) $(CARGO) test --locked -p qadataswap-tests --test soak
+	QADATASWAP_INJECTED_FAILURES=$(or $(FAULTS),20000) $(CARGO) test --locked -p qadataswap-machine --test injected
+
+test-crowd: ## READERS=1000 reader processes of one ring for SECONDS=600, some of them killed and replaced (long)
+	QADATASWAP_READERS=$(or $(READERS),1000) QADATASWAP_SECONDS=$(or $(SECONDS),$(QADATASWAP_SECONDS),600) \
+	  $(CARGO) test --locked -p qadataswap-machine --test crowd
+
+test-containers: ## Use rings across namespaces and users, and under limits (as root, or much is skipped)
+	$(CARGO) test --locked -p qadataswap-machine --test containers
 
 scorecard: dev-setup python-dev ## Run the reliability scorecard and write it to docs/reliability.md (long; ROWS=1,4-6 SECONDS=60 bound it)
 	$(CARGO) run --locked -q -p qadataswap-scorecard --bin qadataswap-scorecard -- $(if $(ROWS),--rows $(ROWS)) $(if $(SECONDS),--seconds $(SECONDS))

@@ -14,9 +14,15 @@
 //! of its name failing.
 //!
 //! Law: what is not in the table fails the test, so that no call slips in without somebody having asked how it fails.
+//!
+//! *A [crowd]*: as many reader processes as a ring admits, some of them killed.
+//!
+//! *[Containers](container)*: namespaces, users and limits that tests make for themselves.
 
 pub mod acts;
 pub mod calls;
+pub mod container;
+pub mod crowd;
 pub mod referee;
 pub mod run;
 pub mod stage;

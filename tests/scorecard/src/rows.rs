@@ -66,6 +66,20 @@ pub(crate) const ROWS: &[Row] = &[
         seconds: None,
     },
     Row {
+        number: 11,
+        measure: "a thousand reader processes of one ring, 100 a minute killed and replaced",
+        command: "make test-crowd",
+        effort: &[("READERS", "1000")],
+        seconds: Some(600),
+    },
+    Row {
+        number: 12,
+        measure: "rings between containers: namespaces, users, limits, read-only and full folders, no /proc",
+        command: "make test-containers",
+        effort: &[],
+        seconds: None,
+    },
+    Row {
         number: 13,
         measure: "Golden images of the layout: read exactly, refused by the field that was changed, still written",
         command: "make test-golden",
