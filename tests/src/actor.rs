@@ -76,6 +76,18 @@ impl Actor {
         Actor::start_by(command, role)
     }
 
+    /// Starts an actor in a mount namespace in which nothing is in `/proc`.
+    ///
+    /// # Errors
+    /// As [`start_on_tmpfs`](Actor::start_on_tmpfs).
+    pub fn start_without_proc(role: &Role) -> std::io::Result<Actor> {
+        let mut command = Command::new("unshare");
+        command.args(if nix::unistd::geteuid().is_root() { &["-m"][..] } else { &["-r", "-m"] });
+        command.args(["sh", "-c", r#"mount -t tmpfs tmpfs /proc || exit 77; exec "$@""#]);
+        command.arg("sh").arg(program());
+        Actor::start_by(command, role)
+    }
+
     /// Starts an actor in a PID namespace of its own, in which it is process 1.
     ///
     /// # Errors

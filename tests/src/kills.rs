@@ -145,8 +145,15 @@ fn heir_closes(ring: &Ring) -> u64 {
 ///
 /// # Panics
 /// If they do not.
-pub fn of_writers(mut effort: Effort, cast: &mut Cast<'_>) {
-    let scene = Scene::new();
+pub fn of_writers(effort: Effort, cast: &mut Cast<'_>) {
+    of_writers_in(&Scene::new(), effort, cast);
+}
+
+/// As [`of_writers`], in a scene whose rings may have no names.
+///
+/// # Panics
+/// As there.
+pub fn of_writers_in(scene: &Scene, mut effort: Effort, cast: &mut Cast<'_>) {
     let ring = scene.ring("feed");
     let mut writing = writer(cast, &ring, None, true, true);
     let policies = [Owed::Lossless, Owed::Lossless, Owed::Lossy];
@@ -224,8 +231,15 @@ pub fn of_writers(mut effort: Effort, cast: &mut Cast<'_>) {
 ///
 /// # Panics
 /// If they do.
-pub fn of_readers(mut effort: Effort, cast: &mut Cast<'_>) {
-    let scene = Scene::new();
+pub fn of_readers(effort: Effort, cast: &mut Cast<'_>) {
+    of_readers_in(&Scene::new(), effort, cast);
+}
+
+/// As [`of_readers`], in a scene whose rings may have no names.
+///
+/// # Panics
+/// As there.
+pub fn of_readers_in(scene: &Scene, mut effort: Effort, cast: &mut Cast<'_>) {
     // A write that waits for longer than a second is an error, and the writer's end.
     let ring = scene.ring("feed").full(Full::Block(Some(PROMPT.as_millis() as u64)));
     let mut writing = writer(cast, &ring, None, false, true);
@@ -279,8 +293,15 @@ pub fn of_readers(mut effort: Effort, cast: &mut Cast<'_>) {
 ///
 /// # Panics
 /// If they do.
-pub fn of_anybody(mut effort: Effort, cast: &mut Cast<'_>) {
-    let scene = Scene::new();
+pub fn of_anybody(effort: Effort, cast: &mut Cast<'_>) {
+    of_anybody_in(&Scene::new(), effort, cast);
+}
+
+/// As [`of_anybody`], in a scene whose rings may have no names.
+///
+/// # Panics
+/// As there.
+pub fn of_anybody_in(scene: &Scene, mut effort: Effort, cast: &mut Cast<'_>) {
     let ring = scene.ring("feed").slots(8);
     let mut words = Words::new(3);
     let mut writing = writer(cast, &ring, None, true, false);

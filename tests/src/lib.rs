@@ -5,6 +5,7 @@
 //! test ── Scene            a private folder of rings, empty again at the end or the test fails
 //!   ├──── Actor ── stdin ──▶ qadataswap-actor   (or qadataswap-cpp-actor) a process that plays a Role; killed and waited for on drop
 //!   │       ◀──── stdout ── Line per event
+//!   ├──── Keeper         of rings without a name: hands them over a socket
 //!   └──── table(seed, n)   frame n of a stream: equal in every process, different for every n
 //! ```
 //!
@@ -17,6 +18,7 @@ pub mod crossing;
 pub mod deadline;
 pub mod echo;
 pub mod frames;
+pub mod keeper;
 pub mod kills;
 pub mod python;
 pub mod role;

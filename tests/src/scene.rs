@@ -2,20 +2,24 @@
 //!
 //! Law: a scene that ends well is empty; whatever a test leaves behind fails it.
 
+use crate::keeper::{self, Keeper};
 use qadataswap::{
-    Compression, Reader, ReaderPolicy, Result, SharedMemoryConfig, StartAt, Validation, WaitStrategy,
-    WhenFull, Writer, inspect,
+    Compression, QADataSwapError, Reader, ReaderPolicy, Result, SharedMemoryConfig, StartAt, Validation,
+    WaitStrategy, WhenFull, Writer, inspect,
 };
 use serde::{Deserialize, Serialize};
 use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A private folder, removed on drop.
 #[derive(Debug)]
 pub struct Scene {
     folder: PathBuf,
+    /// There if the scene's rings have no names.
+    keeper: Option<Keeper>,
 }
 
 impl Scene {
@@ -30,7 +34,27 @@ impl Scene {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder = PathBuf::from(format!("/dev/shm/qads-test-{}-{count}", std::process::id()));
         std::fs::create_dir(&folder).expect("a private folder under /dev/shm");
-        Scene { folder }
+        Scene { folder, keeper: None }
+    }
+
+    /// A scene whose rings have no names, and are handed from process to process.
+    ///
+    /// # Panics
+    /// As [`new`](Scene::new).
+    #[must_use]
+    pub fn unnamed() -> Scene {
+        let mut scene = Scene::new();
+        scene.keeper = Some(Keeper::at(scene.folder.display().to_string()));
+        scene
+    }
+
+    /// Who has descriptors of the rings without a name.
+    ///
+    /// # Panics
+    /// If this is a scene of rings with names.
+    #[must_use]
+    pub fn keeper(&self) -> &Keeper {
+        self.keeper.as_ref().expect("a scene of rings without names")
     }
 
     /// The folder.
@@ -58,6 +82,7 @@ impl Scene {
             trusted: Vec::new(),
             attach_ms: 0,
             sleep: false,
+            keeper: self.keeper.as_ref().map(|keeper| keeper.address().to_owned()),
         }
     }
 
@@ -79,7 +104,7 @@ impl Scene {
     /// # Errors
     /// As [`inspect::info`].
     pub fn info(&self, name: &str) -> Result<inspect::RingInfo> {
-        inspect::info(name, &self.folder)
+        self.ring(name).info()
     }
 
     /// Removes what the dead have left; returns the names of the rings that went.
@@ -166,6 +191,9 @@ pub struct Ring {
     pub trusted: Vec<u32>,
     pub attach_ms: u64,
     pub sleep: bool,
+    /// Who has the region, if it has no name.
+    #[serde(default)]
+    pub keeper: Option<String>,
 }
 
 impl Ring {
@@ -304,12 +332,18 @@ impl Ring {
         self.trusted.iter().fold(config, |config, &uid| config.with_trusted_owner(uid))
     }
 
-    /// Its writer.
+    /// Its writer. The first of a ring without a name gives it to the keeper.
     ///
     /// # Errors
     /// As [`Writer::new`].
     pub fn writer(&self) -> Result<Writer> {
-        Writer::new(self.config())
+        let Some(keeper) = &self.keeper else { return Writer::new(self.config()) };
+        if let Some(region) = keeper::take(keeper, &self.name) {
+            return Writer::from_fd(region, self.config());
+        }
+        let writer = Writer::new(self.config().with_memfd(true))?;
+        keeper::give(keeper, &self.name, writer.share()?);
+        Ok(writer)
     }
 
     /// A reader of it.
@@ -317,7 +351,43 @@ impl Ring {
     /// # Errors
     /// As [`Reader::new`].
     pub fn reader(&self) -> Result<Reader> {
-        Reader::new(self.config())
+        if self.keeper.is_none() {
+            return Reader::new(self.config());
+        }
+        Reader::from_fd(self.region()?, self.config())
+    }
+
+    /// The region of a ring without a name, once the keeper has it.
+    ///
+    /// # Errors
+    /// [`NotFound`](QADataSwapError::NotFound) if it does not have it in time.
+    ///
+    /// # Panics
+    /// If the ring has a name.
+    pub fn region(&self) -> Result<OwnedFd> {
+        let keeper = self.keeper.as_ref().expect("a ring without a name");
+        let deadline = Instant::now() + Duration::from_millis(self.attach_ms);
+        loop {
+            match keeper::take(keeper, &self.name) {
+                Some(region) => return Ok(region),
+                None if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(2)),
+                None => {
+                    let (ring, directory) = (self.name.clone(), keeper.clone());
+                    return Err(QADataSwapError::NotFound { ring, directory });
+                }
+            }
+        }
+    }
+
+    /// What can be seen of it.
+    ///
+    /// # Errors
+    /// As [`inspect::info`].
+    pub fn info(&self) -> Result<inspect::RingInfo> {
+        match &self.keeper {
+            None => inspect::info(&self.name, &self.directory),
+            Some(_) => inspect::info_of(self.region()?),
+        }
     }
 }
 

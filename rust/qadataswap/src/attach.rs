@@ -10,7 +10,8 @@ use crate::region::{Region, is_nameless};
 use crate::segment::Access;
 use crate::subscriber::Subscriber;
 use crate::sync::Ordering;
-use crate::wait;
+use crate::{unnamed, wait};
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 /// Longest pause between two looks for a ring that is not there yet.
@@ -22,6 +23,13 @@ pub(crate) fn attach(config: &SharedMemoryConfig) -> Result<(Attachment, Subscri
     let path = name.path_in(&config.directory);
     let ring = name.as_str();
     let deadline = Instant::now().checked_add(config.attach_timeout);
+    if config.memfd {
+        return Err(QADataSwapError::InvalidConfig {
+            ring: ring.to_owned(),
+            reason: "a ring without a name cannot be found by one; attach to it by its descriptor (from_fd)"
+                .to_owned(),
+        });
+    }
     let mut nap = Duration::from_millis(1);
     let region = loop {
         let Some(found) = open_candidate(config, &name, &path)? else {
@@ -40,9 +48,26 @@ pub(crate) fn attach(config: &SharedMemoryConfig) -> Result<(Attachment, Subscri
         pass_gate(ring, &found.lock, config.attach_timeout)?;
         if !is_nameless(&found.file) {
             let segment = map(ring, found.file, found.geometry, Access::Reader)?;
-            break Region::new(&name, path, segment, found.lock);
+            break Region::new(&name, Some(path), segment, found.lock);
         }
     };
+    join(config, region)
+}
+
+/// Makes this process a reader of the ring without a name behind a descriptor.
+pub(crate) fn attach_fd(
+    config: &mut SharedMemoryConfig,
+    fd: BorrowedFd<'_>,
+) -> Result<(Attachment, Subscriber)> {
+    let found = unnamed::open_candidate(config, fd)?;
+    pass_gate(&config.name, &found.lock)?;
+    let segment = map(&config.name, found.file, found.geometry, Access::Reader)?;
+    join(config, Region::new(&config.ring_name()?, None, segment, found.lock))
+}
+
+/// Takes a place in a region whose gate is held.
+fn join(config: &SharedMemoryConfig, region: Region) -> Result<(Attachment, Subscriber)> {
+    let ring = region.name.as_str();
     let shared = region.segment.ring();
     let overwrites = shared.status.when_full.load(Ordering::Relaxed) == WhenFull::Overwrite.code();
     if overwrites && config.policy == ReaderPolicy::Lossless {

@@ -43,6 +43,11 @@ pub(crate) fn open_candidate(
         }
         Err(error) => return Err(QADataSwapError::io(ring, "opening the region", error)),
     };
+    admit(config, ring, file).map(Some)
+}
+
+/// Checks whose a file is and what it says of itself.
+pub(crate) fn admit(config: &SharedMemoryConfig, ring: &str, file: File) -> Result<Candidate> {
     let metadata =
         file.metadata().map_err(|error| QADataSwapError::io(ring, "asking for the owner", error))?;
     let owner = metadata.uid();
@@ -60,7 +65,7 @@ pub(crate) fn open_candidate(
     let geometry = check_header(ring, &file)?;
     let lock =
         LockFile::open(&file, true).map_err(|error| QADataSwapError::io(ring, "opening the lock", error))?;
-    Ok(Some(Candidate { file, lock, geometry }))
+    Ok(Candidate { file, lock, geometry })
 }
 
 /// Reads the header and returns its geometry, if this version would have laid it out so.

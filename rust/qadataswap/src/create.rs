@@ -19,11 +19,11 @@ use crate::ring::{Policy, repair};
 use crate::segment::{Access, Segment, write_header};
 use crate::stream::Beginning;
 use crate::sync::{Ordering, set_state};
-use crate::wait;
+use crate::{unnamed, wait};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
 use std::fs::File;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -32,12 +32,18 @@ use std::time::{Duration, Instant};
 pub(crate) fn create(config: &SharedMemoryConfig) -> Result<(Region, Publisher)> {
     let name = config.ring_name()?;
     let geometry = config.geometry()?;
+    if config.memfd {
+        let region = build(config, &name, None, geometry)?;
+        tracing::info!(ring = region.name, bytes = geometry.region_bytes, "created, without a name");
+        let publisher = Publisher::new(&region.segment.ring());
+        return Ok((region, publisher));
+    }
     let path = name.path_in(&config.directory);
     let ring = name.as_str();
     let deadline = Instant::now() + PATIENCE;
     loop {
         let Some(old) = open_candidate(config, &name, &path)? else {
-            let region = build(config, &name, &path, geometry)?;
+            let region = build(config, &name, Some(&path), geometry)?;
             match link(region.segment.file(), &path) {
                 Ok(()) => {
                     tracing::info!(ring, bytes = geometry.region_bytes, "created");
@@ -54,17 +60,53 @@ pub(crate) fn create(config: &SharedMemoryConfig) -> Result<(Region, Publisher)>
         }
         let same = old.geometry == geometry;
         let access = if same { Access::Writer } else { Access::Reader };
-        let region = Region::new(&name, path.clone(), map(ring, old.file, old.geometry, access)?, old.lock);
-        let owner = Process::of(region.segment.writer_identity());
-        if !region.lock.try_lock(Byte::Writer).map_err(|e| QADataSwapError::io(ring, "locking", e))? {
-            return Err(QADataSwapError::WriterExists { ring: ring.to_owned(), pid: owner.pid });
-        }
+        let segment = map(ring, old.file, old.geometry, access)?;
+        let region = Region::new(&name, Some(path.clone()), segment, old.lock);
+        become_only_writer(&region)?;
         if !same {
-            return replace(config, &name, &region, geometry);
+            return replace(config, &name, &path, &region, geometry);
         }
         let publisher = take_over(config, &region)?;
         region.lock.unlock(Byte::Gate);
         return Ok((region, publisher));
+    }
+}
+
+/// Makes this process the writer of the ring without a name behind a descriptor, if its writer is gone.
+pub(crate) fn inherit(config: &mut SharedMemoryConfig, fd: BorrowedFd<'_>) -> Result<(Region, Publisher)> {
+    let found = unnamed::open_candidate(config, fd)?;
+    let ring = config.name.as_str();
+    pass_gate(ring, &found.lock)?;
+    let (asked, is) = (config.geometry_like(&found.geometry)?, found.geometry);
+    if asked != is {
+        let in_words = |geometry: &Geometry| {
+            let Geometry { buffer_count, slot_bytes, max_readers, .. } = geometry;
+            format!("{buffer_count} buffers of {slot_bytes} bytes for {max_readers} readers")
+        };
+        return Err(QADataSwapError::InvalidConfig {
+            ring: ring.to_owned(),
+            reason: format!(
+                "expected {}, it has {}; a ring without a name is never replaced: leave its size to it, or create another",
+                in_words(&asked),
+                in_words(&is)
+            ),
+        });
+    }
+    let segment = map(ring, found.file, is, Access::Writer)?;
+    let region = Region::new(&config.ring_name()?, None, segment, found.lock);
+    become_only_writer(&region)?;
+    let publisher = take_over(config, &region)?;
+    region.lock.unlock(Byte::Gate);
+    Ok((region, publisher))
+}
+
+/// Takes the writer's lock, or says who has it.
+fn become_only_writer(region: &Region) -> Result<()> {
+    let owner = Process::of(region.segment.writer_identity());
+    let ring = region.name.as_str();
+    match region.lock.try_lock(Byte::Writer).map_err(|error| QADataSwapError::io(ring, "locking", error))? {
+        true => Ok(()),
+        false => Err(QADataSwapError::WriterExists { ring: ring.to_owned(), pid: owner.pid }),
     }
 }
 
@@ -121,17 +163,18 @@ fn is_lossless(region: &Region, row: usize) -> bool {
 fn replace(
     config: &SharedMemoryConfig,
     name: &RingName,
+    path: &Path,
     old: &Region,
     geometry: Geometry,
 ) -> Result<(Region, Publisher)> {
     let ring = name.as_str();
     remove_staged(&config.directory, Some(name));
-    let region = build(config, name, &old.path, geometry)?;
+    let region = build(config, name, Some(path), geometry)?;
     let staged = config.directory.join(format!("{STAGED_PREFIX}{ring}.{}", std::process::id()));
     link(region.segment.file(), &staged)
         .map_err(|error| naming_error(config, "naming the new region", error.into()))?;
     crash::point();
-    if let Err(error) = std::fs::rename(&staged, &old.path) {
+    if let Err(error) = std::fs::rename(&staged, path) {
         let _ = std::fs::remove_file(&staged);
         return Err(naming_error(config, "renaming the new region", error));
     }
@@ -166,32 +209,44 @@ pub(crate) fn remove_staged(directory: &Path, name: Option<&RingName>) -> usize 
     removed
 }
 
-/// Makes a whole region that has no name: its writer's lock is held, its control part reserved.
-fn build(config: &SharedMemoryConfig, name: &RingName, path: &Path, geometry: Geometry) -> Result<Region> {
-    let ring = name.as_str();
-    let io = |call| move |error: Errno| QADataSwapError::io(ring, call, error);
-    let directory = config.directory.as_path();
+/// A file of no size that has no name, in the ring's folder or, if it is not to have one, in none.
+fn nameless_file(config: &SharedMemoryConfig, name: &RingName) -> std::result::Result<File, Errno> {
+    if config.memfd {
+        return unnamed::create(name);
+    }
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     let mode = Mode::from_raw_mode(config.mode);
-    let file: File = retry_on_intr(|| rustix::fs::open(directory, flags, mode))
-        .map_err(|error| match error {
-            Errno::NOENT | Errno::NOTDIR => QADataSwapError::InvalidConfig {
-                ring: ring.to_owned(),
-                reason: format!("the folder {} does not exist; make it first", directory.display()),
-            },
-            Errno::NOSPC | Errno::DQUOT => no_space(config, geometry.control_bytes, error.into()),
-            Errno::OPNOTSUPP => QADataSwapError::Unsupported {
-                ring: ring.to_owned(),
-                what: format!(
-                    "{} cannot hold files without a name: {error}; use a tmpfs such as /dev/shm",
-                    directory.display()
-                ),
-            },
-            error => QADataSwapError::io(ring, "creating the region", error),
-        })?
-        .into();
+    retry_on_intr(|| rustix::fs::open(&config.directory, flags, mode)).map(File::from)
+}
+
+/// Makes a whole region that has no name, and may get that of `path`: its writer's lock is held, its control part reserved.
+fn build(
+    config: &SharedMemoryConfig,
+    name: &RingName,
+    path: Option<&Path>,
+    geometry: Geometry,
+) -> Result<Region> {
+    let ring = name.as_str();
+    let io = |call| move |error: Errno| QADataSwapError::io(ring, call, error);
+    let file = nameless_file(config, name).map_err(|error| match error {
+        Errno::NOENT | Errno::NOTDIR => QADataSwapError::InvalidConfig {
+            ring: ring.to_owned(),
+            reason: format!("the folder {} does not exist; make it first", config.directory.display()),
+        },
+        Errno::NOSPC | Errno::DQUOT => no_space(config, geometry.control_bytes, error.into()),
+        Errno::OPNOTSUPP => QADataSwapError::Unsupported {
+            ring: ring.to_owned(),
+            what: format!(
+                "{} cannot hold files without a name: {error}; use a tmpfs such as /dev/shm",
+                config.directory.display()
+            ),
+        },
+        error => QADataSwapError::io(ring, "creating the region", error),
+    })?;
+    // Memory files that are executable are not everywhere allowed, and nobody executes a ring.
+    let mode = if config.memfd { config.mode & 0o666 } else { config.mode };
     // The umask had its say on open; the configuration has the last word.
-    rustix::fs::fchmod(&file, mode).map_err(io("setting the mode"))?;
+    rustix::fs::fchmod(&file, Mode::from_raw_mode(mode)).map_err(io("setting the mode"))?;
     if config.owner.is_some() || config.group.is_some() {
         std::os::unix::fs::fchown(&file, config.owner, config.group)
             .map_err(|error| QADataSwapError::io(ring, "setting the owner", error))?;
@@ -221,6 +276,9 @@ fn build(config: &SharedMemoryConfig, name: &RingName, path: &Path, geometry: Ge
     };
     write_header(&file, &header)
         .map_err(|error| full_or(config, size_of::<Header>() as u64, "writing the header", error))?;
+    if config.memfd {
+        unnamed::seal(&file).map_err(io("sealing the region"))?;
+    }
     let lock =
         LockFile::open(&file, true).map_err(|error| QADataSwapError::io(ring, "opening the lock", error))?;
     if !lock.try_lock(Byte::Writer).map_err(|error| QADataSwapError::io(ring, "locking", error))? {
@@ -234,7 +292,7 @@ fn build(config: &SharedMemoryConfig, name: &RingName, path: &Path, geometry: Ge
     let beginning = config.stream.map(|total_rows| Beginning { first: 0, rows_before: 0, total_rows });
     segment.stream().announce(beginning);
     status.state.store(STATE_OPEN, set_state());
-    Ok(Region::new(name, path.to_owned(), segment, lock))
+    Ok(Region::new(name, path.map(Path::to_owned), segment, lock))
 }
 
 /// Gives a nameless file a name, unless the name is taken.
@@ -256,7 +314,7 @@ pub(crate) fn reserve_error(
             ring: config.name.clone(),
             what: format!(
                 "{} cannot reserve memory for a file; use a tmpfs such as /dev/shm",
-                config.directory.display()
+                config.place()
             ),
         },
         _ => full_or(config, needed, "reserving memory", error),
@@ -283,12 +341,7 @@ fn full_or(
 }
 
 fn no_space(config: &SharedMemoryConfig, needed: u64, source: std::io::Error) -> QADataSwapError {
-    QADataSwapError::NoSpace {
-        ring: config.name.clone(),
-        directory: config.directory.display().to_string(),
-        needed,
-        source,
-    }
+    QADataSwapError::NoSpace { ring: config.name.clone(), directory: config.place(), needed, source }
 }
 
 /// Sixteen bytes that no other region has.

@@ -40,8 +40,9 @@ use crate::peers::{Byte, LockFile, Process, monotonic_ns};
 use crate::ring::Policy;
 use crate::segment::{Access, Segment, read_header};
 use crate::sync::{AtomicU64, Ordering, observe};
-use crate::{ReaderPolicy, WhenFull};
+use crate::{ReaderPolicy, WhenFull, unnamed};
 use std::fs::File;
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::fence;
@@ -287,6 +288,8 @@ impl ReaderInfo {
 /// A region, mapped for looking only.
 struct Observed {
     name: String,
+    /// Whether it has, or had, a name in a folder.
+    named: bool,
     region_id: u128,
     segment: Segment,
     lock: LockFile,
@@ -302,6 +305,10 @@ impl Observed {
             },
             _ => QADataSwapError::io(ring, "opening the region", error),
         })?;
+        Observed::of(ring, file, true)
+    }
+
+    fn of(ring: &str, file: File, named: bool) -> Result<Observed> {
         let geometry: Geometry = check_header(ring, &file)?;
         let header =
             read_header(&file).map_err(|error| QADataSwapError::io(ring, "reading the header", error))?;
@@ -312,7 +319,7 @@ impl Observed {
         let segment = Segment::map(file, geometry, Access::Observer).map_err(|source| {
             QADataSwapError::MemoryMapFailed { ring: ring.to_owned(), bytes: geometry.control_bytes, source }
         })?;
-        Ok(Observed { name: ring.to_owned(), region_id, segment, lock })
+        Ok(Observed { name: ring.to_owned(), named, region_id, segment, lock })
     }
 
     fn is_dead(&self, byte: Byte, identity: &Identity) -> bool {
@@ -341,7 +348,7 @@ impl Observed {
         let now = monotonic_ns();
         let writer = self.segment.writer_identity();
         let state = match ring.status.state.load(Ordering::Acquire) {
-            _ if metadata.nlink() == 0 => RingState::Gone,
+            _ if self.named && metadata.nlink() == 0 => RingState::Gone,
             STATE_REPLACED | STATE_GONE => RingState::Gone,
             STATE_CLOSED => RingState::Closed,
             STATE_OPEN if !self.is_dead(Byte::Writer, writer) => RingState::Live,
@@ -463,6 +470,17 @@ impl Observed {
 pub fn info(name: &str, directory: impl AsRef<Path>) -> Result<RingInfo> {
     let name = RingName::new(name)?;
     Observed::open(&name, &name.path_in(directory.as_ref()))?.info()
+}
+
+/// What can be seen of the ring without a name behind a descriptor. No list names such rings: whoever wants to look at one
+/// has to have a descriptor, or to open `/proc/PID/fd/N` of a process that has one.
+///
+/// # Errors
+/// [`InvalidConfig`](QADataSwapError::InvalidConfig) if `fd` is not of a sealed memory file; as [`info`].
+pub fn info_of(fd: impl AsFd) -> Result<RingInfo> {
+    let name = unnamed::label(&fd);
+    let file = unnamed::open(name.as_str(), fd.as_fd(), false)?;
+    Observed::of(name.as_str(), file, false)?.info()
 }
 
 /// Every ring in `directory` by name, with what can be seen of it or why nothing can.

@@ -44,6 +44,7 @@ pub mod ffi;
 mod folder;
 mod frame;
 mod futex;
+mod handover;
 pub mod inspect;
 mod latency;
 mod layout;
@@ -71,6 +72,7 @@ mod stream;
 mod subscriber;
 mod sync;
 mod tally;
+mod unnamed;
 mod wait;
 mod waiter;
 mod writer;
@@ -82,6 +84,7 @@ pub use config::{
 pub use dataframe::{SharedDataFrame, create_reader, create_writer};
 pub use error::{ErrorKind, QADataSwapError, Result};
 pub use frame::{BoolColumn, ColumnIndex, Compression, Native, OutOfRoom, Validation, Validity, ViewColumn};
+pub use handover::{receive_region, send_region};
 pub use layout::{Field as LayoutField, describe as describe_layout};
 pub use loan::{Loan, LoanColumns};
 #[cfg(feature = "async")]

@@ -4,6 +4,7 @@
 //! that the kernel drops with its holder; nothing on the way of a frame ever takes it.
 
 use crate::crash;
+use crate::error::{QADataSwapError, Result};
 use crate::layout::{STATE_CLOSED, STATE_GONE, STATE_OPEN, row};
 use crate::name::RingName;
 use crate::peers::{Byte, LockFile, Process};
@@ -12,6 +13,7 @@ use crate::segment::{Segment, forks};
 use crate::sync::{Ordering, set_state};
 use crate::wait;
 use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError, TryLockError};
@@ -23,7 +25,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 /// A mapped region and this participant's locks on it.
 pub(crate) struct Region {
     pub(crate) name: String,
-    pub(crate) path: PathBuf,
+    /// `None` if it never had a name.
+    path: Option<PathBuf>,
     pub(crate) segment: Segment,
     pub(crate) lock: LockFile,
     /// The locks of one file description exclude other processes, not the threads that share it: whoever of those takes
@@ -33,7 +36,7 @@ pub(crate) struct Region {
 }
 
 impl Region {
-    pub(crate) fn new(name: &RingName, path: PathBuf, segment: Segment, lock: LockFile) -> Region {
+    pub(crate) fn new(name: &RingName, path: Option<PathBuf>, segment: Segment, lock: LockFile) -> Region {
         Region {
             name: name.as_str().to_owned(),
             path,
@@ -151,7 +154,33 @@ impl Region {
 
     /// Whether the region has lost its name: it was replaced, or removed.
     pub(crate) fn is_nameless(&self) -> bool {
-        is_nameless(self.segment.file())
+        self.path.is_some() && is_nameless(self.segment.file())
+    }
+
+    /// The region's descriptor, of a region that can be opened by nothing else.
+    ///
+    /// # Errors
+    /// [`InvalidConfig`](QADataSwapError::InvalidConfig) if it has a name.
+    pub(crate) fn descriptor(&self) -> Result<BorrowedFd<'_>> {
+        match &self.path {
+            None => Ok(self.segment.file().as_fd()),
+            Some(path) => Err(QADataSwapError::InvalidConfig {
+                ring: self.name.clone(),
+                reason: format!(
+                    "it has a name, {}, by which others open it; create it without one (memfd) to hand over a descriptor",
+                    path.display()
+                ),
+            }),
+        }
+    }
+
+    /// A descriptor of its own of a region that has no name. It carries no lock.
+    ///
+    /// # Errors
+    /// As [`descriptor`](Region::descriptor); [`Io`](QADataSwapError::Io) if there are too many descriptors.
+    pub(crate) fn share(&self) -> Result<OwnedFd> {
+        let copy = self.descriptor()?.try_clone_to_owned();
+        copy.map_err(|error| QADataSwapError::io(&self.name, "copying the descriptor", error))
     }
 
     /// Gives up a place by `give_up`, then its lock on `byte`, and removes the region's name if nobody is left and
@@ -189,15 +218,17 @@ impl Region {
         self.writer_is_dead() && readers.all(|row| self.reader_is_dead(row))
     }
 
-    /// Removes the region's name if it is still this region's. The caller holds the gate.
+    /// Removes the region's name if it has one, and that is still this region's. The caller holds the gate.
     fn remove_name(&self) {
+        // Without a name, the kernel frees it with the last descriptor and the last mapping.
+        let Some(path) = &self.path else { return };
         let ours = self.segment.file().metadata().map(|m| (m.dev(), m.ino())).ok();
-        let named = std::fs::symlink_metadata(&self.path).map(|m| (m.dev(), m.ino())).ok();
+        let named = std::fs::symlink_metadata(path).map(|m| (m.dev(), m.ino())).ok();
         if ours.is_none() || ours != named {
             return;
         }
         crash::point();
-        match std::fs::remove_file(&self.path) {
+        match std::fs::remove_file(path) {
             Ok(()) => {
                 self.segment.ring().status.state.store(STATE_GONE, set_state());
                 tracing::debug!(ring = self.name, "removed the finished ring");

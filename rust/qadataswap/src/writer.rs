@@ -113,7 +113,11 @@ impl Writer {
     /// stands under that name.
     pub fn new(config: impl Into<SharedMemoryConfig>) -> Result<Writer> {
         let config = config.into().resolved()?;
-        let (region, mut publisher) = create::create(&config)?;
+        let made = create::create(&config)?;
+        Ok(Writer::of(config, made))
+    }
+
+    pub(crate) fn of(config: SharedMemoryConfig, (region, mut publisher): (Region, Publisher)) -> Writer {
         if config.keep_unread && config.when_full != WhenFull::Overwrite {
             publisher.keep_unread();
         }
@@ -132,7 +136,7 @@ impl Writer {
             #[cfg(feature = "polars")]
             polars: Default::default(),
         };
-        Ok(Writer { inner: RefCell::new(inner) })
+        Writer { inner: RefCell::new(inner) }
     }
 
     /// Writes a table of one chunk and returns the frame's sequence number.

@@ -89,6 +89,8 @@ pub struct SharedMemoryConfig {
     write_timeout: Option<Duration>,
     pub(crate) retry_count: u32,
     pub(crate) keep_unread: bool,
+    /// Whether the region has no name, or is to have none.
+    pub(crate) memfd: bool,
     /// Whether what is written is a stream, and how many rows it has.
     pub(crate) stream: Option<Option<u64>>,
     said: Said,
@@ -130,6 +132,7 @@ impl SharedMemoryConfig {
             write_timeout: Some(Duration::from_secs(5)),
             retry_count: 0,
             keep_unread: false,
+            memfd: false,
             stream: None,
             said: Said::default(),
             source: Source::Discovered,
@@ -306,6 +309,16 @@ impl SharedMemoryConfig {
         self
     }
 
+    /// Makes a ring without a name: a memory file that is in no folder, to be handed over as a descriptor
+    /// ([`Writer::share`](crate::Writer::share), [`Reader::from_fd`](crate::Reader::from_fd)). Nobody else can find, open or
+    /// truncate it, and the kernel frees it with the last process that has it, however that ends. The ring's name is only
+    /// what it is called then; permission bits and owners mean what they mean for a file.
+    #[must_use]
+    pub fn with_memfd(mut self, memfd: bool) -> Self {
+        self.memfd = memfd;
+        self
+    }
+
     /// What the reader is owed.
     #[must_use]
     pub fn with_policy(mut self, policy: ReaderPolicy) -> Self {
@@ -388,6 +401,26 @@ impl SharedMemoryConfig {
 
     pub(crate) fn ring_name(&self) -> Result<RingName> {
         RingName::new(&self.name)
+    }
+
+    /// Where the ring's memory lies, for people.
+    pub(crate) fn place(&self) -> String {
+        if self.memfd { "memory".to_owned() } else { self.directory.display().to_string() }
+    }
+
+    /// The geometry that the code asks for, where what it leaves unsaid is as in `given`.
+    pub(crate) fn geometry_like(&self, given: &Geometry) -> Result<Geometry> {
+        let mut config = self.clone();
+        if !self.said.contains(Said::BUFFERS) {
+            config.buffer_count = given.buffer_count as usize;
+        }
+        if !self.said.contains(Said::READERS) {
+            config.max_readers = given.max_readers as usize;
+        }
+        if !self.said.contains(Said::SIZE) {
+            config.size = Size::Slot(given.slot_bytes);
+        }
+        config.geometry()
     }
 
     /// The geometry that these numbers ask for.

@@ -73,7 +73,14 @@ impl Reader {
     /// [`Corrupt`](QADataSwapError::Corrupt) for a file that is not a region of this version.
     pub fn new(config: impl Into<SharedMemoryConfig>) -> Result<Reader> {
         let config = config.into().resolved()?;
-        let (attachment, subscriber) = attach::attach(&config)?;
+        let place = attach::attach(&config)?;
+        Ok(Reader::of(config, place))
+    }
+
+    pub(crate) fn of(
+        config: SharedMemoryConfig,
+        (attachment, subscriber): (Attachment, Subscriber),
+    ) -> Reader {
         let inner = Inner {
             name: config.name,
             attachment: Some(Arc::new(attachment)),
@@ -88,7 +95,7 @@ impl Reader {
             #[cfg(feature = "async")]
             awaited: Default::default(),
         };
-        Ok(Reader { inner: RefCell::new(inner) })
+        Reader { inner: RefCell::new(inner) }
     }
 
     /// Reads the next frame, waiting for at most `timeout`; `None` if there is nothing yet.

@@ -101,8 +101,7 @@ impl SharedDataStream {
     }
 
     fn over(config: SharedMemoryConfig) -> Result<SharedDataStream> {
-        let end = End::Writer { writer: Writer::new(config)?, most_rows: Cell::new(usize::MAX) };
-        Ok(SharedDataStream { end })
+        Ok(SharedDataStream::from_writer(Writer::new(config)?))
     }
 
     /// Attaches to a stream, at its beginning.
@@ -111,7 +110,21 @@ impl SharedDataStream {
     /// As [`Reader::new`]; [`InvalidConfig`](QADataSwapError::InvalidConfig) if the beginning has been read and is gone,
     /// and for a reader that is not lossless, unless the writer overwrites.
     pub fn create_reader(config: impl Into<SharedMemoryConfig>) -> Result<SharedDataStream> {
-        let reader = Reader::new(config)?;
+        SharedDataStream::from_reader(Reader::new(config)?)
+    }
+
+    /// A stream over a writer that was made [for one](SharedMemoryConfig::with_stream), as
+    /// [`Writer::from_fd`] makes it.
+    #[must_use]
+    pub fn from_writer(writer: Writer) -> SharedDataStream {
+        SharedDataStream { end: End::Writer { writer, most_rows: Cell::new(usize::MAX) } }
+    }
+
+    /// A stream over a reader that has read nothing yet, as [`Reader::from_fd`] makes it.
+    ///
+    /// # Errors
+    /// As [`create_reader`](SharedDataStream::create_reader).
+    pub fn from_reader(reader: Reader) -> Result<SharedDataStream> {
         reader.expect_stream()?;
         Ok(SharedDataStream { end: End::Reader { reader, frame: RefCell::new(None) } })
     }

@@ -42,7 +42,7 @@ pub(crate) fn fork_with_everything(ring: &Ring) -> Outcome {
     let selector = Selector::new();
     selector.add(1, &reader).map_err(fault)?;
     hold!(selector.wait(1000) == [1], "two frames are there");
-    let before = inspect::info(&ring.name, &ring.directory).map_err(fault)?;
+    let before = ring.info().map_err(fault)?;
     let (mut writer, mut reader, mut frame) = (Some(writer), Some(reader), Some(frame));
     let child = fork_and(|| {
         let (writer, reader, frame) = (
@@ -90,7 +90,7 @@ pub(crate) fn fork_with_everything(ring: &Ring) -> Outcome {
         reader.take().ok_or("no reader")?,
         frame.take().ok_or("no frame")?,
     );
-    let after = inspect::info(&ring.name, &ring.directory).map_err(fault)?;
+    let after = ring.info().map_err(fault)?;
     hold!(after.state == inspect::RingState::Live, "the writer is {:?} after the child's exit", after.state);
     let rows = |info: &inspect::RingInfo| -> Vec<_> {
         info.readers.iter().map(|r| (r.row, r.pid, r.alive, r.pins, r.cursor)).collect()
