@@ -1,7 +1,7 @@
 # QADataSwap: everything a person or CI runs. `make` lists the targets.
 .DEFAULT_GOAL := help
 .PHONY: help demo tests all tests-rust test-rust test-integration test-cross test-model test-shuttle test-kills \
-	test-round-trips coverage test-crash test-faults soak test-crowd test-containers scorecard test-cpp \
+	test-round-trips coverage test-crash test-faults soak test-crowd test-containers test-kills scorecard test-cpp \
 	test-cpp-sanitizers test-package python-dev test-python dev-setup core core-install rust python python-install \
 	benchmark benchmark-python benchmark-cpp format lint zero-copy golden test-golden layout clean
 # One thing at a time: cargo and Ninja use all cores by themselves, and share their folders.
@@ -83,6 +83,8 @@ test-crowd: ## READERS=1000 reader processes of one ring for SECONDS=600, some o
 
 test-containers: ## Use rings across namespaces and users, and under limits (as root, or much is skipped)
 	$(CARGO) test --locked -p qadataswap-machine --test containers
+test-kills: dev-setup ## Kill writers, readers and recorders at random, KILLS=20000 times (long)
+	QADATASWAP_KILLS=$(or $(KILLS),20000) $(CARGO) test --locked -p qadataswap-tests --test kill --test cpp_kill --test recording --test unnamed
 
 scorecard: dev-setup python-dev ## Run the reliability scorecard and write it to docs/reliability.md (long; ROWS=1,4-6 SECONDS=60 bound it)
 	$(CARGO) run --locked -q -p qadataswap-scorecard --bin qadataswap-scorecard -- $(if $(ROWS),--rows $(ROWS)) $(if $(SECONDS),--seconds $(SECONDS))
