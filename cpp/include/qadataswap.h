@@ -176,6 +176,7 @@ typedef struct qads_writer_options {
   int32_t keep_unread;            /**< 1: keep frames that no reader has read also while none is attached; 0. */
   int32_t is_stream;              /**< 1: what is written is one data set, see qads_progress; 0. */
   uint64_t total_rows;            /**< Rows that the stream will have; QADS_UNKNOWN_ROWS. */
+  int32_t memfd;                  /**< 1: a ring without a name, see qads_writer_fd(); 0. */
 } qads_writer_options;
 
 /** The number of rows of a stream whose writer does not know it. */
@@ -361,6 +362,27 @@ QADATASWAP_EXPORT int qads_frame_export(const qads_frame* frame, size_t batch, s
 QADATASWAP_EXPORT const void* qads_frame_bytes(const qads_frame* frame, size_t* length);
 /** Lets go of the frame. Null is allowed. */
 QADATASWAP_EXPORT void qads_frame_free(qads_frame* frame);
+
+/* ---- rings without a name --------------------------------------------------------------------------------- */
+
+/** The descriptor of a ring that was created with `memfd`: nobody finds, opens or truncates it but who is handed it, by
+ *  qads_send_region() or any other means, and the kernel frees it with the last process that has it. The number is the
+ *  writer's and good until it is closed. InvalidConfig if the ring has a name. */
+QADATASWAP_EXPORT int qads_writer_fd(const qads_writer* writer, int* out);
+/** As qads_writer_fd(), of a reader. */
+QADATASWAP_EXPORT int qads_reader_fd(const qads_reader* reader, int* out);
+/** Takes over the ring behind a descriptor, whose writer is gone. The descriptor stays the caller's and may be closed then.
+ *  `name` is what messages call it; null: what its creator called it. InvalidConfig if it is of anything but a ring without
+ *  a name, or the options ask for another size than that has. */
+QADATASWAP_EXPORT int qads_writer_open_fd(const char* name, int fd, const qads_writer_options* options,
+                                          qads_writer** out);
+/** Attaches to the ring behind a descriptor, for which the same holds. */
+QADATASWAP_EXPORT int qads_reader_open_fd(const char* name, int fd, const qads_reader_options* options,
+                                          qads_reader** out);
+/** Sends a ring's descriptor through a Unix socket, as one byte with the descriptor beside it (SCM_RIGHTS). */
+QADATASWAP_EXPORT int qads_send_region(int socket, int fd);
+/** Receives one, which is the caller's to close. InvalidConfig if anything else has come, Io if the socket was closed. */
+QADATASWAP_EXPORT int qads_receive_region(int socket, int* out);
 
 /* ---- waiting on many rings --------------------------------------------------------------------------------- */
 

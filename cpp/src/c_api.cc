@@ -163,7 +163,7 @@ const bridge::Recorder* Rust(const qads_recorder* recorder) {
 const bridge::Pool* Rust(const qads_pool* pool) { return reinterpret_cast<const bridge::Pool*>(pool); }
 
 // How a ring is read, as it crosses; points into what is given.
-bridge::ReaderOptions Crossing(const char* name, const qads_reader_options& given) {
+bridge::ReaderOptions Crossing(std::string_view name, const qads_reader_options& given) {
   return {Bytes(name),
           Bytes(Text(given.directory)),
           Owners(given),
@@ -174,6 +174,33 @@ bridge::ReaderOptions Crossing(const char* name, const qads_reader_options& give
           given.start,
           given.validation,
           Bytes(Text(given.config_file))};
+}
+
+// How a ring is made, as it crosses; points into what is given.
+bridge::WriterOptions Crossing(std::string_view name, const qads_writer_options& given) {
+  return {Bytes(name),
+          Bytes(Text(given.directory)),
+          Owners(given),
+          given.size_bytes,
+          given.slot_bytes,
+          given.buffer_count,
+          given.max_readers,
+          given.write_timeout_ns,
+          given.spin_ns,
+          given.yield_ns,
+          given.owner,
+          given.group,
+          given.mode,
+          given.when_full,
+          given.compression,
+          given.compression_level,
+          given.prefault,
+          given.retry_count,
+          Bytes(Text(given.config_file)),
+          given.keep_unread != 0,
+          given.is_stream != 0,
+          given.total_rows,
+          given.memfd != 0};
 }
 
 int64_t Nanoseconds(int64_t milliseconds) {
@@ -381,36 +408,14 @@ void qads_writer_options_init(qads_writer_options* options) {
                                  /*config_file=*/nullptr,
                                  /*keep_unread=*/0,
                                  /*is_stream=*/0,
-                                 /*total_rows=*/QADS_UNKNOWN_ROWS};
+                                 /*total_rows=*/QADS_UNKNOWN_ROWS,
+                                 /*memfd=*/0};
 }
 
 int qads_writer_open(const char* name, const qads_writer_options* options, qads_writer** out) {
   QADS_REQUIRE(name);
   QADS_REQUIRE(out);
-  const auto given = Given(options, qads_writer_options_init);
-  const bridge::WriterOptions crossing{Bytes(name),
-                                       Bytes(Text(given.directory)),
-                                       Owners(given),
-                                       given.size_bytes,
-                                       given.slot_bytes,
-                                       given.buffer_count,
-                                       given.max_readers,
-                                       given.write_timeout_ns,
-                                       given.spin_ns,
-                                       given.yield_ns,
-                                       given.owner,
-                                       given.group,
-                                       given.mode,
-                                       given.when_full,
-                                       given.compression,
-                                       given.compression_level,
-                                       given.prefault,
-                                       given.retry_count,
-                                       Bytes(Text(given.config_file)),
-                                       given.keep_unread != 0,
-                                       given.is_stream != 0,
-                                       given.total_rows};
-  return Handed(bridge::open_writer(crossing), out);
+  return Handed(bridge::open_writer(Crossing(name, Given(options, qads_writer_options_init))), out);
 }
 
 int qads_write(qads_writer* writer, const qads_schema* schema, const ArrowArray* const* batches, size_t count,
@@ -591,6 +596,41 @@ int qads_reader_close(qads_reader* reader) {
 void qads_reader_free(qads_reader* reader) {
   if (reader != nullptr) bridge::drop_reader(Rust(reader));
 }
+
+// ---- rings without a name -------------------------------------------------------------------------------------
+
+int qads_writer_fd(const qads_writer* writer, int* out) {
+  QADS_REQUIRE(writer);
+  QADS_REQUIRE(out);
+  return Ended(Rust(writer)->fd(*out));
+}
+
+int qads_reader_fd(const qads_reader* reader, int* out) {
+  QADS_REQUIRE(reader);
+  QADS_REQUIRE(out);
+  return Ended(Rust(reader)->fd(*out));
+}
+
+int qads_writer_open_fd(const char* name, int fd, const qads_writer_options* options, qads_writer** out) {
+  QADS_REQUIRE(out);
+  const auto given = Given(options, qads_writer_options_init);
+  return Handed(bridge::open_writer_fd(fd, Crossing(Text(name), given)), out);
+}
+
+int qads_reader_open_fd(const char* name, int fd, const qads_reader_options* options, qads_reader** out) {
+  QADS_REQUIRE(out);
+  const auto given = Given(options, qads_reader_options_init);
+  return Handed(bridge::open_reader_fd(fd, Crossing(Text(name), given)), out);
+}
+
+int qads_send_region(int socket, int fd) { return Ended(bridge::send_region(socket, fd)); }
+
+int qads_receive_region(int socket, int* out) {
+  QADS_REQUIRE(out);
+  return Ended(bridge::receive_region(socket, *out));
+}
+
+// ---- frames ---------------------------------------------------------------------------------------------------
 
 uint64_t qads_frame_sequence(const qads_frame* frame) { return Rust(frame)->sequence(); }
 uint64_t qads_frame_missed(const qads_frame* frame) { return Rust(frame)->missed(); }

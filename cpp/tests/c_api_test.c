@@ -3,9 +3,12 @@
 
 #include <qadataswap.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static int failures = 0;
@@ -167,6 +170,90 @@ static void a_recording_is_read_from_a_frame_on(void) {
   EXPECT(rmdir(folder) == 0);
 }
 
+static void release_schema(struct ArrowSchema* schema) { schema->release = NULL; }
+static void release_array(struct ArrowArray* array) { array->release = NULL; }
+
+/* Writes a byte as a table of one column and one row. */
+static int write_byte(qads_writer* writer, uint8_t byte) {
+  struct ArrowSchema field = {.format = "C", .name = "data", .release = release_schema};
+  struct ArrowSchema* fields[] = {&field};
+  const struct ArrowSchema table = {
+      .format = "+s", .name = "", .n_children = 1, .children = fields, .release = release_schema};
+  const void* values[] = {NULL, &byte};
+  const void* none[] = {NULL};
+  struct ArrowArray column = {.length = 1, .n_buffers = 2, .buffers = values, .release = release_array};
+  struct ArrowArray* columns[] = {&column};
+  const struct ArrowArray batch = {
+      .length = 1, .n_buffers = 1, .n_children = 1, .buffers = none, .children = columns, .release = release_array};
+  const struct ArrowArray* batches[] = {&batch};
+  qads_schema* schema = NULL;
+  int status = qads_schema_import(&table, &schema);
+  if (status == QADS_OK) status = qads_write(writer, schema, batches, 1, NULL);
+  qads_schema_free(schema);
+  return status;
+}
+
+/* In a process of its own: receives a ring, reads the byte 42 and then its end. Returns which step failed, or 0. */
+static int receives_and_reads(int socket) {
+  int fd = -1;
+  qads_reader* reader = NULL;
+  qads_frame* frame = NULL;
+  struct ArrowArray batch;
+  uint8_t byte = 0;
+  if (qads_receive_region(socket, &fd) != QADS_OK) return 1;
+  if (qads_reader_open_fd(NULL, fd, NULL, &reader) != QADS_OK) return 2;
+  close(fd);
+  if (qads_reader_fd(reader, &fd) != QADS_OK || fd < 0) return 3;
+  if (qads_read(reader, 20000, &frame) != QADS_OK) return 4;
+  if (qads_frame_export(frame, 0, &batch, NULL) != QADS_OK) return 5;
+  byte = ((const uint8_t*)batch.children[0]->buffers[1])[batch.children[0]->offset];
+  batch.release(&batch);
+  qads_frame_free(frame);
+  if (byte != 42) return 6;
+  if (qads_read(reader, 20000, &frame) != QADS_ERROR || qads_last_error_kind() != QADS_KIND_END_OF_STREAM) return 7;
+  qads_reader_free(reader);
+  return 0;
+}
+
+static void a_ring_without_a_name_is_handed_over(void) {
+  const char* name = ring("unnamed");
+  char path[128];
+  int ends[2];
+  int fd = -1;
+  int status = 0;
+  qads_writer* writer = NULL;
+  qads_reader* reader = NULL;
+  qads_writer_options options;
+
+  EXPECT(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    close(ends[0]);
+    _exit(receives_and_reads(ends[1]));
+  }
+  close(ends[1]);
+  qads_writer_options_init(&options);
+  options.slot_bytes = 1 << 16;
+  options.memfd = 1;
+  EXPECT(qads_writer_open(name, &options, &writer) == QADS_OK);
+  EXPECT(qads_writer_fd(writer, &fd) == QADS_OK);
+  snprintf(path, sizeof path, "/dev/shm/qads_%s", name);
+  EXPECT(access(path, F_OK) != 0);
+  EXPECT(ftruncate(fd, 0) != 0 && errno == EPERM);
+  EXPECT(qads_send_region(ends[0], fd) == QADS_OK);
+  EXPECT(write_byte(writer, 42) == QADS_OK);
+  EXPECT(qads_writer_close(writer) == QADS_OK);
+  EXPECT(qads_writer_fd(writer, &fd) == QADS_ERROR && qads_last_error_kind() == QADS_KIND_CLOSED);
+  qads_writer_free(writer);
+  EXPECT(waitpid(child, &status, 0) == child);
+  EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+
+  EXPECT(qads_reader_open_fd(NULL, ends[0], NULL, &reader) == QADS_ERROR);
+  EXPECT(qads_last_error_kind() == QADS_KIND_INVALID_CONFIG);
+  EXPECT(qads_receive_region(ends[0], &fd) == QADS_ERROR && qads_last_error_kind() == QADS_KIND_IO);
+  close(ends[0]);
+}
+
 int main(void) {
   version_and_kinds_have_names();
   bytes_written_are_bytes_read();
@@ -176,5 +263,6 @@ int main(void) {
   a_name_that_is_none_makes_no_ring();
   a_selector_of_nothing_times_out_or_is_woken();
   a_recording_is_read_from_a_frame_on();
+  a_ring_without_a_name_is_handed_over();
   return failures != 0;
 }

@@ -39,6 +39,22 @@ TEST_F(DataFrames, ReadTableIsRead) {
   EXPECT_TRUE((*reader_->ReadTable(kSoon))->Equals(*NumberedTable(3)));
 }
 
+TEST_F(DataFrames, TableGoesThroughARingWithoutAName) {
+  WriterOptions options;
+  options.slot_bytes = 1 << 18;
+  options.memfd = true;
+  ASSERT_RESULT(auto writer, SharedDataFrame::CreateWriter(NewName(), options));
+  const int fd = *writer.writer()->fd();
+  ASSERT_RESULT(auto reader, SharedDataFrame::CreateReaderFromFd("", fd));
+  ASSERT_OK(writer.Write(NumberedTable(3)));
+  EXPECT_EQ(KindOf(SharedDataFrame::CreateWriterFromFd("", fd)), "WriterExists");
+  ASSERT_OK(writer.Close());
+  ASSERT_RESULT(auto heir, SharedDataFrame::CreateWriterFromFd("", *reader.reader()->fd()));
+  ASSERT_OK(heir.Write(NumberedTable(3, 3)));
+  EXPECT_TRUE((*reader.Read(kSoon))->Equals(*NumberedTable(3)));
+  EXPECT_TRUE((*reader.Read(kSoon))->Equals(*NumberedTable(3, 3)));
+}
+
 TEST_F(DataFrames, ReadOfNothingIsNull) {
   EXPECT_EQ(reader_->Read(milliseconds(1)).ValueOrDie(), nullptr);
   EXPECT_EQ(reader_->ReadTable(milliseconds(1)).ValueOrDie(), nullptr);

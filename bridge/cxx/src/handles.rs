@@ -43,7 +43,7 @@ struct Guarded {
 unsafe impl Sync for Guarded {}
 
 impl Shared {
-    fn new(writer: qadataswap::Writer) -> Shared {
+    pub(crate) fn new(writer: qadataswap::Writer) -> Shared {
         Shared(Arc::new(Guarded { lock: Mutex::new(()), writer }))
     }
 

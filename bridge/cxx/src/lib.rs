@@ -10,12 +10,14 @@ mod handles;
 mod options;
 mod pool;
 mod recording;
+mod region;
 mod selector;
 mod status;
 
 use handles::*;
 use pool::*;
 use recording::*;
+use region::*;
 use selector::*;
 use status::{error_kind_name, last_error, last_error_kind, last_missing_frames};
 
@@ -77,6 +79,7 @@ mod bridge {
         keep_unread: bool,
         is_stream: bool,
         total_rows: u64,
+        memfd: bool,
     }
 
     /// How a ring is read; as `SharedMemoryConfig`.
@@ -218,6 +221,16 @@ mod bridge {
         unsafe fn drop_schema(schema: *mut Schema);
         /// A schema of one column, `data`, of unsigned 8-bit integers.
         fn schema_of_bytes() -> *mut Schema;
+
+        // Rings without a name, by their descriptors, which stay the caller's.
+        fn open_writer_fd(fd: i32, options: &WriterOptions<'_>) -> *mut Writer;
+        fn open_reader_fd(fd: i32, options: &ReaderOptions<'_>) -> *mut Reader;
+        #[cxx_name = "fd"]
+        fn writer_fd(self: &Writer, fd: &mut i32) -> i32;
+        #[cxx_name = "fd"]
+        fn reader_fd(self: &Reader, fd: &mut i32) -> i32;
+        fn send_region(socket: i32, fd: i32) -> i32;
+        fn receive_region(socket: i32, fd: &mut i32) -> i32;
 
         // Writing.
         unsafe fn write(

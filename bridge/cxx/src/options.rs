@@ -129,6 +129,9 @@ pub(crate) fn writer(options: &WriterOptions<'_>) -> Result<SharedMemoryConfig> 
     if options.keep_unread {
         config = config.with_keep_unread(true);
     }
+    if options.memfd {
+        config = config.with_memfd(true);
+    }
     if options.is_stream {
         config = config.with_stream(options.total_rows.given());
     }

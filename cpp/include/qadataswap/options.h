@@ -137,6 +137,9 @@ struct WriterOptions {
   bool is_stream = false;
   /// Rows that the stream will have, if that is known.
   std::optional<uint64_t> total_rows;
+  /// Makes a ring without a name, to be handed over as a descriptor: nobody else can find, open or truncate it, and the
+  /// kernel frees it with the last process that has it. See Writer::fd().
+  bool memfd = false;
   /// Permission bits of the region's file. Readers need read *and* write permission.
   uint32_t mode = 0600;
   /// Gives the region to this user on creation.
@@ -178,6 +181,7 @@ struct WriterOptions {
     c.keep_unread = keep_unread ? 1 : 0;
     c.is_stream = is_stream ? 1 : 0;
     if (total_rows) c.total_rows = *total_rows;
+    c.memfd = memfd ? 1 : 0;
     return c;
   }
 };

@@ -65,6 +65,17 @@ class Writer {
     return Writer(writer, name);
   }
 
+  /// Takes over the ring without a name behind a descriptor, whose writer is gone; `fd` stays the caller's. The name is
+  /// what messages call the ring: what its creator called it, if empty.
+  ///
+  /// Errors: InvalidConfig if `fd` is not of such a ring, or the options ask for another size than it has; as of Open().
+  static Expected<Writer> FromFd(const std::string& name, int fd, const WriterOptions& options = {}) {
+    const qads_writer_options c = options.ToC();
+    qads_writer* writer = nullptr;
+    if (qads_writer_open_fd(name.c_str(), fd, &c, &writer) != QADS_OK) return Error::Last();
+    return Writer(writer, name);
+  }
+
   /// Writes a table of `count` batches, struct arrays of `schema` which stay the caller's, as one frame, and returns
   /// its sequence number.
   ///
@@ -133,6 +144,17 @@ class Writer {
 
   /// Most bytes a frame may take.
   uint64_t slot_bytes() const { return writer_ == nullptr ? 0 : qads_writer_slot_bytes(writer_.get()); }
+
+  /// The descriptor of a ring that was created without a name (WriterOptions::memfd), for others to open it by; this
+  /// writer's, and good until it is closed.
+  ///
+  /// Errors: InvalidConfig if the ring has a name, Closed, Forked.
+  Expected<int> fd() const {
+    if (writer_ == nullptr) return internal::HandleGone(name());
+    int fd = -1;
+    if (qads_writer_fd(writer_.get(), &fd) != QADS_OK) return Error::Last();
+    return fd;
+  }
 
   /// Number of readers that are attached, those that have died and not yet been noticed among them.
   size_t num_readers() const { return writer_ == nullptr ? 0 : qads_writer_reader_count(writer_.get()); }
@@ -205,6 +227,17 @@ class Reader {
     return Reader(reader, name);
   }
 
+  /// Attaches to the ring without a name behind a descriptor, which stays the caller's. The name is what messages call the
+  /// ring: what its creator called it, if empty.
+  ///
+  /// Errors: InvalidConfig if `fd` is not of such a ring; as of Open().
+  static Expected<Reader> FromFd(const std::string& name, int fd, const ReaderOptions& options = {}) {
+    const qads_reader_options c = options.ToC();
+    qads_reader* reader = nullptr;
+    if (qads_reader_open_fd(name.c_str(), fd, &c, &reader) != QADS_OK) return Error::Last();
+    return Reader(reader, name);
+  }
+
   /// Reads the next frame, waiting for at most `timeout`; nothing if there is none yet.
   ///
   /// Errors: when every frame has been read, EndOfStream after the writer closed, WriterDied after it died (the reader
@@ -241,6 +274,14 @@ class Reader {
       Expected<std::optional<Frame>> frame = ReadFrame(left);
       if (!frame || !frame->has_value() || predicate(static_cast<const Frame&>(**frame))) return frame;
     }
+  }
+
+  /// As Writer::fd().
+  Expected<int> fd() const {
+    if (reader_ == nullptr) return internal::HandleGone(name());
+    int fd = -1;
+    if (qads_reader_fd(reader_.get(), &fd) != QADS_OK) return Error::Last();
+    return fd;
   }
 
   /// Whether the ring has a living writer. Costs a system call: for those who only ever try.
@@ -302,6 +343,20 @@ class Reader {
   std::unique_ptr<qads_reader, Free> reader_;
   internal::FrameMaker frames_;
 };
+
+/// Sends the descriptor of a ring without a name through a Unix socket.
+///
+/// Errors: InvalidConfig if it is not of such a ring; Io if the socket does not take it.
+inline Expected<void> SendRegion(int socket, int fd) { return internal::Check(qads_send_region(socket, fd)); }
+
+/// Receives what SendRegion() has sent, waiting for as long as the socket does. The descriptor is the caller's to close.
+///
+/// Errors: InvalidConfig if anything else has come; Io if the socket was closed.
+inline Expected<int> ReceiveRegion(int socket) {
+  int fd = -1;
+  if (qads_receive_region(socket, &fd) != QADS_OK) return Error::Last();
+  return fd;
+}
 
 }  // namespace QADATASWAP_ABI
 }  // namespace qadataswap

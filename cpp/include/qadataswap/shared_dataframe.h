@@ -82,6 +82,20 @@ class SharedDataFrame {
     return SharedDataFrame(ReadingEnd{std::move(reader), {}});
   }
 
+  /// Takes over the ring without a name behind a descriptor, whose writer is gone; see Writer::FromFd().
+  static arrow::Result<SharedDataFrame> CreateWriterFromFd(const std::string& name, int fd,
+                                                           const WriterOptions& options = {}) {
+    ARROW_ASSIGN_OR_RAISE(Writer writer, ToResult(Writer::FromFd(name, fd, options)));
+    return SharedDataFrame(std::move(writer));
+  }
+
+  /// Attaches to the ring without a name behind a descriptor; see Reader::FromFd().
+  static arrow::Result<SharedDataFrame> CreateReaderFromFd(const std::string& name, int fd,
+                                                           const ReaderOptions& options = {}) {
+    ARROW_ASSIGN_OR_RAISE(Reader reader, ToResult(Reader::FromFd(name, fd, options)));
+    return SharedDataFrame(std::move(reader));
+  }
+
   /// A writer that was opened without Arrow.
   explicit SharedDataFrame(Writer writer) : SharedDataFrame(WritingEnd{std::move(writer), {}, {}, nullptr}) {}
   /// A reader that was opened without Arrow.
