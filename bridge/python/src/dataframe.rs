@@ -2,6 +2,7 @@
 
 use crate::error::raise;
 use crate::frame::{ARROW, Form, POLARS, hand_out};
+use crate::handover::{self, Descriptor};
 use crate::loan::Loan;
 use crate::log;
 use crate::options::{Common, Milliseconds, Patience, ReaderOptions, Wait, WriterOptions};
@@ -12,6 +13,7 @@ use parking_lot::{Mutex, MutexGuard};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use qadataswap::{QADataSwapError, Reader, Result, SharedMemoryConfig, Stats, ffi};
+use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -161,16 +163,19 @@ impl SharedDataFrame {
     /// What is not given is as the environment or `qadataswap.yaml` (or `config_file`) have it, or else the default:
     /// 100 MiB in 3 buffers, 64 readers, `when_full="block"` for 5,000 ms without a second try, no compression.
     /// `write_timeout_ms` of None or below zero is for ever.
+    ///
+    /// With `memfd` the ring has no name, but a descriptor: see `fileno`. With `fd`, the ring behind a descriptor is taken
+    /// over, which has its size already; it is called what its creator called it unless a name is given.
     #[staticmethod]
-    #[pyo3(signature = (name, size_mb=None, buffer_count=None, *, slot_bytes=None, max_readers=None, when_full=None,
+    #[pyo3(signature = (name=None, size_mb=None, buffer_count=None, *, slot_bytes=None, max_readers=None, when_full=None,
         write_timeout_ms=AS_CONFIGURED, retry_count=None, compression=None, compression_level=3, prefault=None,
         mode=0o600, owner=None, group=None, trusted_owners=vec![], directory=None, wait=None, config_file=None,
-        keep_unread=false, _stream=None),
-        text_signature = "(name, size_mb=None, buffer_count=None, *, slot_bytes=None, max_readers=None, when_full=None, write_timeout_ms=..., retry_count=None, compression=None, compression_level=3, prefault=None, mode=0o600, owner=None, group=None, trusted_owners=(), directory=None, wait='balanced', config_file=None, keep_unread=False, _stream=None)")]
+        keep_unread=false, memfd=false, fd=None, _stream=None),
+        text_signature = "(name=None, size_mb=None, buffer_count=None, *, slot_bytes=None, max_readers=None, when_full=None, write_timeout_ms=..., retry_count=None, compression=None, compression_level=3, prefault=None, mode=0o600, owner=None, group=None, trusted_owners=(), directory=None, wait='balanced', config_file=None, keep_unread=False, memfd=False, fd=None, _stream=None)")]
     #[expect(clippy::too_many_arguments, reason = "the keywords of the call")]
     fn create_writer(
         py: Python<'_>,
-        name: String,
+        name: Option<String>,
         size_mb: Option<f64>,
         buffer_count: Option<usize>,
         slot_bytes: Option<u64>,
@@ -189,8 +194,11 @@ impl SharedDataFrame {
         wait: Option<Wait>,
         config_file: Option<PathBuf>,
         keep_unread: bool,
+        memfd: bool,
+        fd: Option<Descriptor>,
         _stream: Option<(Option<u64>,)>,
     ) -> PyResult<SharedDataFrame> {
+        let name = handover::name_of(name, fd)?;
         let options = WriterOptions {
             common: Common { name, directory, trusted_owners, wait, config_file },
             buffer_count,
@@ -207,11 +215,11 @@ impl SharedDataFrame {
             owner,
             group,
         };
-        let mut config = options.config().map_err(raise)?.with_keep_unread(keep_unread);
+        let mut config = options.config().map_err(raise)?.with_keep_unread(keep_unread).with_memfd(memfd);
         if let Some((total_rows,)) = _stream {
             config = config.with_stream(total_rows);
         }
-        let cell = py.detach(|| WriterCell::new(config)).map_err(raise)?;
+        let cell = py.detach(|| WriterCell::new(config, fd)).map_err(raise)?;
         log::flush(py);
         Ok(SharedDataFrame::new(End::Writer(cell)))
     }
@@ -219,14 +227,17 @@ impl SharedDataFrame {
     /// Attaches to a ring.
     ///
     /// `attach_timeout_ms` is how long to wait for the ring to come into being; not at all unless given, or configured.
+    ///
+    /// With `fd`, a descriptor's number or something with `fileno()`, attaches to the ring without a name behind it. The
+    /// descriptor stays the caller's and may be closed then.
     #[staticmethod]
-    #[pyo3(signature = (name, *, policy="lossless", start="oldest", validation="form",
-        attach_timeout_ms=AS_CONFIGURED, trusted_owners=vec![], directory=None, wait=None, config_file=None),
-        text_signature = "(name, *, policy='lossless', start='oldest', validation='form', attach_timeout_ms=..., trusted_owners=(), directory=None, wait='balanced', config_file=None)")]
+    #[pyo3(signature = (name=None, *, policy="lossless", start="oldest", validation="form",
+        attach_timeout_ms=AS_CONFIGURED, trusted_owners=vec![], directory=None, wait=None, config_file=None, fd=None),
+        text_signature = "(name=None, *, policy='lossless', start='oldest', validation='form', attach_timeout_ms=..., trusted_owners=(), directory=None, wait='balanced', config_file=None, fd=None)")]
     #[expect(clippy::too_many_arguments, reason = "the keywords of the call")]
     fn create_reader(
         py: Python<'_>,
-        name: String,
+        name: Option<String>,
         policy: &str,
         start: &str,
         validation: &str,
@@ -235,18 +246,24 @@ impl SharedDataFrame {
         directory: Option<PathBuf>,
         wait: Option<Wait>,
         config_file: Option<PathBuf>,
+        fd: Option<Descriptor>,
     ) -> PyResult<SharedDataFrame> {
+        let name = handover::name_of(name, fd)?;
         let options = ReaderOptions {
-            common: Common { name: name.clone(), directory, trusted_owners, wait, config_file },
+            common: Common { name, directory, trusted_owners, wait, config_file },
             policy: policy.to_owned(),
             start: start.to_owned(),
             validation: validation.to_owned(),
             attach_timeout: attach_timeout_ms,
         };
         let config = options.config().and_then(SharedMemoryConfig::resolved).map_err(raise)?;
-        let reader = attach(py, &config)?;
+        let reader = match fd {
+            Some(fd) => py.detach(|| handover::reader(config, fd)).map_err(raise)?,
+            None => attach(py, &config)?,
+        };
         log::flush(py);
-        let cell = ReaderCell { reader: Mutex::new(reader), name: name.into(), origin: Origin::here() };
+        let name = reader.name().into();
+        let cell = ReaderCell { reader: Mutex::new(reader), name, origin: Origin::here() };
         Ok(SharedDataFrame::new(End::Reader(Arc::new(cell))))
     }
 
@@ -468,6 +485,17 @@ impl SharedDataFrame {
     fn slot_bytes(&self, py: Python<'_>) -> PyResult<u64> {
         let writer = self.writer()?;
         py.detach(|| Ok(writer.lock()?.slot_bytes())).map_err(raise)
+    }
+
+    /// The number of the descriptor of a ring that was created with `memfd`: for `socket.send_fds`, for `pass_fds` of
+    /// `subprocess`, and for others to open the ring by (`fd`). Good until this handle is closed. Nobody else can find, open
+    /// or truncate the ring, and the kernel frees it with the last process that has it.
+    fn fileno(&self, py: Python<'_>) -> PyResult<RawFd> {
+        let fd = py.detach(|| match &self.end {
+            End::Writer(writer) => writer.lock()?.region_fd(),
+            End::Reader(reader) => reader.lock()?.region_fd(),
+        });
+        fd.map_err(raise)
     }
 
     /// What this handle has done so far.

@@ -10,6 +10,7 @@ mod capsule;
 mod dataframe;
 mod error;
 mod frame;
+mod handover;
 mod loan;
 mod log;
 mod options;

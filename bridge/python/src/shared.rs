@@ -7,6 +7,7 @@
 
 #![allow(unsafe_code, reason = "a writer and its loans share one lock")]
 
+use crate::handover::{self, Descriptor};
 use crate::schema::SchemaCache;
 use parking_lot::{Mutex, MutexGuard};
 use pyo3::prelude::*;
@@ -94,7 +95,7 @@ impl Deref for Lender {
 }
 
 impl WriterCell {
-    pub(crate) fn new(config: SharedMemoryConfig) -> Result<Arc<WriterCell>> {
+    pub(crate) fn new(config: SharedMemoryConfig, fd: Option<Descriptor>) -> Result<Arc<WriterCell>> {
         let config = config.resolved()?;
         let (patience, when_full) = match config.when_full() {
             WhenFull::Block(patience) => {
@@ -102,8 +103,9 @@ impl WriterCell {
             }
             other => (Some(Duration::ZERO), other),
         };
-        let (name, retries) = (config.name().to_owned(), config.retry_count());
-        let writer = Writer::new(config.with_when_full(when_full).with_retry_count(0))?;
+        let retries = config.retry_count();
+        let writer = handover::writer(config.with_when_full(when_full).with_retry_count(0), fd)?;
+        let name = writer.name();
         Ok(Arc::new(WriterCell {
             lock: Mutex::new(()),
             writer,

@@ -121,7 +121,11 @@ __all__ = [
 
 
 def create_writer(
-    name: str, buffer_count: _Optional[int] = None, *, size_mb: _Optional[float] = None, **options: _Any
+    name: _Optional[str] = None,
+    buffer_count: _Optional[int] = None,
+    *,
+    size_mb: _Optional[float] = None,
+    **options: _Any,
 ) -> SharedDataFrame:
     """Creates a ring, or takes over one whose writer is gone: 3 buffers, of 100 MiB together, unless given or configured.
 
@@ -134,7 +138,7 @@ def create_writer(
     return SharedDataFrame.create_writer(name, size_mb, buffer_count, **options)
 
 
-def create_reader(name: str, **options: _Any) -> SharedDataFrame:
+def create_reader(name: _Optional[str] = None, **options: _Any) -> SharedDataFrame:
     """Attaches to a ring; as :meth:`SharedDataFrame.create_reader`, whose keywords it takes."""
     return SharedDataFrame.create_reader(name, **options)
 

@@ -41,6 +41,11 @@ class _Schema(Protocol):
 class _Export(Protocol):
     def __call__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
 
+class _HasFileno(Protocol):
+    def fileno(self) -> int: ...
+
+# A descriptor's number, or what has one.
+_Descriptor = int | _HasFileno
 # What can be written: anything that speaks the Arrow PyCapsule interface, and what can be collected to such.
 _Table = _Stream | _Array | polars.LazyFrame
 # What a schema can be made of.
@@ -104,7 +109,7 @@ class Frame:
 class SharedDataFrame:
     @staticmethod
     def create_writer(
-        name: str,
+        name: str | None = None,
         size_mb: float | None = None,
         buffer_count: int | None = None,
         *,
@@ -124,11 +129,13 @@ class SharedDataFrame:
         wait: _Wait | None = "balanced",
         config_file: str | PathLike[str] | None = None,
         keep_unread: bool = False,
+        memfd: bool = False,
+        fd: _Descriptor | None = None,
         _stream: tuple[int | None] | None = None,
     ) -> SharedDataFrame: ...
     @staticmethod
     def create_reader(
-        name: str,
+        name: str | None = None,
         *,
         policy: Literal["lossless", "lossy", "latest"] = "lossless",
         start: Literal["oldest", "newest"] = "oldest",
@@ -138,6 +145,7 @@ class SharedDataFrame:
         directory: str | PathLike[str] | None = None,
         wait: _Wait | None = "balanced",
         config_file: str | PathLike[str] | None = None,
+        fd: _Descriptor | None = None,
     ) -> SharedDataFrame: ...
     def write(self, frame: _Table) -> int: ...
     def write_arrow(self, table: _Table) -> int: ...
@@ -164,6 +172,7 @@ class SharedDataFrame:
     def reader_count(self) -> int: ...
     @property
     def slot_bytes(self) -> int: ...
+    def fileno(self) -> int: ...
     def get_stats(self) -> dict[str, int]: ...
     def close(self) -> None: ...
     @property

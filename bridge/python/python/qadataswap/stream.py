@@ -54,7 +54,7 @@ class SharedDataStream:
 
     @staticmethod
     def create_writer(
-        name: str,
+        name: Optional[str] = None,
         size_mb: Optional[float] = None,
         buffer_count: Optional[int] = None,
         *,
@@ -71,7 +71,7 @@ class SharedDataStream:
         )
 
     @staticmethod
-    def create_reader(name: str, **options: Any) -> SharedDataStream:
+    def create_reader(name: Optional[str] = None, **options: Any) -> SharedDataStream:
         """As :meth:`SharedDataFrame.create_reader`, at the stream's beginning.
 
         Raises :class:`~qadataswap.InvalidConfigError` if that has been read and is gone.
