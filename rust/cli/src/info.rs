@@ -9,6 +9,7 @@ use crate::table::{Flush, Table};
 use crate::values::policy_name;
 use qadataswap::inspect::{self, ReaderInfo, RingInfo, StreamInfo};
 use qadataswap::{QADataSwapError, Reader, ReaderPolicy, SharedMemoryConfig, StartAt};
+use rustix::fs::{Mode, OFlags};
 use serde::Serialize;
 
 /// Show one ring: its geometry, writer, frames and readers.
@@ -17,10 +18,35 @@ use serde::Serialize;
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Name of the ring.
-    name: String,
+    #[arg(required_unless_present = "fd", conflicts_with = "fd")]
+    name: Option<String>,
+    /// Show the ring without a name behind a descriptor: of the process --pid, or one that this command has inherited.
+    #[arg(long, value_name = "N")]
+    fd: Option<u32>,
+    /// The process whose descriptor it is.
+    #[arg(long, requires = "fd")]
+    pid: Option<u32>,
     /// Also show the columns of the newest frame; this attaches as a reader for a moment.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "fd")]
     schema: bool,
+}
+
+impl Args {
+    fn look(&self, global: &Global) -> Result<RingInfo, QADataSwapError> {
+        if let Some(name) = &self.name {
+            return inspect::info(name, &global.directory);
+        }
+        let process = self.pid.map_or_else(|| "self".to_owned(), |pid| pid.to_string());
+        let path = format!("/proc/{process}/fd/{}", self.fd.unwrap_or_default());
+        // Whatever else may be behind it must not hold us up.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let fd = rustix::fs::open(&path, flags, Mode::empty()).map_err(|error| QADataSwapError::Io {
+            ring: path,
+            call: "opening the descriptor",
+            source: error.into(),
+        })?;
+        inspect::info_of(fd)
+    }
 }
 
 /// A ring with its columns, as one line of JSON.
@@ -33,7 +59,7 @@ struct Line<'a> {
 }
 
 pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<()> {
-    let info = inspect::info(&args.name, &global.directory)?;
+    let info = args.look(global)?;
     let schema = match args.schema {
         true => schema(&info, global)?,
         false => None,
@@ -42,7 +68,11 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<()> {
     if global.json {
         return out.json(&Line { ring: Ring::from(&info), schema });
     }
-    out.line(summary(&info, global))?;
+    let place = match &args.name {
+        Some(name) => format!("{}/qads_{name}", global.directory.display()),
+        None => "none".to_owned(),
+    };
+    out.line(summary(&info, &place))?;
     if info.readers.is_empty() {
         out.line("\nno readers")?;
     } else {
@@ -68,7 +98,7 @@ fn schema(info: &RingInfo, global: &Global) -> anyhow::Result<Option<Vec<Column>
     }
 }
 
-fn summary(info: &RingInfo, global: &Global) -> String {
+fn summary(info: &RingInfo, place: &str) -> String {
     let standing = match (info.standing.first(), info.standing.last()) {
         (Some(oldest), Some(newest)) => format!(
             "{}, {} to {}, the newest {} old",
@@ -110,16 +140,7 @@ fn summary(info: &RingInfo, global: &Global) -> String {
         ),
         ("stream", info.stream.as_ref().map_or_else(|| "none".to_owned(), stream)),
         ("standing", standing),
-        (
-            "file",
-            format!(
-                "{}/qads_{}, user {}, mode {:04o}",
-                global.directory.display(),
-                info.name,
-                info.uid,
-                info.mode
-            ),
-        ),
+        ("file", format!("{place}, user {}, mode {:04o}", info.uid, info.mode)),
     ];
     lines.map(|(name, value)| format!("{name:<11}{value}")).join("\n")
 }

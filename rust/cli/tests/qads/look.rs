@@ -98,3 +98,18 @@ fn a_stream_is_seen_with_its_progress_and_its_end() {
     });
     assert_eq!(ring, &expected);
 }
+
+#[test]
+fn a_ring_without_a_name_is_seen_through_a_descriptor_of_its_process() {
+    let folder = Folder::new();
+    let config = qadataswap::SharedMemoryConfig::new("nameless").with_memfd(true).with_size_mb(1);
+    let writer = qadataswap::Writer::new(config).expect("created");
+    let (pid, fd) = (std::process::id().to_string(), writer.region_fd().expect("open").to_string());
+    let by_descriptor = ["info", "--pid", &pid, "--fd", &fd];
+    let ring = &folder.json(&by_descriptor)[0];
+    assert_eq!((&ring["ring"], &ring["state"]), (&"nameless".into(), &"live".into()));
+    assert!(folder.say(&by_descriptor).contains("file       none, user "));
+    assert!(folder.json(&["ls"]).is_empty(), "no list shows it");
+    let ended = folder.qads(&["info", "--fd", "0"]);
+    assert!(ended.code != Some(0) && ended.stderr.contains("sealed"), "{}", ended.stderr);
+}
