@@ -1,7 +1,7 @@
 # QADataSwap: everything a person or CI runs. `make` lists the targets.
 .DEFAULT_GOAL := help
 .PHONY: help demo tests all tests-rust test-rust test-integration test-cross test-model test-shuttle test-kills \
-	test-round-trips coverage test-crash test-faults soak test-crowd test-containers test-kills scorecard test-cpp \
+	test-round-trips coverage test-crash test-faults soak test-crowd test-containers scorecard test-cpp \
 	test-cpp-sanitizers test-package python-dev test-python dev-setup core core-install rust python python-install \
 	benchmark benchmark-python benchmark-cpp format lint zero-copy golden test-golden layout clean
 # One thing at a time: cargo and Ninja use all cores by themselves, and share their folders.
@@ -30,8 +30,8 @@ demo: ## Publish a market-data feed from one process, read and check it in other
 # Where everything is set up, tests of one language against another may not be skipped.
 tests test-cross test-round-trips coverage: export QADATASWAP_REQUIRE_CPP := 1
 tests test-cross test-round-trips coverage: export QADATASWAP_REQUIRE_PYTHON := 1
-tests test-cross test-kills: export QADATASWAP_REQUIRE_CPP := 1
-tests test-cross test-kills: export QADATASWAP_REQUIRE_PYTHON := 1
+tests test-cross test-kills test-round-trips coverage: export QADATASWAP_REQUIRE_CPP := 1
+tests test-cross test-kills test-round-trips coverage: export QADATASWAP_REQUIRE_PYTHON := 1
 tests: dev-setup python-dev tests-rust test-cpp test-cpp-sanitizers test-package test-python ## Run every test of every language
 
 all: core python rust ## Build all packages, optimised
@@ -54,7 +54,8 @@ test-shuttle: ## Run the ring protocol under SCHEDULES=10000000 random schedules
 	QADATASWAP_SCHEDULES=$(or $(SCHEDULES),10000000) $(CARGO) test --locked -p qadataswap-shuttle -- --nocapture
 
 test-kills: dev-setup python-dev ## Kill writers, readers and recorders at random, KILLS=20000 times (long)
-	QADATASWAP_KILLS=$(or $(KILLS),20000) $(CARGO) test --locked -p qadataswap-tests --test kill --test cpp_kill --test python_kill --test recording
+	QADATASWAP_KILLS=$(or $(KILLS),20000) $(CARGO) test --locked -p qadataswap-tests --test kill --test cpp_kill --test python_kill \
+	  --test recording --test unnamed
 
 test-round-trips: dev-setup python-dev ## Send random tables from each language to each, ROUND_TRIPS=200000 of them (long)
 	QADATASWAP_ROUND_TRIPS=$(or $(ROUND_TRIPS),200000) $(CARGO) test --locked -p qadataswap-tests --test round_trips
@@ -83,9 +84,6 @@ test-crowd: ## READERS=1000 reader processes of one ring for SECONDS=600, some o
 
 test-containers: ## Use rings across namespaces and users, and under limits (as root, or much is skipped)
 	$(CARGO) test --locked -p qadataswap-machine --test containers
-test-kills: dev-setup ## Kill writers, readers and recorders at random, KILLS=20000 times (long)
-	QADATASWAP_KILLS=$(or $(KILLS),20000) $(CARGO) test --locked -p qadataswap-tests --test kill --test cpp_kill --test recording --test unnamed
-
 scorecard: dev-setup python-dev ## Run the reliability scorecard and write it to docs/reliability.md (long; ROWS=1,4-6 SECONDS=60 bound it)
 	$(CARGO) run --locked -q -p qadataswap-scorecard --bin qadataswap-scorecard -- $(if $(ROWS),--rows $(ROWS)) $(if $(SECONDS),--seconds $(SECONDS))
 

@@ -19,10 +19,6 @@ use std::path::Path;
 /// Not root, and nobody whom the tests run as.
 const OTHER: u32 = 65_534;
 
-fn how_many() -> u64 {
-    kills::asked_for().unwrap_or(100)
-}
-
 fn kind<T>(result: Result<T, QADataSwapError>) -> Option<ErrorKind> {
     result.err().map(|error| error.kind())
 }
@@ -57,17 +53,17 @@ fn files_of(name: &str) -> Vec<String> {
 
 #[test]
 fn killed_writers_of_a_ring_without_a_name_leave_whole_frames_and_their_heirs_go_on() {
-    kills::of_writers_in(&Scene::unnamed(), how_many(), &mut Actor::start);
+    kills::of_writers_in(&Scene::unnamed(), kills::effort(20), &mut Actor::start);
 }
 
 #[test]
 fn killed_readers_of_a_ring_without_a_name_neither_stall_the_writer_nor_leave_a_pin() {
-    kills::of_readers_in(&Scene::unnamed(), how_many(), &mut Actor::start);
+    kills::of_readers_in(&Scene::unnamed(), kills::effort(20), &mut Actor::start);
 }
 
 #[test]
 fn kills_on_all_sides_of_a_ring_without_a_name_tear_no_frame() {
-    kills::of_anybody_in(&Scene::unnamed(), how_many(), &mut Actor::start);
+    kills::of_anybody_in(&Scene::unnamed(), kills::effort(20), &mut Actor::start);
 }
 
 #[test]

@@ -60,7 +60,7 @@ pub(crate) fn attach_fd(
     fd: BorrowedFd<'_>,
 ) -> Result<(Attachment, Subscriber)> {
     let found = unnamed::open_candidate(config, fd)?;
-    pass_gate(&config.name, &found.lock)?;
+    pass_gate(&config.name, &found.lock, config.attach_timeout)?;
     let segment = map(&config.name, found.file, found.geometry, Access::Reader)?;
     join(config, Region::new(&config.ring_name()?, None, segment, found.lock))
 }

@@ -76,7 +76,7 @@ pub(crate) fn create(config: &SharedMemoryConfig) -> Result<(Region, Publisher)>
 pub(crate) fn inherit(config: &mut SharedMemoryConfig, fd: BorrowedFd<'_>) -> Result<(Region, Publisher)> {
     let found = unnamed::open_candidate(config, fd)?;
     let ring = config.name.as_str();
-    pass_gate(ring, &found.lock)?;
+    pass_gate(ring, &found.lock, PATIENCE)?;
     let (asked, is) = (config.geometry_like(&found.geometry)?, found.geometry);
     if asked != is {
         let in_words = |geometry: &Geometry| {
