@@ -77,6 +77,7 @@ test-faults: ## Fail system calls of every act, each in every way, FAULTS=20000 
 soak: ## Go on for SECONDS=3600, lap after lap, while writers, readers and schemas change (long)
 	QADATASWAP_LAPS=1000000000000 QADATASWAP_SECONDS=$(or $(SECONDS),3600) $(CARGO) test --locked -p qadataswap-tests --test soak
 	QADATASWAP_INJECTED_FAILURES=$(or $(FAULTS),20000) $(CARGO) test --locked -p qadataswap-machine --test injected
+	QADATASWAP_LAPS=1000000000000 QADATASWAP_SECONDS=$(or $(SECONDS),$(QADATASWAP_SECONDS),3600) $(CARGO) test --locked -p qadataswap-tests --test soak
 
 test-crowd: ## READERS=1000 reader processes of one ring for SECONDS=600, some of them killed and replaced (long)
 	QADATASWAP_READERS=$(or $(READERS),1000) QADATASWAP_SECONDS=$(or $(SECONDS),$(QADATASWAP_SECONDS),600) \
