@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 /// How many failures make the short form.
-const FEW: u64 = 2500;
+const FEW: u64 = 1500;
 
 /// Calls of one name beyond so many are like those before.
 const ALIKE: usize = 24;
