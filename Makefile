@@ -1,9 +1,9 @@
 # QADataSwap: everything a person or CI runs. `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo tests all tests-rust test-rust test-integration test-cross test-model test-shuttle test-kills \
-	test-round-trips coverage test-crash test-faults soak test-crowd test-containers scorecard test-cpp \
-	test-cpp-sanitizers test-package python-dev test-python dev-setup core core-install rust python python-install \
-	benchmark benchmark-python benchmark-cpp format lint zero-copy golden test-golden layout clean
+.PHONY: help demo tests tests all tests-rust test-rust test-integration test-cross test-model test-shuttle test-kills \
+	test-round-trips coverage test-crash test-faults soak test-crowd test-containers fuzz test-fuzz test-hostile \
+	scorecard test-cpp test-cpp-sanitizers test-package python-dev test-python dev-setup core core-install rust python \
+	python-install benchmark benchmark-python benchmark-cpp format lint zero-copy golden test-golden layout clean
 # One thing at a time: cargo and Ninja use all cores by themselves, and share their folders.
 .NOTPARALLEL:
 
@@ -33,6 +33,9 @@ tests test-cross test-round-trips coverage: export QADATASWAP_REQUIRE_PYTHON := 
 tests test-cross test-kills test-round-trips coverage: export QADATASWAP_REQUIRE_CPP := 1
 tests test-cross test-kills test-round-trips coverage: export QADATASWAP_REQUIRE_PYTHON := 1
 tests: dev-setup python-dev tests-rust test-cpp test-cpp-sanitizers test-package test-python ## Run every test of every language
+tests test-cross: export QADATASWAP_REQUIRE_CPP := 1
+tests test-cross: export QADATASWAP_REQUIRE_PYTHON := 1
+tests: dev-setup python-dev tests-rust test-fuzz test-cpp test-cpp-sanitizers test-package test-python ## Run every test of every language
 
 all: core python rust ## Build all packages, optimised
 
@@ -85,6 +88,23 @@ test-crowd: ## READERS=1000 reader processes of one ring for SECONDS=600, some o
 
 test-containers: ## Use rings across namespaces and users, and under limits (as root, or much is skipped)
 	$(CARGO) test --locked -p qadataswap-machine --test containers
+# What is built under a sanitizer has a workspace, and folders, of its own.
+instrumented = CARGO="$(CARGO)" tests/fuzz/cargo.sh
+
+fuzz: ## Fuzz everything that takes bytes from outside, each target for SECONDS=600 (long; TARGETS="slot name" chooses)
+	@cpp/dev-setup.sh
+	$(instrumented) address build -q -p qadataswap-fuzz --features libfuzzer --bins
+	QADATASWAP_SECONDS=$(or $(SECONDS),$(QADATASWAP_SECONDS),600) \
+	  $(instrumented) address run -q -p qadataswap-fuzz --features libfuzzer --bin campaign -- $(TARGETS)
+
+test-fuzz: ## Fuzz each target for a moment, and let a process rewrite frames while they are read
+	@$(MAKE) --no-print-directory fuzz SECONDS=30
+	$(instrumented) address test -p qadataswap-fuzz --features libfuzzer --lib --test hostile
+
+test-hostile: ## Rewrite frames while they are read, TRIALS=1000000 times, under the address sanitizer (long)
+	@cpp/dev-setup.sh
+	QADATASWAP_TRIALS=$(or $(TRIALS),1000000) $(instrumented) address test -p qadataswap-fuzz --features libfuzzer --test hostile
+
 scorecard: dev-setup python-dev ## Run the reliability scorecard and write it to docs/reliability.md (long; ROWS=1,4-6 SECONDS=60 bound it)
 	$(CARGO) run --locked -q -p qadataswap-scorecard --bin qadataswap-scorecard -- $(if $(ROWS),--rows $(ROWS)) $(if $(SECONDS),--seconds $(SECONDS))
 
@@ -146,10 +166,14 @@ benchmark-cpp: ## Measure what frames cost in C++, against Rust in the same run
 
 format: ## Format the code
 	$(CARGO) fmt --all
+	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml -p qadataswap-fuzz
 
 lint: ## Check format, lints, documentation and dependencies; any warning fails
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml -p qadataswap-fuzz --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --manifest-path tests/fuzz/Cargo.toml --target-dir target \
+	  -p qadataswap-fuzz --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps -q
 	@test -x $(DENY) || $(CARGO) install -q --locked --debug --version $(DENY_VERSION) --root target/tools cargo-deny
 	$(DENY) --offline check --hide-inclusion-graph --allow unused-wrapper bans licenses sources

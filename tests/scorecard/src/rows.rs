@@ -45,6 +45,13 @@ pub(crate) const ROWS: &[Row] = &[
         seconds: None,
     },
     Row {
+        number: 6,
+        measure: "coverage-guided fuzzing of everything that takes bytes from outside, under the address sanitizer",
+        command: "make fuzz",
+        effort: &[],
+        seconds: Some(600),
+    },
+    Row {
         number: 7,
         measure: "random tables of random types from C++, Rust and Python to each of them, compared in full",
         command: "make test-round-trips",
@@ -63,6 +70,13 @@ pub(crate) const ROWS: &[Row] = &[
         measure: "each system call of each act failing with each error that the kernel may give it",
         command: "make test-faults",
         effort: &[("FAULTS", "20000")],
+        seconds: None,
+    },
+    Row {
+        number: 10,
+        measure: "a process that rewrites frames while they are read with FullOnCopy, under the address sanitizer",
+        command: "make test-hostile",
+        effort: &[("TRIALS", "1000000")],
         seconds: None,
     },
     Row {
