@@ -1,7 +1,7 @@
 # QADataSwap: everything a person or CI runs. `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo tests tests all tests-rust test-rust test-integration test-cross test-model test-shuttle test-kills \
-	test-round-trips coverage test-crash test-faults soak test-crowd test-containers fuzz test-fuzz test-hostile \
+.PHONY: help demo tests all tests-rust test-rust test-integration test-cross test-model test-shuttle test-kills \
+	test-crash test-round-trips soak test-faults test-crowd test-containers fuzz test-fuzz test-hostile coverage \
 	scorecard test-cpp test-cpp-sanitizers test-package python-dev test-python dev-setup core core-install rust python \
 	python-install benchmark benchmark-python benchmark-cpp format lint zero-copy golden test-golden layout clean
 # One thing at a time: cargo and Ninja use all cores by themselves, and share their folders.
@@ -28,13 +28,8 @@ demo: ## Publish a market-data feed from one process, read and check it in other
 	  --relay "C++=target/cmake/examples/cpp/examples/relay" --relay "Python=.venv/bin/python bridge/python/examples/relay.py"
 
 # Where everything is set up, tests of one language against another may not be skipped.
-tests test-cross test-round-trips coverage: export QADATASWAP_REQUIRE_CPP := 1
-tests test-cross test-round-trips coverage: export QADATASWAP_REQUIRE_PYTHON := 1
 tests test-cross test-kills test-round-trips coverage: export QADATASWAP_REQUIRE_CPP := 1
 tests test-cross test-kills test-round-trips coverage: export QADATASWAP_REQUIRE_PYTHON := 1
-tests: dev-setup python-dev tests-rust test-cpp test-cpp-sanitizers test-package test-python ## Run every test of every language
-tests test-cross: export QADATASWAP_REQUIRE_CPP := 1
-tests test-cross: export QADATASWAP_REQUIRE_PYTHON := 1
 tests: dev-setup python-dev tests-rust test-fuzz test-cpp test-cpp-sanitizers test-package test-python ## Run every test of every language
 
 all: core python rust ## Build all packages, optimised
@@ -44,11 +39,12 @@ tests-rust: ## Run the Rust tests: units, documentation, processes, model checki
 
 test-rust: tests-rust ## The same
 
+# Single tests by `--workspace --test`, not by `-p`: another choice of packages is another choice of features, and builds anew.
 test-integration: ## Run only the tests that cross processes
 	$(CARGO) test --locked -p qadataswap-tests
 
 test-cross: dev-setup python-dev ## Run only the tests of one language against another
-	$(CARGO) test --locked -p qadataswap-tests --test cpp --test cpp_kill --test python
+	$(CARGO) test --locked --workspace --test cpp --test cpp_kill --test python --test python_kill --test round_trips
 
 test-model: ## Model-check the ring protocol, PREEMPTIONS=3 deep, and weaken each of its orderings (long)
 	LOOM_MAX_PREEMPTIONS=$(or $(PREEMPTIONS),3) $(CARGO) test --locked -p qadataswap-loom weakened -- --nocapture
@@ -56,31 +52,22 @@ test-model: ## Model-check the ring protocol, PREEMPTIONS=3 deep, and weaken eac
 test-shuttle: ## Run the ring protocol under SCHEDULES=10000000 random schedules, and break each of its laws (long)
 	QADATASWAP_SCHEDULES=$(or $(SCHEDULES),10000000) $(CARGO) test --locked -p qadataswap-shuttle -- --nocapture
 
-test-kills: dev-setup python-dev ## Kill writers, readers and recorders at random, KILLS=20000 times (long)
-	QADATASWAP_KILLS=$(or $(KILLS),20000) $(CARGO) test --locked -p qadataswap-tests --test kill --test cpp_kill --test python_kill \
+test-kills: dev-setup python-dev ## Kill writers, readers and recorders at random, KILLS=20000 times in all (long)
+	QADATASWAP_KILLS=$(or $(KILLS),20000) $(CARGO) test --locked --workspace --test kill --test cpp_kill --test python_kill \
 	  --test recording --test unnamed
 
-test-round-trips: dev-setup python-dev ## Send random tables from each language to each, ROUND_TRIPS=200000 of them (long)
-	QADATASWAP_ROUND_TRIPS=$(or $(ROUND_TRIPS),200000) $(CARGO) test --locked -p qadataswap-tests --test round_trips
-
-COV := target/tools/bin/cov
-coverage: dev-setup python-dev ## Count the lines of the ring core that the Rust tests run; below LEAST=95 % it fails (long)
-	@test -x $(COV) || $(CARGO) install -q --locked --debug --version 0.15.0 --root target/tools llvm_profparser
-	rm -rf target/coverage && mkdir -p target/coverage
-	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/scorecard/instrumented-rustc LLVM_PROFILE_FILE=$(CURDIR)/target/coverage/%m-%p.profraw \
-	  $(CARGO) test --locked $(or $(COVERED_BY),-p qadataswap -p qadataswap-tests -p qads) --lib --bins --tests --message-format=json \
-	  > target/coverage/built.json
-	$(CARGO) run --locked -q -p qadataswap-scorecard --bin coverage -- --cov $(COV) --profiles target/coverage \
-	  --built target/coverage/built.json --under rust/qadataswap/src --least $(or $(LEAST),95)
 test-crash: ## Die at every step of every act, POINTS=400000 times in passes over all steps (long)
 	QADATASWAP_CRASH_POINTS=$(or $(POINTS),400000) $(CARGO) test --locked -p qadataswap-crash --test points
 
-test-faults: ## Fail system calls of every act, each in every way, FAULTS=20000 of them at most: there are fewer (long)
-	QADATASWAP_INJECTED_FAILURES=$(or $(FAULTS),20000) $(CARGO) test --locked -p qadataswap-machine
+test-round-trips: dev-setup python-dev ## Send random tables from each language to each, ROUND_TRIPS=200000 of them (long)
+	QADATASWAP_ROUND_TRIPS=$(or $(ROUND_TRIPS),200000) $(CARGO) test --locked --workspace --test round_trips
+
 soak: ## Go on for SECONDS=3600, lap after lap, while writers, readers and schemas change (long)
-	QADATASWAP_LAPS=1000000000000 QADATASWAP_SECONDS=$(or $(SECONDS),3600) $(CARGO) test --locked -p qadataswap-tests --test soak
+	QADATASWAP_LAPS=1000000000000 QADATASWAP_SECONDS=$(or $(SECONDS),$(QADATASWAP_SECONDS),3600) \
+	  $(CARGO) test --locked --workspace --test soak
+
+test-faults: ## Fail system calls of every act, each in every way, FAULTS=20000 of them at most: there are fewer (long)
 	QADATASWAP_INJECTED_FAILURES=$(or $(FAULTS),20000) $(CARGO) test --locked -p qadataswap-machine --test injected
-	QADATASWAP_LAPS=1000000000000 QADATASWAP_SECONDS=$(or $(SECONDS),$(QADATASWAP_SECONDS),3600) $(CARGO) test --locked -p qadataswap-tests --test soak
 
 test-crowd: ## READERS=1000 reader processes of one ring for SECONDS=600, some of them killed and replaced (long)
 	QADATASWAP_READERS=$(or $(READERS),1000) QADATASWAP_SECONDS=$(or $(SECONDS),$(QADATASWAP_SECONDS),600) \
@@ -88,6 +75,7 @@ test-crowd: ## READERS=1000 reader processes of one ring for SECONDS=600, some o
 
 test-containers: ## Use rings across namespaces and users, and under limits (as root, or much is skipped)
 	$(CARGO) test --locked -p qadataswap-machine --test containers
+
 # What is built under a sanitizer has a workspace, and folders, of its own.
 instrumented = CARGO="$(CARGO)" tests/fuzz/cargo.sh
 
@@ -104,6 +92,16 @@ test-fuzz: ## Fuzz each target for a moment, and let a process rewrite frames wh
 test-hostile: ## Rewrite frames while they are read, TRIALS=1000000 times, under the address sanitizer (long)
 	@cpp/dev-setup.sh
 	QADATASWAP_TRIALS=$(or $(TRIALS),1000000) $(instrumented) address test -p qadataswap-fuzz --features libfuzzer --test hostile
+
+COV := target/tools/bin/cov
+coverage: dev-setup python-dev ## Count the lines of the ring core that the Rust tests run; below LEAST=95 % it fails (long)
+	@test -x $(COV) || $(CARGO) install -q --locked --debug --version 0.15.0 --root target/tools llvm_profparser
+	rm -rf target/coverage && mkdir -p target/coverage
+	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/scorecard/instrumented-rustc LLVM_PROFILE_FILE=$(CURDIR)/target/coverage/%m-%p.profraw \
+	  $(CARGO) test --locked --workspace --exclude qadataswap-loom --exclude qadataswap-shuttle --exclude qadataswap-crash \
+	  --lib --bins --tests --message-format=json > target/coverage/built.json
+	$(CARGO) run --locked -q -p qadataswap-scorecard --bin coverage -- --cov $(COV) --profiles target/coverage \
+	  --built target/coverage/built.json --under rust/qadataswap/src --least $(or $(LEAST),95)
 
 scorecard: dev-setup python-dev ## Run the reliability scorecard and write it to docs/reliability.md (long; ROWS=1,4-6 SECONDS=60 bound it)
 	$(CARGO) run --locked -q -p qadataswap-scorecard --bin qadataswap-scorecard -- $(if $(ROWS),--rows $(ROWS)) $(if $(SECONDS),--seconds $(SECONDS))

@@ -126,7 +126,6 @@ fn main() {
         ("frames", published),
         ("killed and replaced", killed),
         ("lossless to the end", lossless),
-        ("frames lost", 0),
         ("µs of the 99.9th percentile with all", crowd.as_micros() as u64),
         ("µs with one", one.as_micros() as u64),
         ("per mille of it", ratio),

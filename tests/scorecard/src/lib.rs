@@ -69,10 +69,20 @@ impl Effort {
     /// If a variable is set to something that is no number.
     #[must_use]
     pub fn of(unit: &str, unless_asked: u64) -> Effort {
+        Effort::part(unit, unless_asked, unless_asked)
+    }
+
+    /// `share` rounds out of `all` that several tests do together; in proportion, if the variable asks for others in all.
+    ///
+    /// # Panics
+    /// As [`of`](Effort::of).
+    #[must_use]
+    pub fn part(unit: &str, share: u64, all: u64) -> Effort {
         let variable = format!("QADATASWAP_{}", unit.to_uppercase().replace(' ', "_"));
+        let asked = number(&variable).map(|asked| if share == all { asked } else { (asked * share).div_ceil(all) });
         Effort {
             unit: unit.to_owned(),
-            asked: number(&variable).unwrap_or(unless_asked),
+            asked: asked.unwrap_or(share),
             done: 0,
             began: Instant::now(),
             bound: number(SECONDS).map(Duration::from_secs),
@@ -152,6 +162,7 @@ mod tests {
         let mut bundles = Effort::of("test rounds", 10);
         while bundles.goes_on_by(4) {}
         assert_eq!(bundles.done(), 12);
+        assert_eq!(Effort::part("test rounds", 3, 12).asked(), 3);
     }
 
     #[test]

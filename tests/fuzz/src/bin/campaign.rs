@@ -55,7 +55,7 @@ fn fuzz(target: &Target, seconds: &str) -> bool {
     for (number, seed) in (target.seeds)().iter().enumerate() {
         std::fs::write(seeds.join(format!("{number:03}")), seed).expect("room");
     }
-    let mut effort = Effort::of(&format!("executions of {}", target.name), 0);
+    let mut effort = Effort::uncounted(&format!("executions of {}", target.name));
     let program = std::env::current_exe().expect("a path").with_file_name("fuzz");
     let folder = Folder::new();
     // Inputs that found something once.
@@ -88,13 +88,13 @@ fn fuzz(target: &Target, seconds: &str) -> bool {
     };
     match figure("number_of_executed_units").filter(|_| output.status.success()) {
         Some(executions) => {
-            effort.did(executions);
+            effort.add(executions);
             println!(
                 "{}: {executions} executions, {} MiB at most, nothing found",
                 target.name,
                 figure("peak_rss_mb").unwrap_or(0)
             );
-            effort.tell(&[("crashes, hangs, excesses of memory", 0)]);
+            effort.tell(&[("MiB at most", figure("peak_rss_mb").unwrap_or(0))]);
             true
         }
         None => {
