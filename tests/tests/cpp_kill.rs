@@ -1,6 +1,6 @@
 //! SIGKILL at any moment, as in `kill.rs`, among actors in Rust and in C++.
 //!
-//! `QADATASWAP_KILLS` says how many kills each test does; 60 in all unless given.
+//! `QADATASWAP_KILLS` says how many kills there are in all tests together; some hundreds unless given.
 
 use qadataswap_tests::crossing::Language as _;
 use qadataswap_tests::frames::Words;

@@ -1,6 +1,6 @@
 //! SIGKILL at any moment: whoever survives sees whole frames, in order, and is not held up.
 //!
-//! `QADATASWAP_KILLS` says how many kills each of the long tests does; some dozens unless given.
+//! `QADATASWAP_KILLS` says how many kills there are in all tests together; some hundreds unless given.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

@@ -1,7 +1,7 @@
 //! SIGKILL at any moment, as in `kill.rs`, among actors in Rust and in Python. An interpreter takes long to start, so there
 //! are fewer of them.
 //!
-//! `QADATASWAP_KILLS` says how many kills each test does; 30 in all unless given.
+//! `QADATASWAP_KILLS` says how many kills there are in all tests together; some hundreds unless given.
 
 use qadataswap_tests::crossing::Language as _;
 use qadataswap_tests::frames::Words;

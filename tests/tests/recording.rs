@@ -1,7 +1,7 @@
 //! Recordings across processes: recorders and writers killed at any moment, readers that pass from the files into the
 //! ring meanwhile, full disks, and the files as other Arrow libraries see them.
 //!
-//! `QADATASWAP_KILLS` says how many kills each of the long tests does; 20 unless given.
+//! `QADATASWAP_KILLS` says how many kills there are in all tests together; some hundreds unless given.
 
 use qadataswap::inspect::RingState;
 use qadataswap::recording::{Mended, Recorder, RecorderConfig, Recording, Since};

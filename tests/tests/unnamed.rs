@@ -1,6 +1,6 @@
 //! Rings without a name: all that holds of rings with one, nothing in any folder, and nothing that is left.
 //!
-//! `QADATASWAP_KILLS` says how many kills each of the long tests does; 100 unless given.
+//! `QADATASWAP_KILLS` says how many kills there are in all tests together; some hundreds unless given.
 
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl};
