@@ -8,7 +8,8 @@ use arrow_array::builder::{
     BooleanBuilder, FixedSizeBinaryBuilder, Int32Builder, ListBuilder, StringDictionaryBuilder,
     StringViewBuilder,
 };
-use arrow_array::types::Int32Type;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, UInt64Type};
 use arrow_array::{
     Array, ArrayRef, Float64Array, Int64Array, LargeStringArray, RecordBatch, TimestampNanosecondArray,
     UInt64Array,
@@ -114,6 +115,33 @@ pub fn table_of(seed: u64, sequence: u64, rows: usize) -> RecordBatch {
     });
     let columns = columns.into_iter().map(|(_, column)| column).collect();
     RecordBatch::try_new(Arc::clone(schema), columns).expect("columns of one length")
+}
+
+/// Frame `sequence` of the even stream of `rows` rows: each value is the sequence. Large ones are quickly made, and checked.
+///
+/// # Panics
+/// Never: there is one column.
+#[must_use]
+pub fn even(rows: usize, sequence: u64) -> RecordBatch {
+    let column: ArrayRef = Arc::new(UInt64Array::from(vec![sequence; rows]));
+    RecordBatch::try_from_iter([("sequence", column)]).expect("one column")
+}
+
+/// Whether `frame` is, value by value, the one of the even stream that its sequence number says.
+///
+/// # Errors
+/// A sentence on the difference.
+pub fn check_even(rows: usize, frame: &Frame) -> Result<(), String> {
+    let sequence = frame.sequence();
+    let got = frame.to_batch().map_err(|error| error.to_string())?;
+    let values = got.column(0).as_primitive_opt::<UInt64Type>().ok_or("another type")?.values();
+    if values.len() != rows {
+        return Err(format!("frame {sequence}: {} rows instead of {rows}", values.len()));
+    }
+    match values.iter().find(|&&value| value != sequence) {
+        Some(value) => Err(format!("frame {sequence}: there is a value {value}")),
+        None => Ok(()),
+    }
 }
 
 /// Whether every buffer of a frame's columns, and of what is below them, lies in the frame's own bytes.

@@ -32,6 +32,16 @@ pub enum Role {
         /// Goes on after the writer's death.
         survive: bool,
     },
+    /// Attaches, and reads so many frames of the [even](crate::frames::even) stream of so many rows, checks each, and how
+    /// many were missed between it and the one before.
+    Observe {
+        /// The ring.
+        ring: Ring,
+        /// Rows of a frame.
+        rows: usize,
+        /// Frames to be read.
+        frames: u64,
+    },
     /// Waits on all of the rings at once, reads the stream `seed` from each to its end or its writer's death, and checks
     /// every frame.
     Select {

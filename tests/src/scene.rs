@@ -148,6 +148,8 @@ pub enum Owed {
     Lossy,
     /// See [`ReaderPolicy::Latest`].
     Latest,
+    /// See [`ReaderPolicy::Observer`].
+    Observer,
 }
 
 /// As [`Validation`].
@@ -311,6 +313,7 @@ impl Ring {
                 Owed::Lossless => ReaderPolicy::Lossless,
                 Owed::Lossy => ReaderPolicy::Lossy,
                 Owed::Latest => ReaderPolicy::Latest,
+                Owed::Observer => ReaderPolicy::Observer,
             })
             .with_start(if self.newest { StartAt::Newest } else { StartAt::Oldest })
             .with_validation(match self.validation {

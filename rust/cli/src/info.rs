@@ -85,11 +85,11 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<()> {
     }
 }
 
-/// The columns of the newest frame. A reader that jumps to it drains nothing, so the ring stays as it is.
+/// The columns of the newest frame. An observer changes nothing, so the ring stays as it is.
 fn schema(info: &RingInfo, global: &Global) -> anyhow::Result<Option<Vec<Column>>> {
     let config = SharedMemoryConfig::new(&info.name)
         .with_directory(&global.directory)
-        .with_policy(ReaderPolicy::Latest)
+        .with_policy(ReaderPolicy::Observer)
         .with_start(StartAt::Newest);
     match Reader::new(config)?.try_read_frame() {
         Ok(frame) => Ok(frame.map(|frame| rows::columns(frame.schema()))),

@@ -23,7 +23,7 @@ const TABLE_ROWS: usize = 10;
 /// clock), "age_ns", "missed", "rows": [{column: value, ...}, ...]}.
 ///
 /// Whoever reads an ended ring from its oldest frame to its end, and leaves it last, removes it. With --policy
-/// latest or --from newest, tail only looks.
+/// latest or --from newest, tail only looks; with --policy observer it takes no part at all, and needs read permission only.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Name of the ring.

@@ -85,6 +85,8 @@ pub(crate) enum Policy {
     Lossy,
     /// The newest frame at each read.
     Latest,
+    /// As lossy, with read permission only: takes no place, copies each frame.
+    Observer,
 }
 
 impl From<Policy> for ReaderPolicy {
@@ -93,6 +95,7 @@ impl From<Policy> for ReaderPolicy {
             Policy::Lossless => ReaderPolicy::Lossless,
             Policy::Lossy => ReaderPolicy::Lossy,
             Policy::Latest => ReaderPolicy::Latest,
+            Policy::Observer => ReaderPolicy::Observer,
         }
     }
 }
@@ -103,6 +106,7 @@ pub(crate) fn policy_name(policy: ReaderPolicy) -> &'static str {
         ReaderPolicy::Lossless => "lossless",
         ReaderPolicy::Lossy => "lossy",
         ReaderPolicy::Latest => "latest",
+        ReaderPolicy::Observer => "observer",
     }
 }
 

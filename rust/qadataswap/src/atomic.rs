@@ -29,6 +29,12 @@ pub(crate) fn full_fence(_name: &str) {
     std::sync::atomic::fence(Ordering::SeqCst);
 }
 
+/// The fence by which what was read before it is older than what is read after it, that `_name` stands for.
+#[inline(always)]
+pub(crate) fn acquire_fence(_name: &str) {
+    std::sync::atomic::fence(Ordering::Acquire);
+}
+
 /// The word that the kernel is shown.
 #[cfg(not(feature = "crash-points"))]
 #[inline(always)]

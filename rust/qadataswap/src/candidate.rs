@@ -23,14 +23,16 @@ pub(crate) struct Candidate {
     pub(crate) geometry: Geometry,
 }
 
-/// Opens the file of that name and checks whose it is and what it says of itself; `None` if there is none.
+/// Opens the file of that name, for `access`, and checks whose it is and what it says of itself; `None` if there is
+/// none.
 pub(crate) fn open_candidate(
     config: &SharedMemoryConfig,
     name: &RingName,
     path: &Path,
+    access: Access,
 ) -> Result<Option<Candidate>> {
     let ring = name.as_str();
-    let file = match open_file(path, true) {
+    let file = match open_file(path, access.stores()) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Ok(None);
@@ -41,13 +43,27 @@ pub(crate) fn open_candidate(
                 reason: format!("{} is a symbolic link, which is never followed; remove it", path.display()),
             });
         }
+        Err(error) if access == Access::Reader && is_read_only(&error) && open_file(path, false).is_ok() => {
+            return Err(QADataSwapError::PermissionDenied {
+                ring: ring.to_owned(),
+                reason: format!(
+                    "opening the region: {error}, and readers need write permission; it may be read: attach as an \
+                     observer, or ask its creator to widen the ring's mode or group"
+                ),
+            });
+        }
         Err(error) => return Err(QADataSwapError::io(ring, "opening the region", error)),
     };
-    admit(config, ring, file).map(Some)
+    admit(config, ring, file, access).map(Some)
 }
 
-/// Checks whose a file is and what it says of itself.
-pub(crate) fn admit(config: &SharedMemoryConfig, ring: &str, file: File) -> Result<Candidate> {
+/// Checks whose a file is, which was opened for `access`, and what it says of itself.
+pub(crate) fn admit(
+    config: &SharedMemoryConfig,
+    ring: &str,
+    file: File,
+    access: Access,
+) -> Result<Candidate> {
     let metadata =
         file.metadata().map_err(|error| QADataSwapError::io(ring, "asking for the owner", error))?;
     let owner = metadata.uid();
@@ -63,8 +79,8 @@ pub(crate) fn admit(config: &SharedMemoryConfig, ring: &str, file: File) -> Resu
         });
     }
     let geometry = check_header(ring, &file)?;
-    let lock =
-        LockFile::open(&file, true).map_err(|error| QADataSwapError::io(ring, "opening the lock", error))?;
+    let lock = LockFile::open(&file, access.stores())
+        .map_err(|error| QADataSwapError::io(ring, "opening the lock", error))?;
     Ok(Candidate { file, lock, geometry })
 }
 
@@ -113,6 +129,12 @@ pub(crate) fn check_header(ring: &str, file: &File) -> Result<Geometry> {
         });
     }
     Ok(geometry)
+}
+
+/// Whether it is writing that is not permitted, by the file's mode or the mount's.
+fn is_read_only(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem)
 }
 
 /// Opens a region's file without following a link.

@@ -42,7 +42,7 @@ pub(crate) fn create(config: &SharedMemoryConfig) -> Result<(Region, Publisher)>
     let ring = name.as_str();
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let Some(old) = open_candidate(config, &name, &path)? else {
+        let Some(old) = open_candidate(config, &name, &path, Access::Writer)? else {
             let region = build(config, &name, Some(&path), geometry)?;
             match link(region.segment.file(), &path) {
                 Ok(()) => {
@@ -74,7 +74,7 @@ pub(crate) fn create(config: &SharedMemoryConfig) -> Result<(Region, Publisher)>
 
 /// Makes this process the writer of the ring without a name behind a descriptor, if its writer is gone.
 pub(crate) fn inherit(config: &mut SharedMemoryConfig, fd: BorrowedFd<'_>) -> Result<(Region, Publisher)> {
-    let found = unnamed::open_candidate(config, fd)?;
+    let found = unnamed::open_candidate(config, fd, Access::Writer)?;
     let ring = config.name.as_str();
     pass_gate(ring, &found.lock, PATIENCE)?;
     let (asked, is) = (config.geometry_like(&found.geometry)?, found.geometry);

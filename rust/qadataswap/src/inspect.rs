@@ -316,7 +316,7 @@ impl Observed {
         let region_id = u128::from(high) << 64 | u128::from(low);
         let lock = LockFile::open(&file, false)
             .map_err(|error| QADataSwapError::io(ring, "opening the lock", error))?;
-        let segment = Segment::map(file, geometry, Access::Observer).map_err(|source| {
+        let segment = Segment::map(file, geometry, Access::Inspector).map_err(|source| {
             QADataSwapError::MemoryMapFailed { ring: ring.to_owned(), bytes: geometry.control_bytes, source }
         })?;
         Ok(Observed { name: ring.to_owned(), named, region_id, segment, lock })

@@ -7,72 +7,143 @@
 
 #![allow(unsafe_code)]
 
-use crate::layout::{STATE_OPEN, Tally, row};
+use crate::layout::{Bell, STATE_OPEN, Tally, row};
 use crate::peers::Byte;
+use crate::place::{Place, Seat};
 use crate::region::Region;
+use crate::ring::Policy;
+use crate::stream::Beginning;
 use crate::sync::Ordering;
-use crate::wait;
+use crate::wait::{self, Pulse, WaitStrategy};
 use arrow_array::types::{ByteArrayType, ByteViewType};
 use arrow_array::{GenericByteArray, GenericByteViewArray};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_data::{ArrayData, ArrayDataBuilder};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 /// A reader's place in a ring; shared by its handle and its leases.
 pub(crate) struct Attachment {
     pub(crate) region: Region,
-    pub(crate) row: usize,
-    /// The row's state when it joined, by which it is known to be still ours.
-    pub(crate) joined: row::State,
+    pub(crate) place: Place,
     /// Whether the writer was found dead when it was last asked after: the next read makes sure and says so.
     pub(crate) orphaned: AtomicBool,
 }
 
 impl Attachment {
-    /// What the reader counts, where whoever looks can see it.
+    /// What the reader counts, where whoever looks can see it; an observer is not seen.
     #[inline]
-    pub(crate) fn tally(&self) -> &Tally {
-        self.region.segment.tally(self.row)
+    pub(crate) fn tally(&self) -> Option<&Tally> {
+        match &self.place {
+            Place::Row(seat) => Some(self.region.segment.tally(seat.row)),
+            Place::Aside(_) => None,
+        }
     }
 
-    /// A place that was just joined.
-    pub(crate) fn new(region: Region, row: usize, joined: row::State) -> Attachment {
-        Attachment { region, row, joined, orphaned: AtomicBool::new(false) }
+    /// A place that was just taken.
+    pub(crate) fn new(region: Region, place: Place) -> Attachment {
+        Attachment { region, place, orphaned: AtomicBool::new(false) }
+    }
+
+    /// What to sleep on until a frame has come; an observer, which may not announce itself, has nothing.
+    #[inline]
+    pub(crate) fn bell(&self) -> Option<&Bell> {
+        match &self.place {
+            Place::Row(_) => Some(self.region.segment.ring().frames),
+            Place::Aside(_) => None,
+        }
+    }
+
+    /// Waits until `look` finds something, as [`wait_until`](wait::wait_until) does.
+    ///
+    /// # Errors
+    /// Whatever `look` or `idle` returns.
+    #[inline]
+    pub(crate) fn wait<T, E>(
+        &self,
+        strategy: WaitStrategy,
+        deadline: Option<Instant>,
+        pulse: &Pulse,
+        look: impl FnMut() -> Result<Option<T>, E>,
+        idle: impl FnMut() -> Result<(), E>,
+    ) -> Result<Option<T>, E> {
+        match self.bell() {
+            Some(bell) => {
+                wait::wait_until(bell, strategy, deadline, pulse, look, || wait::announce(bell), idle)
+            }
+            None => wait::wait_by_looking(strategy, deadline, pulse, look, idle),
+        }
     }
 
     /// Whether reading the frame `next` would not wait, as far as memory tells: it is there, the stream has ended, the
     /// writer was found dead, or reading is an error.
     #[inline]
     pub(crate) fn has(&self, next: u64) -> bool {
-        let Attachment { region, row: place, joined, orphaned } = self;
-        if !region.is_ours() {
+        if !self.region.is_ours() {
             // A forked child does not even have the memory.
             return true;
         }
-        let ring = region.segment.ring();
-        orphaned.load(Ordering::Relaxed)
-            || ring.has(next, joined.policy)
+        let ring = self.region.segment.ring();
+        let policy = match &self.place {
+            Place::Row(seat) => seat.joined.policy,
+            Place::Aside(_) => Policy::Lossy as u8,
+        };
+        self.orphaned.load(Ordering::Relaxed)
+            || ring.has(next, policy)
             || ring.state() != STATE_OPEN
-            || !ring.owns(*place, *joined)
-            // Closed meanwhile: only what was read still counts.
-            || ring.reader(*place).0.phase != row::ACTIVE
+            || match &self.place {
+                // Lost, or closed meanwhile: only what was read still counts.
+                Place::Row(seat) => !seat.is_ours(&ring) || ring.reader(seat.row).0.phase != row::ACTIVE,
+                Place::Aside(aside) => aside.is_closed(),
+            }
     }
 
     /// As [`has`](Attachment::has), for the frame that the reader wants next. Read in another thread than the reader's
     /// own, that may be one too few.
     #[inline]
     pub(crate) fn is_ready(&self) -> bool {
-        !self.region.is_ours() || self.has(self.region.segment.ring().reader(self.row).1)
+        if !self.region.is_ours() {
+            return true;
+        }
+        self.has(match &self.place {
+            Place::Row(seat) => self.region.segment.ring().reader(seat.row).1,
+            Place::Aside(aside) => aside.next(),
+        })
     }
 
-    /// Asks the kernel whether the writer is dead; if so, what it was about has been completed.
+    /// Asks the kernel whether the writer is dead; if so, what it was about has been completed, unless nobody who may
+    /// store has come by.
     pub(crate) fn ask_after_writer(&self) -> bool {
-        let dead = self.region.is_ours()
-            && self.region.segment.ring().state() == STATE_OPEN
-            && self.region.repair_if_orphaned();
+        let dead =
+            self.region.is_ours() && self.region.segment.ring().state() == STATE_OPEN && self.is_orphaned();
         self.orphaned.store(dead, Ordering::Relaxed);
         dead
+    }
+
+    /// Whether the writer of an open ring is dead; if so, as in [`ask_after_writer`](Attachment::ask_after_writer).
+    pub(crate) fn is_orphaned(&self) -> bool {
+        match &self.place {
+            Place::Row(_) => self.region.repair_if_orphaned(),
+            Place::Aside(aside) => {
+                let left_by = self.region.left_by();
+                aside.found(left_by);
+                left_by.is_some()
+            }
+        }
+    }
+
+    /// The stream that is written, if it is one; `None` if somebody joins, leaves or takes over for too long.
+    ///
+    /// # Errors
+    /// If the gate cannot be locked, or asked after.
+    pub(crate) fn beginning(&self) -> std::io::Result<Option<Option<Beginning>>> {
+        // A writer that takes over says for a moment that there is no stream.
+        let look = || self.region.segment.stream().beginning();
+        match &self.place {
+            Place::Row(_) => self.region.under_gate(look),
+            Place::Aside(_) => self.region.beside_gate(look),
+        }
     }
 
     /// The reader takes no more frames: only its leases still count.
@@ -80,22 +151,28 @@ impl Attachment {
         if !self.region.is_ours() {
             return;
         }
-        let ring = self.region.segment.ring();
-        if ring.owns(self.row, self.joined) {
-            self.region.count_as_drained(self.row);
+        match &self.place {
+            Place::Row(seat) => {
+                let ring = self.region.segment.ring();
+                if seat.is_ours(&ring) {
+                    self.region.count_as_drained(seat.row);
+                }
+                ring.set_phase(seat.row, seat.joined, row::LINGERING);
+                // Somebody may wait for this reader's next frame in another thread.
+                wait::ring_always(ring.frames);
+            }
+            Place::Aside(aside) => aside.close(),
         }
-        ring.set_phase(self.row, self.joined, row::LINGERING);
-        // Somebody may wait for this reader's next frame in another thread.
-        wait::ring_always(ring.frames);
     }
 }
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        if self.region.is_ours() {
-            let row = Byte::Reader(self.row as u32);
-            self.region.leave(row, |ring| ring.set_phase(self.row, self.joined, row::FREE));
-            tracing::debug!(ring = self.region.name, row = self.row, "left");
+        if let Place::Row(Seat { row, joined }) = self.place
+            && self.region.is_ours()
+        {
+            self.region.leave(Byte::Reader(row as u32), |ring| ring.set_phase(row, joined, row::FREE));
+            tracing::debug!(ring = self.region.name, row, "left");
         }
     }
 }
@@ -103,13 +180,14 @@ impl Drop for Attachment {
 /// A pin on a slot.
 pub(crate) struct Lease {
     attachment: Arc<Attachment>,
+    seat: Seat,
     slot: u32,
 }
 
 impl Lease {
-    /// Takes charge of a pin that the ring has granted.
-    pub(crate) fn new(attachment: Arc<Attachment>, slot: u32) -> Lease {
-        Lease { attachment, slot }
+    /// Takes charge of a pin that the ring has granted to the reader on `seat`.
+    pub(crate) fn new(attachment: Arc<Attachment>, seat: Seat, slot: u32) -> Lease {
+        Lease { attachment, seat, slot }
     }
 
     /// The first `length` bytes of the slot, as a buffer that owns this lease; `None` if the slot is shorter.
@@ -126,9 +204,9 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         // A forked child has inherited the lease but neither the pin nor the mapping.
-        let Attachment { region, row, joined, .. } = &*self.attachment;
-        if region.is_ours() && region.segment.ring().owns(*row, *joined) {
-            region.segment.ring().unpin(*row, self.slot);
+        let region = &self.attachment.region;
+        if region.is_ours() && self.seat.is_ours(&region.segment.ring()) {
+            region.segment.ring().unpin(self.seat.row, self.slot);
         }
     }
 }

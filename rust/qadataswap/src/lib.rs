@@ -51,7 +51,9 @@ mod layout;
 mod lease;
 mod loan;
 mod name;
+mod observer;
 mod peers;
+mod place;
 #[cfg(feature = "polars")]
 pub mod polars;
 mod pool;

@@ -11,13 +11,13 @@ use crate::peers::{Byte, LockFile, Process};
 use crate::ring::{Ring, repair};
 use crate::segment::{Segment, forks};
 use crate::sync::{Ordering, set_state};
-use crate::wait;
+use crate::wait::{self, LONGEST_LOOK};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError, TryLockError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long to wait for somebody who is joining or leaving.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
@@ -150,6 +150,37 @@ impl Region {
         let found = look();
         self.lock.unlock(Byte::Gate);
         Ok(Some(found))
+    }
+
+    /// As [`under_gate`](Region::under_gate), for whoever may not lock it: the look counts if nobody held the gate before
+    /// it nor after, and the writer is the same. So nobody has taken over in between: whoever does holds the gate from
+    /// before it counts the generation until all has been said.
+    ///
+    /// # Errors
+    /// If the gate cannot be asked after.
+    pub(crate) fn beside_gate<T>(&self, look: impl Fn() -> T) -> std::io::Result<Option<T>> {
+        let generation = || self.segment.ring().status.generation.load(Ordering::Acquire);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let before = generation();
+            if !self.lock.is_locked(Byte::Gate)? {
+                let found = look();
+                if !self.lock.is_locked(Byte::Gate)? && generation() == before {
+                    return Ok(Some(found));
+                }
+            }
+            if Instant::now() >= deadline {
+                return Ok(None);
+            }
+            std::thread::sleep(LONGEST_LOOK);
+        }
+    }
+
+    /// The generation of the writer, if it is dead.
+    pub(crate) fn left_by(&self) -> Option<u64> {
+        // Before asking: who comes after the dead one counts on, and is not taken for it.
+        let generation = self.segment.ring().status.generation.load(Ordering::Acquire);
+        self.writer_is_dead().then_some(generation)
     }
 
     /// Whether the region has lost its name: it was replaced, or removed.

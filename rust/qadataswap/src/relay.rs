@@ -9,7 +9,7 @@ use crate::layout::Bell;
 use crate::lease::Attachment;
 use crate::segment::forks;
 use crate::sync::AtomicU32;
-use crate::wait::{self, SLICE};
+use crate::wait::{self, LONGEST_LOOK, SLICE};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -17,9 +17,6 @@ use std::time::Duration;
 
 /// Most bells that a relay, or the selector itself, sleeps on: one word is what it is called by.
 pub(crate) const MOST_BELLS: usize = MOST_WORDS - 1;
-
-/// Longest sleep of whoever cannot sleep on every bell that it waits for.
-pub(crate) const LONGEST_LOOK: Duration = Duration::from_millis(2);
 
 /// A bell that nobody sleeps on.
 pub(crate) fn silent_bell() -> Bell {

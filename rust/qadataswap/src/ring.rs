@@ -148,15 +148,7 @@ impl<'a> Ring<'a> {
             Standing::Asked => return self.gone_or(Pin::Asked, sequence),
             Standing::Gone => return self.gone_or(Pin::Gone, sequence),
         }
-        let entry = self.entry(sequence);
-        let meta = FrameMeta {
-            sequence,
-            slot: entry.slot.load(Ordering::Relaxed),
-            bytes: entry.bytes.load(Ordering::Relaxed),
-            schema: entry.schema.load(Ordering::Relaxed),
-            published_ns: entry.published_ns.load(Ordering::Relaxed),
-            rows: entry.rows.load(Ordering::Relaxed),
-        };
+        let meta = self.meta(sequence);
         if u64::from(meta.slot) >= self.len() {
             // No bit stands for such a slot: nothing to set, nothing to take off.
             return match self.standing(sequence) {
@@ -182,9 +174,24 @@ impl<'a> Ring<'a> {
         }
     }
 
+    /// What the entry of the frame `sequence` says besides its stamp: another frame's, unless that has been looked at
+    /// before and is looked at again.
+    #[inline]
+    pub(crate) fn meta(&self, sequence: u64) -> FrameMeta {
+        let entry = self.entry(sequence);
+        FrameMeta {
+            sequence,
+            slot: entry.slot.load(Ordering::Relaxed),
+            bytes: entry.bytes.load(Ordering::Relaxed),
+            schema: entry.schema.load(Ordering::Relaxed),
+            published_ns: entry.published_ns.load(Ordering::Relaxed),
+            rows: entry.rows.load(Ordering::Relaxed),
+        }
+    }
+
     /// What the directory says of the frame `sequence`.
     #[inline]
-    fn standing(&self, sequence: u64) -> Standing {
+    pub(crate) fn standing(&self, sequence: u64) -> Standing {
         Standing::of(self.entry(sequence).stamp.load(observe()), sequence)
     }
 
@@ -216,9 +223,15 @@ impl<'a> Ring<'a> {
 
     /// The first frame from `from` on that stands, or what comes next.
     pub(crate) fn oldest_from(&self, from: u64) -> u64 {
+        self.oldest_that(from, |standing| standing == Standing::Stands)
+    }
+
+    /// The first frame from `from` on whose standing is as wanted, or what comes next.
+    #[inline]
+    pub(crate) fn oldest_that(&self, from: u64, is_wanted: impl Fn(Standing) -> bool) -> u64 {
         let head = self.published();
         let from = from.max(head.saturating_sub(self.len()));
-        (from..head).find(|&s| self.standing(s) == Standing::Stands).unwrap_or(head.max(from))
+        (from..head).find(|&s| is_wanted(self.standing(s))).unwrap_or(head.max(from))
     }
 
     /// Whether there is a frame for a reader of this policy that wants `next`, or it is lost to it. A frame that the
@@ -351,11 +364,15 @@ impl<'a> Ring<'a> {
 }
 
 /// What an entry's stamp says of the frame `sequence`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It is there.
     Stands,
+    /// It has not been published.
     NotYet,
+    /// The writer asks whether it may go.
     Asked,
+    /// It has gone.
     Gone,
 }
 

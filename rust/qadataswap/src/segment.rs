@@ -15,11 +15,13 @@ use crate::layout::{
 use crate::publisher::FreeSlot;
 use crate::ring::Ring;
 use crate::sync::AtomicU64;
+use arrow_buffer::Buffer;
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use std::fs::File;
 use std::mem::ManuallyDrop;
 use std::ops::Range;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64 as Counter, Ordering::Relaxed};
 
 /// Forks that this process descends from, as far as this library has seen.
@@ -96,8 +98,24 @@ pub(crate) enum Access {
     Writer,
     /// Control part writable, slots read-only.
     Reader,
-    /// Control part read-only, no slots.
+    /// Control part and slots read-only.
     Observer,
+    /// Control part read-only, no slots.
+    Inspector,
+}
+
+/// Words of a line of a copy.
+const LINE_WORDS: usize = 8;
+
+/// A line of a copy, aligned as everything in a frame is.
+#[repr(C, align(64))]
+struct Line([u64; LINE_WORDS]);
+
+impl Access {
+    /// Whether there is anything shared that such a participant stores to, for which it needs write permission.
+    pub(crate) fn stores(self) -> bool {
+        matches!(self, Access::Writer | Access::Reader)
+    }
 }
 
 /// A mapped region.
@@ -120,9 +138,9 @@ impl Segment {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
         let offsets = geometry.offsets();
-        let control = Map::new(&file, 0, geometry.control_bytes, access != Access::Observer)?;
+        let control = Map::new(&file, 0, geometry.control_bytes, access.stores())?;
         let slots = match access {
-            Access::Observer => None,
+            Access::Inspector => None,
             _ => {
                 let length = geometry.region_bytes - geometry.control_bytes;
                 Some(Map::new(&file, geometry.control_bytes, length, access == Access::Writer)?)
@@ -213,6 +231,43 @@ impl Segment {
             return None;
         }
         Some(self.slots.as_ref()?.at(self.geometry.slot_offset(slot), length))
+    }
+
+    /// A copy of the first `length` bytes of a slot, in private memory, whoever stores to the slot meanwhile: then it is of
+    /// no use, which the protocol finds out (`observer.rs`). `None` if there are not as many bytes or no slots are mapped,
+    /// or if `goes_on` says no on the way.
+    ///
+    /// # Errors
+    /// If there is no memory for it.
+    pub(crate) fn copy_slot(
+        &self,
+        slot: u32,
+        length: u64,
+        goes_on: impl Fn() -> bool,
+    ) -> std::io::Result<Option<Buffer>> {
+        /// Lines between two questions.
+        const PIECE: usize = (64 << 10) / size_of::<Line>();
+        let Some(from) = self.slot(slot, length) else { return Ok(None) };
+        let length = usize::try_from(length).map_err(|_| std::io::ErrorKind::OutOfMemory)?;
+        let lines = length.div_ceil(size_of::<Line>());
+        let from = from.cast::<[AtomicU64; LINE_WORDS]>();
+        // SAFETY: `lines` lines from the slot's first byte lie inside the mapping (`slot`; slots are whole pages) and are
+        // aligned (so are slots), for as long as `self` lives. Every bit pattern is a value. Whoever stores there is another
+        // process, or this one through another mapping; what this mapping is used for are relaxed loads of one word, of
+        // which the language says that they may be of read-only memory.
+        let from = unsafe { std::slice::from_raw_parts(from.as_ptr(), lines) };
+        let mut copy = Vec::new();
+        copy.try_reserve_exact(lines).map_err(|_| std::io::ErrorKind::OutOfMemory)?;
+        for piece in from.chunks(PIECE) {
+            if !goes_on() {
+                return Ok(None);
+            }
+            let words = |line: &[AtomicU64; LINE_WORDS]| line.each_ref().map(|word| word.load(Relaxed));
+            copy.extend(piece.iter().map(|line| Line(words(line))));
+        }
+        let address = NonNull::from(copy.as_slice()).cast();
+        // SAFETY: `length` bytes at most of as many lines as the buffer owns from now on, plain words that nobody changes.
+        Ok(Some(unsafe { Buffer::from_custom_allocation(address, length, Arc::new(copy)) }))
     }
 
     /// The bytes of a slot, to be written.

@@ -6,7 +6,7 @@
 //!
 //! One system call sleeps on as many bells as it takes (127, and the selector's own); for every further 127 a
 //! [relay](crate::relay) sleeps. Where the kernel has no such call the selector sleeps on its own bell, in slices that
-//! grow from 50 µs to 2 ms, between which it looks.
+//! grow from 50 µs to 2 ms, between which it looks; so it does while there are observers, who may not announce anybody.
 
 use crate::config::Timeout;
 use crate::error::{QADataSwapError, Result};
@@ -14,18 +14,15 @@ use crate::futex;
 use crate::layout::Bell;
 use crate::lease::Attachment;
 use crate::reader::Reader;
-use crate::relay::{LONGEST_LOOK, MOST_BELLS, Relay, silent_bell};
+use crate::relay::{MOST_BELLS, Relay, silent_bell};
 use crate::segment::forks;
-use crate::wait::{self, Pulse, WaitStrategy, wait_with};
+use crate::wait::{self, LONGEST_LOOK, Pulse, Slices, WaitStrategy, wait_with};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
-
-/// First sleep where the kernel cannot sleep on several words.
-const SHORTEST_LOOK: Duration = Duration::from_micros(50);
 
 /// Waits until some of many readers have something to read: a frame, the end of the stream, the death of the writer, or
 /// an error. It takes no frame: reading does, which then does not wait.
@@ -104,8 +101,10 @@ impl std::fmt::Debug for SelectorWaker {
 /// What the thread that waits works with.
 #[derive(Default)]
 struct Turn {
-    /// The members as of `version`.
+    /// The members as of `version`, those with a bell first.
     rings: Vec<(u64, Arc<Attachment>)>,
+    /// How many of them have one.
+    bells: usize,
     version: u64,
     /// Which of them is told of first.
     first: usize,
@@ -274,14 +273,13 @@ impl Selector {
         };
         let looks_only = Cell::new(self.only_looks);
         let prepare = || state.borrow_mut().0.announce(&self.signal.bell, !looks_only.get());
-        let look_again_after = Cell::new(SHORTEST_LOOK);
+        let slices = Slices::new();
         let sleep = |nap: Duration| {
             let turn = &mut *state.borrow_mut().0;
+            let nap = if turn.bells < turn.rings.len() { slices.next(nap) } else { nap };
             if looks_only.get() || !turn.sleep(&self.signal.bell, nap) {
                 looks_only.set(true);
-                let nap = nap.min(look_again_after.get());
-                look_again_after.set((nap * 2).min(LONGEST_LOOK));
-                futex::wait(&self.signal.bell.word, turn.tickets[0], nap);
+                futex::wait(&self.signal.bell.word, turn.tickets[0], slices.next(nap));
             }
         };
         let Ok(ended) = wait_with(self.strategy, deadline, &pulse, look, prepare, idle, sleep);
@@ -305,11 +303,13 @@ impl Selector {
         turn.version = self.signal.version.load(Ordering::Relaxed);
         turn.rings.clear();
         turn.rings.extend(members.iter().map(|(&key, place)| (key, place.clone())));
+        turn.rings.sort_by_key(|(_, place)| place.bell().is_none());
+        turn.bells = turn.rings.partition_point(|(_, place)| place.bell().is_some());
         // The members behind the first 127 are others now: relays sleep for them anew.
         for relay in &mut turn.relays {
             relay.disarm();
         }
-        turn.relays.truncate(turn.rings.len().div_ceil(MOST_BELLS).saturating_sub(1));
+        turn.relays.truncate(turn.bells.div_ceil(MOST_BELLS).saturating_sub(1));
     }
 }
 
@@ -329,7 +329,8 @@ impl Turn {
     /// Announces a sleeper on the selector's own bell, and, unless that is all, on those of the first rings and of the
     /// groups whose relay does not sleep.
     fn announce(&mut self, signal: &Arc<Bell>, all: bool) {
-        let Turn { rings, tickets, unarmed, relays, .. } = self;
+        let Turn { rings, bells, tickets, unarmed, relays, .. } = self;
+        let rings = &rings[..*bells];
         let (own, others) = rings.split_at(if all { rings.len().min(MOST_BELLS) } else { 0 });
         let groups = if all { others.len().div_ceil(MOST_BELLS) } else { 0 };
         while relays.len() < groups {
@@ -356,7 +357,8 @@ impl Turn {
             // The rings are others by now.
             return true;
         }
-        let Turn { rings, tickets, unarmed, relays, .. } = self;
+        let Turn { rings, bells, tickets, unarmed, relays, .. } = self;
+        let rings = &rings[..*bells];
         let (own, others) = rings.split_at(rings.len().min(MOST_BELLS));
         let (own_tickets, mut tickets) = tickets.split_at(1 + own.len());
         for &group in &*unarmed {

@@ -19,9 +19,9 @@ pub struct Stats {
     /// Rows of those frames.
     pub rows_read: u64,
     /// Bytes that reading has copied: 0, unless frames were compressed, misaligned, put together from several
-    /// chunks, or validated on a copy.
+    /// chunks, or validated on a copy. An observer copies every frame.
     pub bytes_copied: u64,
-    /// Frames that a lossy or latest reader has missed.
+    /// Frames that a lossy or latest reader, or an observer, has missed.
     pub frames_missed: u64,
     /// Reads and writes that ended without result because their time was up.
     pub wait_timeouts: u64,

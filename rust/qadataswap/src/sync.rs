@@ -18,11 +18,11 @@
 //! | [`set_state`] | writer stores the ring's state | [`load_state`]: every frame before the end is visible with the end |
 //! | [`load_state`] | reader loads it | [`set_state`] |
 //! | [`fence_pin`] | reader, between pin and re-check | [`fence_reclaim`] |
-//! | [`fence_reclaim`] | writer, between mark and look | [`fence_pin`], [`fence_join`] |
+//! | [`fence_reclaim`] | writer, between mark and look | [`fence_pin`], [`fence_join`], [`fence_copied`] |
 //! | [`fence_join`] | joining reader, between cursor and re-check | [`fence_reclaim`] |
 //! | [`fence_sleep`] | waiter, between its flag and its last look | [`fence_wake`] |
 //! | [`fence_wake`] | publisher, between what it published and its look for sleepers | [`fence_sleep`] |
-
+//! | [`fence_copied`] | observer, between what it has read and its second look at the stamp | [`fence_reclaim`] |
 //!
 //! Cursors need no order of their own: see "Cursors" in `ring.rs`.
 
@@ -57,12 +57,12 @@ orderings! { ORDERINGS:
 }
 
 macro_rules! fences {
-    ($names:ident: $($name:ident;)*) => {
+    ($names:ident: $($name:ident = $fence:ident;)*) => {
         $(
-            /// A sequentially consistent fence; see the table above.
+            #[doc = concat!("A `", stringify!($fence), "`; see the table above.")]
             #[inline(always)]
             pub(crate) fn $name() {
-                crate::atomic::full_fence(stringify!($name));
+                crate::atomic::$fence(stringify!($name));
             }
         )*
         /// The names above, for the model checker to go through.
@@ -72,9 +72,10 @@ macro_rules! fences {
 }
 
 fences! { FENCES:
-    fence_pin;
-    fence_reclaim;
-    fence_join;
-    fence_sleep;
-    fence_wake;
+    fence_pin = full_fence;
+    fence_reclaim = full_fence;
+    fence_join = full_fence;
+    fence_sleep = full_fence;
+    fence_wake = full_fence;
+    fence_copied = acquire_fence;
 }

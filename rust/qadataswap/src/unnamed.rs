@@ -11,6 +11,7 @@ use crate::candidate::{Candidate, admit};
 use crate::config::SharedMemoryConfig;
 use crate::error::{QADataSwapError, Result};
 use crate::name::{PREFIX, RingName};
+use crate::segment::Access;
 use rustix::fs::{FileType, MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -39,12 +40,16 @@ pub(crate) fn seal(file: &File) -> std::result::Result<(), Errno> {
 
 /// The region behind a descriptor, opened anew and not mapped; `config` learns that it has no name, and what its creator
 /// called it unless it says so itself.
-pub(crate) fn open_candidate(config: &mut SharedMemoryConfig, fd: BorrowedFd<'_>) -> Result<Candidate> {
+pub(crate) fn open_candidate(
+    config: &mut SharedMemoryConfig,
+    fd: BorrowedFd<'_>,
+    access: Access,
+) -> Result<Candidate> {
     let ring = if config.name.is_empty() { label(fd) } else { config.ring_name()? };
-    let file = open(ring.as_str(), fd, true)?;
+    let file = open(ring.as_str(), fd, access.stores())?;
     config.name = ring.as_str().to_owned();
     config.memfd = true;
-    admit(config, ring.as_str(), file)
+    admit(config, ring.as_str(), file, access)
 }
 
 /// Opens the memory file behind a descriptor anew, if it is one that is sealed as a region must be.
@@ -81,7 +86,7 @@ pub(crate) fn check(ring: &str, fd: BorrowedFd<'_>, writable: bool) -> Result<()
         ),
         Ok(seals) if writable && seals.intersects(SealFlags::WRITE | SealFlags::FUTURE_WRITE) => (
             "one that is sealed against writing too",
-            "even its readers write to a ring: leave that seal off",
+            "readers write to a ring: leave that seal off, or attach as an observer",
         ),
         Ok(_) => return Ok(()),
         Err(Errno::INVAL) => {

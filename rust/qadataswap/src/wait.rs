@@ -15,6 +15,12 @@ use std::time::{Duration, Instant};
 /// Longest uninterrupted sleep, and longest time between two looks at whether the peers still live.
 pub(crate) const SLICE: Duration = Duration::from_millis(100);
 
+/// First sleep of whoever cannot be woken by what it waits for, and therefore looks; it doubles from look to look.
+const SHORTEST_LOOK: Duration = Duration::from_micros(50);
+
+/// The longest.
+pub(crate) const LONGEST_LOOK: Duration = Duration::from_millis(2);
+
 /// Bit 0 of a bell: somebody sleeps or is about to.
 const SLEEPERS: u32 = 1;
 
@@ -108,6 +114,38 @@ impl Pulse {
     pub(crate) fn hasten(&self) {
         self.0.set(None);
     }
+}
+
+/// The sleeps of a wait in which somebody looks, from [`SHORTEST_LOOK`] to [`LONGEST_LOOK`].
+pub(crate) struct Slices(Cell<Duration>);
+
+impl Slices {
+    /// Those of a wait that begins.
+    pub(crate) fn new() -> Slices {
+        Slices(Cell::new(SHORTEST_LOOK))
+    }
+
+    /// The next one, of `nap` at most.
+    pub(crate) fn next(&self, nap: Duration) -> Duration {
+        let slice = self.0.get();
+        self.0.set((slice * 2).min(LONGEST_LOOK));
+        slice.min(nap)
+    }
+}
+
+/// As [`wait_until`], without a bell: looks again and again, asleep in between.
+///
+/// # Errors
+/// Whatever `look` or `idle` returns.
+pub(crate) fn wait_by_looking<T, E>(
+    strategy: WaitStrategy,
+    deadline: Option<Instant>,
+    pulse: &Pulse,
+    look: impl FnMut() -> Result<Option<T>, E>,
+    idle: impl FnMut() -> Result<(), E>,
+) -> Result<Option<T>, E> {
+    let slices = Slices::new();
+    wait_with(strategy, deadline, pulse, look, || (), idle, |nap| std::thread::sleep(slices.next(nap)))
 }
 
 /// Waits until `look` finds something, or until `deadline`.

@@ -3,7 +3,7 @@
 
 use crate::config::Timeout;
 use crate::lease::Attachment;
-use crate::wait::{self, Pulse, WaitStrategy, wait_until};
+use crate::wait::{Pulse, WaitStrategy};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
@@ -34,14 +34,12 @@ impl Waiter {
         if !attachment.region.is_ours() {
             return true;
         }
-        let ring = attachment.region.segment.ring();
         let look = || Ok(attachment.has(self.next).then_some(()));
         let idle = || {
             attachment.ask_after_writer();
             Ok::<(), Infallible>(())
         };
-        let prepare = || wait::announce(ring.frames);
-        match wait_until(ring.frames, self.strategy, deadline, &self.pulse, look, prepare, idle) {
+        match attachment.wait(self.strategy, deadline, &self.pulse, look, idle) {
             Ok(ready) => ready.is_some(),
         }
     }

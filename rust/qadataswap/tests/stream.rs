@@ -323,6 +323,44 @@ fn a_stream_that_is_overwritten_is_not_taken_for_whole() {
 }
 
 #[test]
+fn an_observer_reads_a_stream_whole_or_is_told() {
+    let config = config("observed");
+    let observed = config.clone().with_policy(ReaderPolicy::Observer);
+    let writer = SharedDataStream::create_writer_of(&config, 5).expect("writer");
+    let (reader, seer) =
+        (SharedDataStream::create_reader(&config), SharedDataStream::create_reader(&observed));
+    let (reader, seer) = (reader.expect("reader"), seer.expect("observer"));
+    let late = SharedDataStream::create_reader(&observed).expect("observer");
+    for chunk in 0..5 {
+        writer.write_chunk(&numbers(chunk, 1)).expect("read meanwhile");
+        assert_eq!(values(&reader.read_chunk(SOON).expect("reads").expect("a chunk")), [chunk]);
+        assert_eq!(values(&seer.read_chunk(SOON).expect("reads").expect("a chunk")), [chunk]);
+    }
+    assert_eq!(seer.progress().expect("open"), reader.progress().expect("open"));
+    writer.close().expect("closed");
+    assert!(read_all(&reader).expect("whole").is_empty() && read_all(&seer).expect("whole").is_empty());
+    // Nobody waits for an observer: of five frames three stand.
+    let error = read_all(&late).expect_err("not whole");
+    assert_eq!(error.kind(), ErrorKind::Aborted);
+    assert!(error.to_string().contains("overwrote 2 frames"), "{error}");
+    let error = SharedDataStream::create_reader(&observed).expect_err("its beginning is gone");
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+    drop(reader);
+    // A stream behind other frames, and one that is broken off.
+    let before = Writer::new(&config).expect("writer");
+    before.write_arrow(&numbers(70, 1)).expect("room");
+    drop(before);
+    let writer = SharedDataStream::create_writer(&config).expect("writer");
+    let seer = SharedDataStream::create_reader(&observed).expect("observer");
+    writer.write_chunk(&numbers(80, 1)).expect("room");
+    assert_eq!(values(&seer.read_chunk(SOON).expect("reads").expect("a chunk")), [80]);
+    writer.abort("on purpose").expect("broken off");
+    assert_eq!(seer.read_chunk(SOON).expect_err("broken off").kind(), ErrorKind::Aborted);
+    drop((writer, seer, late));
+    read_out(&config);
+}
+
+#[test]
 fn a_source_of_unknown_length_is_sent_as_it_is_produced() {
     let config = config("source");
     let writer = SharedDataStream::create_writer(&config).expect("writer");

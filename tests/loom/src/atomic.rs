@@ -22,3 +22,10 @@ pub(crate) fn full_fence(name: &str) {
         loom::sync::atomic::fence(Ordering::SeqCst);
     }
 }
+
+/// As `full_fence`, for one that acquires.
+pub(crate) fn acquire_fence(name: &str) {
+    if !is_weakened(name) {
+        loom::sync::atomic::fence(Ordering::Acquire);
+    }
+}

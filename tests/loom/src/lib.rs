@@ -19,6 +19,8 @@ mod world;
 
 #[path = "../../../rust/qadataswap/src/layout.rs"]
 mod layout;
+#[path = "../../../rust/qadataswap/src/observer.rs"]
+mod observer;
 #[path = "../../../rust/qadataswap/src/publisher.rs"]
 mod publisher;
 #[path = "../../../rust/qadataswap/src/ring.rs"]

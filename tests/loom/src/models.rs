@@ -1,6 +1,8 @@
 //! The models: each a small scene in which one promise of the ring is at stake.
 
 use crate::checker;
+mod observers;
+
 use crate::layout::{STATE_CLOSED, Stamp, row};
 use crate::publisher::Publisher;
 use crate::ring::{Pin, Policy};
@@ -20,8 +22,13 @@ pub(crate) const EXECUTIONS: &str = " executions";
 
 /// Tries every interleaving within the bound on preemptions, and says how many there were.
 fn model(scene: impl Fn() + Sync + Send + 'static) {
+    model_within(usize::MAX, scene);
+}
+
+/// As [`model`], with at most so many preemptions however many are asked for.
+fn model_within(most: usize, scene: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = builder.preemption_bound.or(Some(PREEMPTIONS));
+    builder.preemption_bound = Some(builder.preemption_bound.unwrap_or(PREEMPTIONS).min(most));
     let executions = Arc::new(AtomicU64::new(0));
     let count = executions.clone();
     builder.check(move || {

@@ -6,7 +6,7 @@ use crate::layout::{Bell, Entry, Head, STATE_OPEN, Status, row};
 use crate::publisher::{FreeSlot, Full, Publisher};
 use crate::ring::{FrameMeta, Policy, Ring};
 use crate::subscriber::{Next, Subscriber};
-use crate::sync::{AtomicU32, AtomicU64};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::wait::{self, Pulse, WaitStrategy, wait_until, wait_with};
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -19,6 +19,8 @@ pub(crate) struct World {
     entries: Vec<Entry>,
     rows: Vec<AtomicU64>,
     slots: Vec<UnsafeCell<u64>>,
+    /// Slots of two words each, in the place of `slots`: for readers that copy what is being written, and are to find out.
+    halves: Vec<[AtomicU64; 2]>,
 }
 
 /// Words of a row: state, cursor, one word of pins.
@@ -33,6 +35,10 @@ unsafe impl Send for World {}
 
 impl World {
     pub(crate) fn new(slots: usize, readers: usize) -> Arc<World> {
+        World::with(slots, readers, Vec::new())
+    }
+
+    fn with(slots: usize, readers: usize, halves: Vec<[AtomicU64; 2]>) -> Arc<World> {
         let word = || AtomicU64::new(0);
         Arc::new(World {
             status: Status {
@@ -62,7 +68,19 @@ impl World {
                 .collect(),
             rows: (0..readers * STRIDE).map(|_| word()).collect(),
             slots: (0..slots).map(|_| UnsafeCell::new(u64::MAX)).collect(),
+            halves,
         })
+    }
+
+    /// A ring whose slots can be seen half written.
+    pub(crate) fn of_halves(slots: usize) -> Arc<World> {
+        let halves = (0..slots).map(|_| [0, 1].map(|_| AtomicU64::new(u64::MAX))).collect();
+        World::with(slots, 1, halves)
+    }
+
+    /// What a slot of such a ring holds.
+    pub(crate) fn halves(&self, slot: u32) -> [u64; 2] {
+        self.halves[slot as usize].each_ref().map(|half| half.load(Ordering::Relaxed))
     }
 
     pub(crate) fn ring(&self) -> Ring<'_> {
@@ -113,9 +131,12 @@ impl World {
 
     /// Fills a slot and publishes it as the next frame.
     pub(crate) fn publish(&self, publisher: &mut Publisher, slot: FreeSlot) {
-        // SAFETY: the checker panics if anybody else looks at the cell meanwhile.
-        #[allow(unsafe_code)]
-        self.slots[slot.index() as usize].with_mut(|cell| unsafe { *cell = publisher.next() });
+        match self.halves.get(slot.index() as usize) {
+            Some(halves) => halves.iter().for_each(|half| half.store(publisher.next(), Ordering::Relaxed)),
+            // SAFETY: the checker panics if anybody else looks at the cell meanwhile.
+            #[allow(unsafe_code)]
+            None => self.slots[slot.index() as usize].with_mut(|cell| unsafe { *cell = publisher.next() }),
+        }
         let meta = FrameMeta { rows: publisher.next(), ..FrameMeta::default() };
         publisher.publish(&self.ring(), slot, &meta);
     }

@@ -80,3 +80,6 @@ pub(crate) fn ordering(_name: &str, ordering: Ordering) -> Ordering {
 
 /// The fence that `_name` stands for: everything is in order here.
 pub(crate) fn full_fence(_name: &str) {}
+
+/// As `full_fence`, for one that acquires.
+pub(crate) fn acquire_fence(_name: &str) {}

@@ -271,7 +271,8 @@ impl SharedMemoryConfig {
         self
     }
 
-    /// Permission bits of the region's file; 0600 unless given. Readers need read *and* write permission.
+    /// Permission bits of the region's file; 0600 unless given. Readers need read *and* write permission, observers
+    /// ([`ReaderPolicy::Observer`]) read permission.
     #[must_use]
     pub fn with_mode(mut self, mode: u32) -> Self {
         self.mode = mode;

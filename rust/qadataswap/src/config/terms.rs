@@ -13,14 +13,21 @@ pub enum ReaderPolicy {
     Lossy,
     /// The newest frame at each read; all in between count as missed.
     Latest,
+    /// As lossy, for whoever may or shall not write to the region: it needs read permission only, takes no place, and
+    /// changes nothing that another participant could notice. The price: each frame is copied before it is looked at,
+    /// one that the writer takes away meanwhile counts as missed, and a frame that is waited for may be seen up to 2 ms
+    /// late, since an observer is not woken.
+    Observer,
 }
 
-impl From<ReaderPolicy> for Policy {
-    fn from(policy: ReaderPolicy) -> Policy {
-        match policy {
-            ReaderPolicy::Lossless => Policy::Lossless,
-            ReaderPolicy::Lossy => Policy::Lossy,
-            ReaderPolicy::Latest => Policy::Latest,
+impl ReaderPolicy {
+    /// What the ring knows of it; an observer is none of the ring's readers.
+    pub(crate) fn on_a_row(self) -> Option<Policy> {
+        match self {
+            ReaderPolicy::Lossless => Some(Policy::Lossless),
+            ReaderPolicy::Lossy => Some(Policy::Lossy),
+            ReaderPolicy::Latest => Some(Policy::Latest),
+            ReaderPolicy::Observer => None,
         }
     }
 }

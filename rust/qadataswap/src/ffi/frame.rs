@@ -136,6 +136,6 @@ impl Frame {
     /// See [`crate::Frame::bytes_copied`].
     #[must_use]
     pub fn bytes_copied(&self) -> u64 {
-        self.parsed.bytes_copied()
+        self.parsed.bytes_copied() + self.held.copied
     }
 }

@@ -167,7 +167,7 @@ impl Form for Read {
     fn decode(decoder: &mut Decoder, held: Held) -> Result<Self, FrameError> {
         let parsed = decoder.decode_views(&held.bytes, held.meta.schema)?;
         let (frame, copied) = arrays::data_frame(&parsed)?;
-        Ok(Read { frame, copied: copied + parsed.bytes_copied() })
+        Ok(Read { frame, copied: copied + parsed.bytes_copied() + held.copied })
     }
 
     fn tally(&self) -> (u64, u64) {

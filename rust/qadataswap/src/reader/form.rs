@@ -59,6 +59,6 @@ impl Form for Held {
     }
 
     fn tally(&self) -> (u64, u64) {
-        (self.meta.rows, 0)
+        (self.meta.rows, self.copied)
     }
 }

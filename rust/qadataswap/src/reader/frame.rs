@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// A frame: one table as it was written, in its chunks, lying in shared memory (or, if it comes out of a
 /// [recording](crate::recording), in memory of its own).
 ///
-/// It holds its slot until it and every array of it are dropped. A forked child does not have the memory: looking
+/// It holds its slot until it and every array of it are dropped; an observer's frame holds none, being a copy. A forked child does not have the memory: looking
 /// at a frame's data there is a segmentation fault, dropping it is harmless.
 #[derive(Clone)]
 pub struct Frame {
@@ -28,6 +28,8 @@ pub(crate) struct Held {
     pub(crate) missed: u64,
     /// Of a frame out of a recording: when it was published, in nanoseconds since the Unix epoch; otherwise 0.
     pub(crate) wall_ns: u64,
+    /// Bytes that were copied to get hold of it.
+    pub(crate) copied: u64,
 }
 
 impl Held {
@@ -117,7 +119,7 @@ impl Frame {
     /// Bytes that reading this frame has copied out of the slot; see [`Stats::bytes_copied`](crate::Stats::bytes_copied).
     #[must_use]
     pub fn bytes_copied(&self) -> u64 {
-        self.decoded.bytes_copied
+        self.decoded.bytes_copied + self.held.copied
     }
 
     /// The table as one batch. A table of one chunk is handed out as it is; several chunks are put together,

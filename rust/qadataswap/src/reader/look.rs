@@ -1,24 +1,26 @@
 //! A look at the ring for the next frame, and what it means that there is none.
 
+use super::taking::Taking;
 use crate::error::{QADataSwapError, Result};
 use crate::layout::{STATE_CLOSED, STATE_GONE, STATE_REPLACED};
+use crate::lease::Attachment;
 use crate::region::Region;
 use crate::ring::FrameMeta;
 use crate::stream::Beginning;
-use crate::subscriber::{Next, Subscriber};
+use crate::subscriber::Next;
 use crate::sync::Ordering;
 
-/// Pins the next frame, if it is there.
+/// Takes the next frame, if it is there.
 #[inline]
 pub(super) fn poll(
-    region: &Region,
-    subscriber: &mut Subscriber,
+    attachment: &Attachment,
+    taking: &mut Taking,
     stream: &Option<Beginning>,
 ) -> Result<Option<(FrameMeta, u64)>> {
-    match subscriber.poll(&region.segment.ring()) {
+    match taking.poll(attachment) {
         Next::Frame(meta, missed) => Ok(Some((meta, missed))),
         Next::NotYet => Ok(None),
-        other => end(region, subscriber, other, stream),
+        other => end(attachment, taking, other, stream),
     }
 }
 
@@ -26,11 +28,12 @@ pub(super) fn poll(
 /// writer has taken over meanwhile.
 #[cold]
 pub(super) fn end(
-    region: &Region,
-    subscriber: &mut Subscriber,
+    attachment: &Attachment,
+    taking: &mut Taking,
     mut next: Next,
     stream: &Option<Beginning>,
 ) -> Result<Option<(FrameMeta, u64)>> {
+    let region = &attachment.region;
     let ring = region.name.clone();
     let what = loop {
         break match next {
@@ -39,7 +42,7 @@ pub(super) fn end(
             Next::Ended(STATE_CLOSED | STATE_GONE) => {
                 let generation = &region.segment.ring().status.generation;
                 let before = generation.load(Ordering::Acquire);
-                match subscriber.poll(&region.segment.ring()) {
+                match taking.poll(attachment) {
                     Next::Ended(STATE_CLOSED | STATE_GONE) => {}
                     other => {
                         next = other;
@@ -53,7 +56,7 @@ pub(super) fn end(
                 return Err(verdict);
             }
             Next::Ended(STATE_REPLACED) => return Err(QADataSwapError::Replaced { ring }),
-            Next::Lost => return Err(QADataSwapError::Evicted { ring, sequence: subscriber.next() }),
+            Next::Lost => return Err(QADataSwapError::Evicted { ring, sequence: taking.next() }),
             Next::Ended(state) => format!("expected a state from 1 to 4, got {state}"),
             Next::NoSuchSlot(sequence, slot) => format!(
                 "frame {sequence}: expected a slot below {}, the directory says {slot}",

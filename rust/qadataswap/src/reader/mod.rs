@@ -4,30 +4,32 @@ mod form;
 mod frame;
 mod frames;
 mod look;
+mod taking;
 
 pub(crate) use form::{Form, Knowing};
 pub use frame::Frame;
 pub(crate) use frame::Held;
 pub use frames::Frames;
 pub(crate) use frames::until_end;
+pub(crate) use taking::Taking;
 
 use crate::attach;
-use crate::config::{SharedMemoryConfig, Timeout, WhenFull};
+use crate::config::{ReaderPolicy, SharedMemoryConfig, Timeout, WhenFull};
 use crate::error::{QADataSwapError, Result};
 use crate::ffi;
-use crate::frame::Decoder;
+use crate::frame::{Decoder, Validation};
 use crate::layout::STATE_OPEN;
-use crate::lease::{Attachment, Lease};
+use crate::lease::Attachment;
 use crate::peers::monotonic_ns;
+use crate::place::Place;
 use crate::region::PATIENCE;
 use crate::ring::{FrameMeta, Policy};
 use crate::segment::read_header;
 use crate::stats::Stats;
 use crate::stream::{Beginning, Progress};
-use crate::subscriber::Subscriber;
 use crate::sync::Ordering;
 use crate::tally::Gauge;
-use crate::wait::{self, Pulse, WaitStrategy, wait_until};
+use crate::wait::{Pulse, WaitStrategy};
 use crate::waiter::Waiter;
 use arrow_array::RecordBatch;
 use look::{orphan, poll, superseded};
@@ -48,7 +50,7 @@ pub(crate) struct Inner {
     /// `None` once closed.
     attachment: Option<Arc<Attachment>>,
     name: String,
-    subscriber: Subscriber,
+    taking: Taking,
     /// Frames missed before one that could not be handed out.
     unreported: u64,
     /// When the writer was last asked after.
@@ -64,7 +66,7 @@ pub(crate) struct Inner {
 }
 
 impl Reader {
-    /// Attaches to a ring.
+    /// Attaches to a ring; as an [observer](ReaderPolicy::Observer), looks on.
     ///
     /// # Errors
     /// [`NotFound`](QADataSwapError::NotFound), [`PermissionDenied`](QADataSwapError::PermissionDenied),
@@ -77,18 +79,19 @@ impl Reader {
         Ok(Reader::of(config, place))
     }
 
-    pub(crate) fn of(
-        config: SharedMemoryConfig,
-        (attachment, subscriber): (Attachment, Subscriber),
-    ) -> Reader {
+    pub(crate) fn of(config: SharedMemoryConfig, (attachment, taking): (Attachment, Taking)) -> Reader {
         let inner = Inner {
             name: config.name,
             attachment: Some(Arc::new(attachment)),
-            subscriber,
+            taking,
             unreported: 0,
             pulse: Pulse::default(),
             stream: None,
-            decoder: Decoder::new(config.validation),
+            decoder: Decoder::new(match (config.policy, config.validation) {
+                // A copy it is already.
+                (ReaderPolicy::Observer, Validation::FullOnCopy) => Validation::Full,
+                (_, validation) => validation,
+            }),
             wait: config.wait,
             stats: Stats::default(),
             gauge: Gauge::new(),
@@ -171,7 +174,7 @@ impl Reader {
 
     /// The sequence of the frame that is wanted next.
     pub(crate) fn next_sequence(&self) -> u64 {
-        self.inner.borrow().subscriber.next()
+        self.inner.borrow().taking.next()
     }
 
     /// What tells this ring from another of the same name.
@@ -246,7 +249,7 @@ impl Reader {
         let mut inner = self.inner.borrow_mut();
         // Whoever asks for one is about to wait.
         inner.gauge.came_in_vain();
-        Ok(Waiter::new(inner.attachment()?.clone(), inner.subscriber.next(), inner.wait))
+        Ok(Waiter::new(inner.attachment()?.clone(), inner.taking.next(), inner.wait))
     }
 
     /// From now on this reader reads one data set, whole: it starts where the writer's stream begins, and a frame of
@@ -254,7 +257,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`InvalidConfig`](QADataSwapError::InvalidConfig) if the stream's beginning has been read and is gone, and for a
-    /// reader that is not lossless, unless the writer overwrites. [`Closed`](QADataSwapError::Closed),
+    /// lossy or a latest reader, unless the writer overwrites. [`Closed`](QADataSwapError::Closed),
     /// [`Forked`](QADataSwapError::Forked), [`Busy`](QADataSwapError::Busy).
     pub fn expect_stream(&self) -> Result<()> {
         self.inner.borrow_mut().expect_stream()
@@ -296,7 +299,7 @@ impl Reader {
         let mut stats = inner.stats;
         if let Some(attachment) = inner.attachment.as_ref().filter(|a| a.region.is_ours()) {
             stats.frames_published = attachment.region.segment.ring().published();
-            stats.lag = stats.frames_published.saturating_sub(inner.subscriber.next());
+            stats.lag = stats.frames_published.saturating_sub(inner.taking.next());
         }
         stats
     }
@@ -313,9 +316,9 @@ impl Reader {
     /// [`Forked`](QADataSwapError::Forked), [`Closed`](QADataSwapError::Closed).
     pub fn has_writer(&self) -> Result<bool> {
         let inner = self.inner.borrow();
-        let region = &inner.attachment()?.region;
+        let attachment = inner.attachment()?;
         // A dead writer may have been about to let a frame go: then the frame is whole and comes back.
-        Ok(region.segment.ring().state() == STATE_OPEN && !region.repair_if_orphaned())
+        Ok(attachment.region.segment.ring().state() == STATE_OPEN && !attachment.is_orphaned())
     }
 
     #[cfg(feature = "polars")]
@@ -355,9 +358,9 @@ impl Inner {
 
     pub(crate) fn try_read<F: Form>(&mut self) -> Result<Option<F>> {
         self.attachment()?;
-        let Inner { attachment, subscriber, stream, .. } = self;
+        let Inner { attachment, taking, stream, .. } = self;
         let Some(attachment) = attachment else { return Ok(None) };
-        match poll(&attachment.region, subscriber, stream)? {
+        match poll(attachment, taking, stream)? {
             Some((meta, missed)) => self.finish(meta, missed).map(Some),
             None if attachment.orphaned.load(Ordering::Relaxed) => self.try_read_of_orphan(),
             None => {
@@ -370,11 +373,11 @@ impl Inner {
     /// Nothing was there, and whoever waited on this reader's behalf has found the writer dead: makes sure of it.
     #[cold]
     fn try_read_of_orphan<F: Form>(&mut self) -> Result<Option<F>> {
-        let Inner { attachment, subscriber, stream, .. } = self;
+        let Inner { attachment, taking, stream, .. } = self;
         let Some(attachment) = attachment else { return Ok(None) };
         let orphaned = attachment.ask_after_writer();
         // What a dead writer left is handed out before its death is reported.
-        match poll(&attachment.region, subscriber, stream)? {
+        match poll(attachment, taking, stream)? {
             Some((meta, missed)) => self.finish(meta, missed).map(Some),
             None if orphaned => Err(orphan(&attachment.region)),
             None => Ok(None),
@@ -384,10 +387,9 @@ impl Inner {
     pub(crate) fn read<F: Form>(&mut self, timeout: Timeout) -> Result<Option<F>> {
         let deadline = timeout.0.and_then(|timeout| Instant::now().checked_add(timeout));
         self.attachment()?;
-        let Inner { attachment, subscriber, stream, wait, pulse, gauge, .. } = self;
+        let Inner { attachment, taking, stream, wait, pulse, gauge, .. } = self;
         let Some(attachment) = attachment else { return Ok(None) };
         let region = &attachment.region;
-        let ring = region.segment.ring();
         let orphaned = Cell::new(false);
         let idle = || {
             if !region.is_ours() {
@@ -401,7 +403,7 @@ impl Inner {
             pulse.hasten();
         }
         // Runs after `idle`: what a dead writer left is handed out before its death is reported.
-        let look = || match poll(region, subscriber, stream)? {
+        let look = || match poll(attachment, taking, stream)? {
             None if orphaned.get() => Err(orphan(region)),
             None => {
                 gauge.came_in_vain();
@@ -409,8 +411,7 @@ impl Inner {
             }
             found => Ok(found),
         };
-        let prepare = || wait::announce(ring.frames);
-        match wait_until(ring.frames, *wait, deadline, pulse, look, prepare, idle)? {
+        match attachment.wait(*wait, deadline, pulse, look, idle)? {
             Some((meta, missed)) => self.finish(meta, missed).map(Some),
             None => {
                 self.stats.wait_timeouts += 1;
@@ -423,15 +424,19 @@ impl Inner {
         let attachment = self.attachment()?.clone();
         let region = &attachment.region;
         let ring = region.segment.ring();
-        // A writer that takes over says for a moment that there is no stream.
-        let stream = match region.under_gate(|| region.segment.stream().beginning()) {
+        let stream = match attachment.beginning() {
             Ok(Some(stream)) => stream,
             Ok(None) => return Err(QADataSwapError::Busy { ring: self.name.clone(), waited: PATIENCE }),
-            Err(error) => return Err(QADataSwapError::io(&self.name, "locking the gate", error)),
+            Err(error) => return Err(QADataSwapError::io(&self.name, "passing the gate", error)),
         };
         let Some(stream) = stream else { return Ok(()) };
         let overwrites = ring.status.when_full.load(Ordering::Relaxed) == WhenFull::Overwrite.code();
-        if attachment.joined.policy != Policy::Lossless as u8 && !overwrites {
+        let is_owed_nothing = match attachment.place {
+            Place::Row(seat) => seat.joined.policy != Policy::Lossless as u8,
+            // Whoever may not write cannot ask for more; it is told if it has missed some.
+            Place::Aside(_) => false,
+        };
+        if is_owed_nothing && !overwrites {
             return Err(QADataSwapError::InvalidConfig {
                 ring: self.name.clone(),
                 reason:
@@ -439,24 +444,18 @@ impl Inner {
                         .to_owned(),
             });
         }
-        let Inner { subscriber, wait, pulse, name, .. } = self;
+        let Inner { taking, wait, pulse, name, .. } = self;
         // What was written before it is not its. It is there, but for a moment the writer may be asking for it.
         let look = || {
-            while subscriber.next() < stream.first {
-                match poll(region, subscriber, &None)? {
-                    Some((meta, _)) => drop(Lease::new(attachment.clone(), meta.slot)),
-                    None => return Ok::<_, QADataSwapError>(None),
-                }
-            }
-            Ok(Some(subscriber.next()))
+            let passed = taking.pass(&attachment, stream.first, |taking| poll(&attachment, taking, &None))?;
+            Ok::<_, QADataSwapError>(passed.then(|| taking.next()))
         };
         let idle = || {
             attachment.ask_after_writer();
             Ok(())
         };
         let deadline = Instant::now().checked_add(PATIENCE);
-        let prepare = || wait::announce(ring.frames);
-        let Some(next) = wait_until(ring.frames, *wait, deadline, pulse, look, prepare, idle)? else {
+        let Some(next) = attachment.wait(*wait, deadline, pulse, look, idle)? else {
             return Err(QADataSwapError::Busy { ring: name.clone(), waited: PATIENCE });
         };
         if next > stream.first {
@@ -473,11 +472,12 @@ impl Inner {
         Ok(())
     }
 
-    /// Decodes a pinned frame and books it.
+    /// Decodes a frame that was taken and books it.
     fn finish<F: Form>(&mut self, meta: FrameMeta, missed: u64) -> Result<F> {
-        let Inner { attachment, decoder, stats, name, unreported, stream, gauge, .. } = self;
-        let attachment = attachment.as_ref().expect("a frame was just pinned through it");
-        let lease = Lease::new(attachment.clone(), meta.slot);
+        let Inner { attachment, taking, decoder, stats, name, unreported, stream, gauge, .. } = self;
+        let attachment = attachment.as_ref().expect("a frame was just taken through it");
+        // First, whatever comes of it: what is pinned has an owner from here on.
+        let bytes = taking.hold(attachment, &meta);
         if stream.is_some() {
             let now = attachment.region.segment.stream().beginning();
             if now != *stream && now.is_none_or(|now| meta.sequence >= now.first) {
@@ -493,21 +493,13 @@ impl Inner {
         if missed > 0 {
             *unreported += missed;
             stats.frames_missed += missed;
-            attachment.tally().missed.store(stats.frames_missed, Ordering::Relaxed);
+            if let Some(tally) = attachment.tally() {
+                tally.missed.store(stats.frames_missed, Ordering::Relaxed);
+            }
         }
-        let Some(bytes) = lease.into_buffer(meta.bytes) else {
-            return Err(QADataSwapError::Corrupt {
-                ring: name.clone(),
-                what: format!(
-                    "frame {}: expected at most {} bytes, the directory says {}",
-                    meta.sequence,
-                    attachment.region.segment.geometry().slot_bytes,
-                    meta.bytes
-                ),
-            });
-        };
+        let (bytes, copied) = bytes?;
         // What was missed is told with the next frame that can be handed out.
-        let held = Held { bytes, meta, missed: *unreported, wall_ns: 0 };
+        let held = Held { bytes, meta, missed: *unreported, wall_ns: 0, copied };
         let frame = F::decode(decoder, held).map_err(|error| QADataSwapError::frame(name, error))?;
         *unreported = 0;
         let (rows, copied) = frame.tally();
@@ -515,10 +507,11 @@ impl Inner {
         stats.bytes_read += meta.bytes;
         stats.bytes_copied += copied;
         stats.rows_read += rows;
-        let tally = attachment.tally();
-        tally.tell(stats);
-        if let Some(frames) = gauge.next() {
-            tally.measure(meta.published_ns, monotonic_ns(), frames);
+        if let Some(tally) = attachment.tally() {
+            tally.tell(stats);
+            if let Some(frames) = gauge.next() {
+                tally.measure(meta.published_ns, monotonic_ns(), frames);
+            }
         }
         Ok(frame)
     }
@@ -541,7 +534,7 @@ impl std::fmt::Debug for Reader {
         let inner = self.inner.borrow();
         f.debug_struct("Reader")
             .field("ring", &inner.name)
-            .field("next", &inner.subscriber.next())
+            .field("next", &inner.taking.next())
             .field("stats", &inner.stats)
             .finish()
     }

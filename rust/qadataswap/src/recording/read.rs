@@ -332,7 +332,7 @@ impl Cursor {
             published_ns: record.published_ns,
             rows: record.rows,
         };
-        let held = Held { bytes, meta, missed, wall_ns: record.wall_ns };
+        let held = Held { bytes, meta, missed, wall_ns: record.wall_ns, copied: 0 };
         let frame = F::decode(&mut self.decoder, held)
             .map_err(|error| QADataSwapError::frame(&header.ring, error))?;
         // Only now: a frame that cannot be read counts as missed before the next one.

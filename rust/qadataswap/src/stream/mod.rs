@@ -108,7 +108,8 @@ impl SharedDataStream {
     ///
     /// # Errors
     /// As [`Reader::new`]; [`InvalidConfig`](QADataSwapError::InvalidConfig) if the beginning has been read and is gone,
-    /// and for a reader that is not lossless, unless the writer overwrites.
+    /// and for a lossy or a latest reader, unless the writer overwrites. An observer is told if it misses a frame:
+    /// [`Aborted`](QADataSwapError::Aborted).
     pub fn create_reader(config: impl Into<SharedMemoryConfig>) -> Result<SharedDataStream> {
         SharedDataStream::from_reader(Reader::new(config)?)
     }

@@ -64,6 +64,7 @@ fn main() -> ExitCode {
     let outcome = match role {
         Role::Write { ring, seed, until, stay, wait } => stream::write(&ring, seed, until, stay, wait),
         Role::Follow { ring, seed, hold, survive } => stream::follow(&ring, seed, hold, survive),
+        Role::Observe { ring, rows, frames } => stream::observe(&ring, rows, frames),
         Role::Select { rings, seed } => stream::select(&rings, seed),
         Role::Hover { ring } => stream::hover(&ring),
         Role::Echo { from, to } => stream::echo(&from, &to),

@@ -2,6 +2,7 @@
 
 use crate::{Outcome, fault, hold, refused, say, wait_for_end};
 use qadataswap::{ErrorKind, Frame, Selector, Timeout};
+use qadataswap_tests::frames::check_even;
 use qadataswap_tests::{Line, Ring, Tally, check, table};
 use std::collections::VecDeque;
 use std::io::BufRead;
@@ -41,6 +42,25 @@ pub(crate) fn write(ring: &Ring, seed: u64, until: Option<u64>, stay: bool, wait
         }
     }
     writer.close().map_err(fault)
+}
+
+pub(crate) fn observe(ring: &Ring, rows: usize, frames: u64) -> Outcome {
+    let reader = ring.reader().map_err(fault)?;
+    say(&Line::Open { next: 0, millis: 0 });
+    let mut tally = Tally::default();
+    while tally.read < frames {
+        let frame = reader.read_frame(Duration::from_secs(10)).map_err(fault)?.ok_or("no frame")?;
+        check_even(rows, &frame)?;
+        let (sequence, missed) = (frame.sequence(), frame.missed());
+        let expected = tally.last.map_or(sequence, |last| last + 1 + missed);
+        hold!(sequence == expected, "frame {sequence} after {:?}, {missed} missed", tally.last);
+        tally.missed += tally.last.map_or(0, |_| missed);
+        tally.first.get_or_insert(sequence);
+        tally.last = Some(sequence);
+        tally.read += 1;
+    }
+    say(&Line::Ended(tally));
+    Ok(())
 }
 
 pub(crate) fn select(rings: &[Ring], seed: u64) -> Outcome {
