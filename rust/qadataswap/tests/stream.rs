@@ -323,6 +323,22 @@ fn a_stream_that_is_overwritten_is_not_taken_for_whole() {
 }
 
 #[test]
+fn a_stream_whose_last_frame_made_room_for_none_is_not_taken_for_whole() {
+    let config = config("cut").with_when_full(WhenFull::Overwrite).with_buffer_count(1);
+    for policy in [ReaderPolicy::Lossy, ReaderPolicy::Observer] {
+        let writer = Writer::new(config.clone().with_stream(None)).expect("writer");
+        let reader = SharedDataStream::create_reader(config.clone().with_policy(policy)).expect("reader");
+        writer.write_arrow(&numbers(0, 1)).expect("never full");
+        drop(writer.loan(&numbers(0, 1).schema(), 1).expect("the only slot"));
+        writer.close().expect("closed");
+        let read = read_all(&reader);
+        assert_eq!(read.map_err(|error| error.kind()), Err(ErrorKind::Aborted), "{policy:?}");
+        drop(reader);
+        read_out(&config.clone().with_policy(ReaderPolicy::Lossy));
+    }
+}
+
+#[test]
 fn an_observer_reads_a_stream_whole_or_is_told() {
     let config = config("observed");
     let observed = config.clone().with_policy(ReaderPolicy::Observer);

@@ -49,7 +49,12 @@ pub(super) fn end(
                         continue;
                     }
                 }
-                let verdict = verdict(region, stream);
+                let verdict = match verdict(region, stream) {
+                    QADataSwapError::EndOfStream { ring } if stream.is_some() => {
+                        end_of_stream(ring, region, taking)
+                    }
+                    verdict => verdict,
+                };
                 if generation.load(Ordering::Relaxed) != before {
                     continue;
                 }
@@ -79,6 +84,18 @@ pub(super) fn verdict(region: &Region, stream: &Option<Beginning>) -> QADataSwap
         _ if stream.is_some() && notice.beginning() != *stream => superseded(&ring),
         Some(reason) => QADataSwapError::Aborted { ring, reason },
         None => QADataSwapError::EndOfStream { ring },
+    }
+}
+
+/// The end of a stream, of which nothing stands that was not read: all of it, unless its last frames had to make room and
+/// nothing came in their place.
+fn end_of_stream(ring: String, region: &Region, taking: &Taking) -> QADataSwapError {
+    match region.segment.ring().published().saturating_sub(taking.next()) {
+        0 => QADataSwapError::EndOfStream { ring },
+        gone => {
+            let reason = format!("its last {gone} frames were overwritten before this reader came to them");
+            QADataSwapError::Aborted { ring, reason }
+        }
     }
 }
 
