@@ -277,7 +277,10 @@ QADATASWAP_EXPORT int qads_pool_owns(const qads_pool* pool, const void* memory);
 typedef enum qads_policy {
   QADS_POLICY_LOSSLESS = 0, /**< Every frame from the first one on: the writer waits for this reader. */
   QADS_POLICY_LOSSY = 1,    /**< Every frame it is fast enough for, and the exact number of those it missed. */
-  QADS_POLICY_LATEST = 2    /**< The newest frame at each read; all in between count as missed. */
+  QADS_POLICY_LATEST = 2,   /**< The newest frame at each read; all in between count as missed. */
+  QADS_POLICY_OBSERVER = 3  /**< As lossy, for whoever may or shall not write to the region: needs read permission only,
+                             *   takes no place and changes nothing; copies each frame, and may see one that it waits
+                             *   for up to 2 ms late. */
 } qads_policy;
 
 /** Where a new reader starts. */
@@ -583,7 +586,7 @@ typedef struct qads_stats {
   uint64_t bytes_read;       /**< Bytes of those frames. */
   uint64_t rows_read;        /**< Rows of those frames. */
   uint64_t bytes_copied;     /**< Bytes that reading has copied. */
-  uint64_t frames_missed;    /**< Frames that a lossy or latest reader has missed. */
+  uint64_t frames_missed;    /**< Frames that a lossy or latest reader or an observer missed. */
   uint64_t wait_timeouts;    /**< Reads and writes that ended without result because their time was up. */
   uint64_t full_waits;       /**< Times a write found the ring full and waited. */
   uint64_t readers_evicted;  /**< Readers that died and were removed by this writer. */

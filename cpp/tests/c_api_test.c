@@ -125,6 +125,33 @@ static void a_selector_of_nothing_times_out_or_is_woken(void) {
   qads_selector_free(NULL);
 }
 
+static void an_observer_takes_no_place(void) {
+  const char* name = ring("observer");
+  void* writer = qads_create_arena(name, 1 << 20, 3);
+  void* reader = qads_create_arena(name, 1 << 20, 3);
+  qads_reader_options options;
+  qads_reader* observer = NULL;
+  qads_frame* frame = NULL;
+  char got[4];
+
+  qads_reader_options_init(&options);
+  options.policy = QADS_POLICY_OBSERVER;
+  EXPECT(qads_create_writer(writer) == QADS_OK);
+  EXPECT(qads_attach_reader(reader) == QADS_OK);
+  EXPECT(qads_reader_open(name, &options, &observer) == QADS_OK);
+  EXPECT(qads_read(observer, 0, &frame) == QADS_TIMEOUT);
+  EXPECT(qads_write_data(writer, "seen", 4) == QADS_OK);
+  EXPECT(qads_read(observer, 1000, &frame) == QADS_OK);
+  EXPECT(qads_frame_sequence(frame) == 0 && qads_frame_rows(frame) == 4);
+  qads_frame_free(frame);
+  EXPECT(qads_read_data(reader, got, sizeof got, NULL, 0) == QADS_OK);
+  qads_destroy_arena(writer);
+  qads_destroy_arena(reader);
+  EXPECT(qads_read(observer, 1000, &frame) == QADS_ERROR);
+  EXPECT(qads_last_error_kind() == QADS_KIND_END_OF_STREAM);
+  qads_reader_free(observer);
+}
+
 static void a_recording_is_read_from_a_frame_on(void) {
   const char* name = ring("recording");
   char folder[] = "/tmp/qads-recording-c-XXXXXX";
@@ -262,6 +289,7 @@ int main(void) {
   an_unknown_ring_is_named();
   a_name_that_is_none_makes_no_ring();
   a_selector_of_nothing_times_out_or_is_woken();
+  an_observer_takes_no_place();
   a_recording_is_read_from_a_frame_on();
   a_ring_without_a_name_is_handed_over();
   return failures != 0;

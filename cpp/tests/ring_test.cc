@@ -373,6 +373,27 @@ TEST_F(Ring, LossyReaderLearnsHowManyFramesItMissed) {
   EXPECT_EQ(Next().missed(), 0u);
 }
 
+TEST_F(Ring, ObserverTakesNoPlaceAndCopies) {
+  ReaderOptions reading;
+  reading.policy = ReaderPolicy::kObserver;
+  WriterOptions options = Small();
+  options.max_readers = 1;
+  Open(options, reading);
+  ASSERT_VALUE(Reader in_the_only_place, Reader::Open(name_));
+  ASSERT_VALUE(Reader another, Reader::Open(name_, reading));
+  WriteTick(0, "A", 1);
+  Frame frame = Next();
+  EXPECT_EQ(frame.sequence(), 0u);
+  EXPECT_EQ(frame.bytes_copied(), reader_->GetStats().bytes_copied);
+  EXPECT_GT(frame.bytes_copied(), 0u);
+  std::thread writing([this] { WriteTick(1, "A", 1); });
+  EXPECT_EQ(Next().sequence(), 1u);
+  writing.join();
+  ASSERT_VALUE(std::optional<Frame> other, another.ReadFrame(kSoon));
+  ASSERT_TRUE(other.has_value());
+  EXPECT_EQ(other->sequence(), 0u);
+}
+
 TEST_F(Ring, LatestReaderReadsTheNewest) {
   ReaderOptions reading;
   reading.policy = ReaderPolicy::kLatest;

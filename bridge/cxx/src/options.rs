@@ -154,6 +154,7 @@ pub(crate) fn reader(options: &ReaderOptions<'_>) -> Result<SharedMemoryConfig> 
         0 => ReaderPolicy::Lossless,
         1 => ReaderPolicy::Lossy,
         2 => ReaderPolicy::Latest,
+        3 => ReaderPolicy::Observer,
         other => return Err(no(&config, "policy", other.into())),
     };
     let start = match options.start {

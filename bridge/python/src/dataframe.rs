@@ -227,6 +227,8 @@ impl SharedDataFrame {
     /// Attaches to a ring.
     ///
     /// `attach_timeout_ms` is how long to wait for the ring to come into being; not at all unless given, or configured.
+    /// `policy="observer"` needs read permission only, takes no place and holds nobody up; it copies each frame, and
+    /// `frame.missed` counts those that it was too late for.
     ///
     /// With `fd`, a descriptor's number or something with `fileno()`, attaches to the ring without a name behind it. The
     /// descriptor stays the caller's and may be closed then.

@@ -206,6 +206,7 @@ impl ReaderOptions {
                 ("lossless", ReaderPolicy::Lossless),
                 ("lossy", ReaderPolicy::Lossy),
                 ("latest", ReaderPolicy::Latest),
+                ("observer", ReaderPolicy::Observer),
             ],
         )?;
         let start =

@@ -34,6 +34,21 @@ def test_await_returns_a_frame_that_comes_later(pair):
     assert run(main())["a"].item() == 7
 
 
+def test_observer_is_awaited_beside_a_reader(pair):
+    writer, reader = pair
+
+    async def main():
+        with qadataswap.create_reader(writer.name, policy="observer") as observer:
+            for number in range(5):
+                waiting = [asyncio.ensure_future(each.read_async()) for each in (observer, reader)]
+                await asyncio.sleep(0.005)
+                writer.write(table(number))
+                for each in waiting:
+                    assert (await each)["a"].item() == number
+
+    run(main())
+
+
 def test_loop_goes_on_while_a_frame_is_awaited(pair):
     writer, reader = pair
 

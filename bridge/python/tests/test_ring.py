@@ -316,6 +316,21 @@ def test_latest_reader_jumps_to_the_newest(ring):
             assert reader.read(0)["id"].item() == 3
 
 
+def test_observer_takes_no_place_and_copies(ring):
+    with qadataswap.create_writer(ring, 2, size_mb=1, max_readers=1, when_full="overwrite") as writer:
+        with qadataswap.create_reader(ring, policy="latest"):
+            observers = [qadataswap.create_reader(ring, policy="observer") for _ in range(3)]
+            for first in range(3):
+                writer.write(tables.trades(1, first))
+            for observer in observers:
+                frame = observer.read_frame(0)
+                assert (frame.sequence, frame.missed) == (1, 1)
+                assert observer.read(1000)["id"].item() == 2
+                assert observer.get_stats()["bytes_copied"] > 0
+                assert observer.read(5) is None
+                observer.close()
+
+
 def test_reader_may_start_at_the_newest(ring):
     with qadataswap.create_writer(ring, 4, size_mb=1) as writer:
         for first in range(3):

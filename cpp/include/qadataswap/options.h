@@ -45,6 +45,9 @@ enum class ReaderPolicy : int32_t {
   kLossless = QADS_POLICY_LOSSLESS,  ///< Every frame from the first one on: the writer waits for this reader.
   kLossy = QADS_POLICY_LOSSY,        ///< Every frame it is fast enough for, and the number of those it missed.
   kLatest = QADS_POLICY_LATEST,      ///< The newest frame at each read; all in between count as missed.
+  /// As lossy, for whoever may or shall not write to the region: needs read permission only, takes no place and changes
+  /// nothing; copies each frame, and may see one that it waits for up to 2 ms late.
+  kObserver = QADS_POLICY_OBSERVER,
 };
 
 /// Where a new reader starts.
@@ -140,7 +143,7 @@ struct WriterOptions {
   /// Makes a ring without a name, to be handed over as a descriptor: nobody else can find, open or truncate it, and the
   /// kernel frees it with the last process that has it. See Writer::fd().
   bool memfd = false;
-  /// Permission bits of the region's file. Readers need read *and* write permission.
+  /// Permission bits of the region's file. Readers need read *and* write permission, observers read permission.
   uint32_t mode = 0600;
   /// Gives the region to this user on creation.
   std::optional<uint32_t> owner;

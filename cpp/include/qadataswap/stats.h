@@ -22,7 +22,7 @@ struct Stats {
   uint64_t rows_read = 0;         ///< Rows of those frames.
   uint64_t bytes_copied = 0;      ///< Bytes that reading has copied: 0, unless frames were compressed, misaligned,
                                   ///< or validated on a copy.
-  uint64_t frames_missed = 0;     ///< Frames that a lossy or latest reader has missed.
+  uint64_t frames_missed = 0;     ///< Frames that a lossy or latest reader or an observer missed.
   uint64_t wait_timeouts = 0;     ///< Reads and writes that ended without result because their time was up.
   uint64_t full_waits = 0;        ///< Times a write found the ring full and waited.
   uint64_t readers_evicted = 0;   ///< Readers that died and were removed by this writer.

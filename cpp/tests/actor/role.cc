@@ -50,7 +50,10 @@ Ring ParseRing(const json& ring) {
   reading.directory = writing.directory;
   reading.policy = ByName<ReaderPolicy>(
       ring.at("policy"),
-      {{"Lossless", QADS_POLICY_LOSSLESS}, {"Lossy", QADS_POLICY_LOSSY}, {"Latest", QADS_POLICY_LATEST}});
+      {{"Lossless", QADS_POLICY_LOSSLESS},
+       {"Lossy", QADS_POLICY_LOSSY},
+       {"Latest", QADS_POLICY_LATEST},
+       {"Observer", QADS_POLICY_OBSERVER}});
   reading.start = ring.at("newest").get<bool>() ? StartAt::kNewest : StartAt::kOldest;
   reading.validation = ByName<Validation>(
       ring.at("validation"),

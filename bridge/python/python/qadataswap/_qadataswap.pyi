@@ -137,7 +137,7 @@ class SharedDataFrame:
     def create_reader(
         name: str | None = None,
         *,
-        policy: Literal["lossless", "lossy", "latest"] = "lossless",
+        policy: Literal["lossless", "lossy", "latest", "observer"] = "lossless",
         start: Literal["oldest", "newest"] = "oldest",
         validation: Literal["form", "full", "full_on_copy"] = "form",
         attach_timeout_ms: float | None = ...,
@@ -300,7 +300,7 @@ class Recorder:
         rotate_seconds: float | None = None,
         sync: Literal["never", "rotate"] | int | None = "rotate",
         mode: int = 0o600,
-        policy: Literal["lossless", "lossy", "latest"] = "lossless",
+        policy: Literal["lossless", "lossy", "latest", "observer"] = "lossless",
         start: Literal["oldest", "newest"] = "oldest",
         attach_timeout_ms: float | None = ...,
         trusted_owners: Sequence[int] = (),
