@@ -1,6 +1,6 @@
 # QADataSwap: everything a person or CI runs. `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo tests all tests-rust test-rust test-integration test-cross test-model test-shuttle test-kills \
+.PHONY: help demo tests all tests-rust test-rust test-integration test-cross test-model test-observers test-shuttle test-kills \
 	test-crash test-round-trips soak test-faults test-crowd test-containers fuzz test-fuzz test-hostile coverage \
 	scorecard test-cpp test-cpp-sanitizers test-package python-dev test-python dev-setup core core-install rust python \
 	python-install benchmark benchmark-python benchmark-cpp format lint zero-copy golden test-golden layout clean
@@ -48,6 +48,9 @@ test-cross: dev-setup python-dev ## Run only the tests of one language against a
 
 test-model: ## Model-check the ring protocol, PREEMPTIONS=3 deep, and weaken each of its orderings (long)
 	LOOM_MAX_PREEMPTIONS=$(or $(PREEMPTIONS),3) $(CARGO) test --locked -p qadataswap-loom weakened -- --nocapture
+
+test-observers: ## Observe a writer in full flight, FRAMES=2000000 frames, and everything else that observers promise (long)
+	QADATASWAP_OBSERVED_FRAMES=$(or $(FRAMES),2000000) $(CARGO) test --locked -p qadataswap-tests --test observer
 
 test-shuttle: ## Run the ring protocol under SCHEDULES=10000000 random schedules, and break each of its laws (long)
 	QADATASWAP_SCHEDULES=$(or $(SCHEDULES),10000000) $(CARGO) test --locked -p qadataswap-shuttle -- --nocapture

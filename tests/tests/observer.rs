@@ -166,7 +166,7 @@ fn what_observers_read_of_a_writer_in_full_flight_is_whole() {
     /// Frames that one observer reads.
     const SHARE: u64 = 2_000;
     const ROWS: usize = 6_000;
-    let mut effort = Effort::of("observed frames", 24_000);
+    let mut effort = Effort::of("observed frames", 12_000);
     let (mut observed, mut missed) = (0, 0);
     for slots in [2, 3, 17].into_iter().cycle() {
         if !effort.goes_on_by(2 * SHARE) {

@@ -107,6 +107,13 @@ pub(crate) const ROWS: &[Row] = &[
         effort: &[("LEAST", "95")],
         seconds: None,
     },
+    Row {
+        number: 15,
+        measure: "observers, who may only read, beside a writer in full flight",
+        command: "make test-observers",
+        effort: &[("FRAMES", "2000000")],
+        seconds: None,
+    },
 ];
 
 /// Row numbers as people write them: `1,4-6`.
