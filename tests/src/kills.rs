@@ -65,7 +65,7 @@ impl Toll {
     }
 
     /// A scene is over: counts what is left of it, which fails its test.
-    pub fn leave(&mut self, scene: Scene) {
+    pub fn leave(&mut self, scene: &Scene) {
         self.files += scene.files().len() as u64;
     }
 

@@ -158,7 +158,7 @@ fn recordings(mut effort: Effort, mut one: impl FnMut(&Scene, &mut Effort, &mut 
     while effort.goes_on() {
         let scene = Scene::new();
         one(&scene, &mut effort, &mut toll);
-        toll.leave(scene);
+        toll.leave(&scene);
     }
     toll.end(effort);
 }

@@ -79,7 +79,8 @@ impl Effort {
     #[must_use]
     pub fn part(unit: &str, share: u64, all: u64) -> Effort {
         let variable = format!("QADATASWAP_{}", unit.to_uppercase().replace(' ', "_"));
-        let asked = number(&variable).map(|asked| if share == all { asked } else { (asked * share).div_ceil(all) });
+        let asked =
+            number(&variable).map(|asked| if share == all { asked } else { (asked * share).div_ceil(all) });
         Effort {
             unit: unit.to_owned(),
             asked: asked.unwrap_or(share),
