@@ -17,6 +17,9 @@ mod deadline;
 #[allow(dead_code, unreachable_pub, reason = "shared with other tests")]
 mod frames;
 mod judge;
+#[path = "../../../src/keeper.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with other tests")]
+mod keeper;
 mod readers;
 mod recorders;
 #[path = "../../../src/scene.rs"]

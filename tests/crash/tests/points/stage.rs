@@ -121,6 +121,7 @@ pub(crate) fn mortal_config(ring: &Ring) -> mortal::SharedMemoryConfig {
             Owed::Lossless => mortal::ReaderPolicy::Lossless,
             Owed::Lossy => mortal::ReaderPolicy::Lossy,
             Owed::Latest => mortal::ReaderPolicy::Latest,
+            Owed::Observer => mortal::ReaderPolicy::Observer,
         })
         .with_start(if ring.newest { mortal::StartAt::Newest } else { mortal::StartAt::Oldest })
         .with_wait(mortal::WaitStrategy::SLEEP)
