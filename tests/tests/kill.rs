@@ -236,14 +236,12 @@ fn a_dead_writers_heir_is_let_in_while_readers_look_after_the_ring() {
                 });
             }
             std::thread::sleep(Duration::from_millis(5));
-            match ring.writer() {
-                Ok(writer) => drop(writer),
-                Err(error) => {
-                    assert_eq!(error.kind(), ErrorKind::WriterExists);
-                    refused += 1;
-                }
-            }
+            let heir = ring.writer();
             stop.store(true, Ordering::Relaxed);
+            if let Err(error) = heir {
+                assert_eq!(error.kind(), ErrorKind::WriterExists);
+                refused += 1;
+            }
         });
     }
     scene.gc();

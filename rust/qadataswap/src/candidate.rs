@@ -44,11 +44,16 @@ pub(crate) fn open_candidate(
             });
         }
         Err(error) if access == Access::Reader && is_read_only(&error) && open_file(path, false).is_ok() => {
+            let remedy = match error.kind() {
+                std::io::ErrorKind::ReadOnlyFilesystem => {
+                    "its folder is mounted read-only: mount it writable"
+                }
+                _ => "ask its creator to widen the ring's mode or group",
+            };
             return Err(QADataSwapError::PermissionDenied {
                 ring: ring.to_owned(),
                 reason: format!(
-                    "opening the region: {error}, and readers need write permission; it may be read: attach as an \
-                     observer, or ask its creator to widen the ring's mode or group"
+                    "opening the region: {error}, and readers store there; it may be read: attach as an observer; or {remedy}"
                 ),
             });
         }

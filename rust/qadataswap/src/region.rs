@@ -16,6 +16,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,9 @@ pub(crate) struct Region {
     /// The locks of one file description exclude other processes, not the threads that share it: whoever of those takes
     /// the gate has this first.
     threads: Mutex<()>,
+    /// The generation whose dead writer's work was completed from here; 0 if none was. What a dead writer left is complete
+    /// from then on, until an heir counts the next generation, which it does before it adds anything.
+    repaired: AtomicU64,
     forks: u64,
 }
 
@@ -43,6 +47,7 @@ impl Region {
             segment,
             lock,
             threads: Mutex::new(()),
+            repaired: AtomicU64::new(0),
             forks: forks(),
         }
     }
@@ -105,6 +110,10 @@ impl Region {
         if !self.writer_is_dead() {
             return false;
         }
+        // Once is enough: readers that ask again and again would keep an heir from the gate.
+        if self.repaired.load(Ordering::Relaxed) == self.generation() {
+            return true;
+        }
         // Whoever holds the gate is about to do the same, or to become the heir.
         let _alone = match self.threads.try_lock() {
             Ok(alone) => alone,
@@ -130,12 +139,18 @@ impl Region {
         match self.lock.try_lock(Byte::Writer) {
             Ok(true) => {
                 repair(&self.segment.ring());
+                self.repaired.store(self.generation(), Ordering::Relaxed);
                 self.lock.unlock(Byte::Writer);
                 true
             }
             // A descendant of the dead writer keeps its lock: nobody can take over, and nobody can repair.
             _ => self.writer_is_dead(),
         }
+    }
+
+    /// How many writers there have been.
+    fn generation(&self) -> u64 {
+        self.segment.ring().status.generation.load(Ordering::Acquire)
     }
 
     /// What `look` finds while nobody joins, leaves or takes over; `None` if somebody is at that for too long.

@@ -226,21 +226,27 @@ pub fn fault(plan: Plan, report: &Report) -> Option<String> {
     match (&report.came_to, hope) {
         (CameTo::Well, _) => None,
         (CameTo::Told(kind, message), Some(Hope::Told(kinds))) if kinds.contains(kind) => {
-            complaint(*kind, message, plan.errno)
+            complaint(*kind, message, &[plan.errno, as_of_threads(plan.errno)])
         }
         (other, _) => Some(format!("{other:?}")),
     }
 }
 
-/// What is wrong with a message.
-fn complaint(kind: ErrorKind, message: &str, errno: i32) -> Option<String> {
+/// What the C library makes of an error when a thread cannot be started for it: that there is no memory for one it says as
+/// `EAGAIN` (POSIX, `pthread_create`).
+fn as_of_threads(errno: i32) -> i32 {
+    if errno == libc::ENOMEM { libc::EAGAIN } else { errno }
+}
+
+/// What is wrong with a message, which may say any of `errnos`.
+fn complaint(kind: ErrorKind, message: &str, errnos: &[i32]) -> Option<String> {
     let names_the_ring = message.contains("ring '");
-    let by_the_system = std::io::Error::from_raw_os_error(errno).to_string();
+    let says = |&errno: &i32| message.contains(&std::io::Error::from_raw_os_error(errno).to_string());
     let is_the_systems = matches!(
         kind,
         ErrorKind::Io | ErrorKind::NoSpace | ErrorKind::MemoryMapFailed | ErrorKind::PermissionDenied
     ) || message.contains("cannot be read");
-    let says_why = !is_the_systems || message.contains(&by_the_system) || errno == libc::ELOOP;
+    let says_why = !is_the_systems || errnos.iter().any(says) || errnos.contains(&libc::ELOOP);
     (!names_the_ring || !says_why).then(|| format!("it says only: {message}"))
 }
 

@@ -165,6 +165,7 @@ fn ipc_namespace(stage: &Stage) -> Outcome {
 fn read_only(stage: &Stage) -> Outcome {
     let ring = stage.ring("feed");
     let writer = Writer::new(&ring)?;
+    write(&writer, 0..2)?;
     let there = Forked::play(|_| {
         leave(CloneFlags::CLONE_NEWNS)?;
         let folder = stage.folder();
@@ -174,13 +175,14 @@ fn read_only(stage: &Stage) -> Outcome {
         refused(Reader::new(&ring), ErrorKind::PermissionDenied, "mounted read-only")?;
         refused(Writer::new(&ring), ErrorKind::PermissionDenied, "mounted read-only")?;
         refused(Writer::new(stage.ring("another")), ErrorKind::PermissionDenied, "mounted read-only")?;
+        read(&Reader::new(ring.clone().with_policy(ReaderPolicy::Observer))?, 0..2)?;
         let rings = qadataswap::inspect::list(folder)?;
         demand(rings.len() == 1, "a ring can be looked at")?;
         let info = qadataswap::inspect::info("feed", folder)?;
         demand(info.state == qadataswap::inspect::RingState::Live, "it lives")
     })?;
     there.end()?;
-    write(&writer, 0..2)
+    write(&writer, 2..4)
 }
 
 /// Is another user from now on.
