@@ -7,7 +7,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::CloneFlags;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
-use qadataswap::{ErrorKind, Reader, WhenFull, Writer};
+use qadataswap::{ErrorKind, Reader, ReaderPolicy, WhenFull, Writer};
 use qadataswap_machine::container::{Forked, Outcome, Why, demand, leave, may, mount_tmpfs, refused};
 use qadataswap_machine::stage::{PATIENCE, Stage, table};
 use qadataswap_scorecard::Effort;
