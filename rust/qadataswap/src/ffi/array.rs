@@ -99,7 +99,7 @@ pub(crate) struct Array<'a> {
 
 impl<'a> Array<'a> {
     /// Rows `from..from + rows` of an array of step `at` of `shape`; it must be one by the promise that made a
-    /// [`Table`].
+    /// [`Table`]. If it has not the parts of one, that is found here, before any buffer of it is looked at.
     #[inline]
     fn of(
         array: *const ArrowArray,
@@ -125,7 +125,15 @@ impl<'a> Array<'a> {
         let there = length(array.n_buffers, "buffers")?;
         // Some say that an array of nulls has a bitmap, and give none.
         if there < needed || (there > needed && !matches!(kind, Kind::Views | Kind::Null)) {
-            return Err(other_buffers(shape, at, there, needed));
+            return Err(other_parts(shape, at, "buffers", there, needed));
+        }
+        let (there, needed) = (length(array.n_children, "children")?, shape.children(at));
+        if there != needed {
+            return Err(other_parts(shape, at, "children", there, needed));
+        }
+        let (there, needed) = (!array.dictionary.is_null(), matches!(kind, Kind::Dictionary { .. }));
+        if there != needed {
+            return Err(other_parts(shape, at, "dictionaries", there.into(), needed.into()));
         }
         let from = length(array.offset, "offset")?
             .checked_add(from)
@@ -388,8 +396,9 @@ fn too_short(shape: &Shape, at: usize, whole: usize, from: usize, rows: usize) -
 }
 
 #[cold]
-fn other_buffers(shape: &Shape, at: usize, there: usize, needed: usize) -> FrameError {
-    FrameError::Invalid(format!("{} array of {there} buffers, which has {needed}", shape.steps[at].data_type))
+fn other_parts(shape: &Shape, at: usize, parts: &str, there: usize, needed: usize) -> FrameError {
+    let data_type = &shape.steps[at].data_type;
+    FrameError::Invalid(format!("{data_type} array of {there} {parts}, which has {needed}"))
 }
 
 #[cold]

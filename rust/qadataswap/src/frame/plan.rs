@@ -40,6 +40,19 @@ pub(crate) struct Shape {
     pub(super) variadics: usize,
 }
 
+impl Shape {
+    /// How many children step `at` has.
+    #[inline]
+    pub(crate) fn children(&self, at: usize) -> usize {
+        let (mut children, mut child) = (0, at + 1);
+        while child < self.steps[at].end {
+            children += 1;
+            child = self.steps[child].end;
+        }
+        children
+    }
+}
+
 /// One node's type.
 #[derive(Debug)]
 pub(crate) struct Step {

@@ -175,12 +175,15 @@ fn structs_that_are_not_of_their_schema_are_refused() {
     ]));
     let lists =
         Arc::new(Schema::new(vec![Field::new_list("a", Field::new("x", DataType::Int8, true), true)]));
-    for schema in [wider, lists] {
+    let keys = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let keys = Arc::new(Schema::new(vec![Field::new("a", keys, true)]));
+    for (schema, found) in [(wider, "1 columns"), (lists, "0 children"), (keys, "0 dictionaries")] {
         let batches = [Batch::new(array)];
         // SAFETY: it is not what it claims to be, in its form; that is found before a buffer is looked at.
         let table = unsafe { Table::new(&schema, &batches) };
         let error = Encoder::new(Compression::None).measure(table.schema(), table.batches());
-        assert!(matches!(error, Err(FrameError::Invalid(_))), "{error:?}");
+        let Err(FrameError::Invalid(error)) = error else { panic!("{found}: {error:?}") };
+        assert!(error.contains(found), "{error}");
     }
 }
 
