@@ -1,9 +1,10 @@
 # QADataSwap: everything a person or CI runs. `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo tests all tests-rust test-rust test-integration test-cross test-model test-observers test-shuttle test-kills \
-	test-crash test-round-trips soak test-faults test-crowd test-containers fuzz test-fuzz test-hostile coverage \
-	scorecard test-cpp test-cpp-sanitizers test-package python-dev test-python dev-setup core core-install rust python \
-	python-install benchmark benchmark-python benchmark-cpp format lint zero-copy golden test-golden layout clean
+.PHONY: help demo tests all tests-rust test-rust test-integration test-cross test-model test-observers test-shuttle \
+	test-kills test-crash test-round-trips soak test-faults test-crowd test-containers fuzz test-fuzz test-hostile \
+	test-core-asan test-sanitizers coverage scorecard test-cpp test-cpp-sanitizers test-package python-dev test-python \
+	dev-setup core core-install rust python python-install benchmark benchmark-python benchmark-cpp format lint \
+	zero-copy golden test-golden layout clean
 # One thing at a time: cargo and Ninja use all cores by themselves, and share their folders.
 .NOTPARALLEL:
 
@@ -30,7 +31,8 @@ demo: ## Publish a market-data feed from one process, read and check it in other
 # Where everything is set up, tests of one language against another may not be skipped.
 tests test-cross test-kills test-round-trips coverage: export QADATASWAP_REQUIRE_CPP := 1
 tests test-cross test-kills test-round-trips coverage: export QADATASWAP_REQUIRE_PYTHON := 1
-tests: dev-setup python-dev tests-rust test-fuzz test-cpp test-cpp-sanitizers test-package test-python ## Run every test of every language
+tests: dev-setup python-dev tests-rust test-fuzz test-core-asan
+tests: test-cpp test-cpp-sanitizers test-package test-python ## Run every test of every language
 
 all: core python rust ## Build all packages, optimised
 
@@ -95,6 +97,25 @@ test-fuzz: ## Fuzz each target for a moment, and let a process rewrite frames wh
 test-hostile: ## Rewrite frames while they are read, TRIALS=1000000 times, under the address sanitizer (long)
 	@cpp/dev-setup.sh
 	QADATASWAP_TRIALS=$(or $(TRIALS),1000000) $(instrumented) address test -p qadataswap-fuzz --features libfuzzer --test hostile
+
+# Counts the tests and the reports, and tells the scorecard.
+watched = $(CARGO) run --locked -q -p qadataswap-scorecard --bin watched --
+
+test-core-asan: ## Run the core's own tests under the address sanitizer, but for those that fuzzing outdoes
+	$(watched) "tests of the core under the address sanitizer" tests/fuzz/cargo.sh address test -p qadataswap-core \
+	  -- --skip frame::tests::hostile
+
+# Valgrind is for what maps memory; thousands of spoilt and random frames would take it hours, and it knows no futex_waitv, so
+# there are no relays to count.
+test-sanitizers: dev-setup ## Run the core's tests under the address sanitizer and valgrind, and those of C and C++ under theirs (long)
+	@cpp/dev-setup.sh sanitizers
+	$(watched) "tests of the core under the address sanitizer" tests/fuzz/cargo.sh address test -p qadataswap-core
+	$(watched) "tests of the core under valgrind" tests/fuzz/cargo.sh valgrind test -p qadataswap-core -- --test-threads=1 \
+	  --skip frame::tests::hostile --skip frame::tests::round_trip --skip recording::tests::data_cut \
+	  --skip relays_go_with_their_selector
+	$(call build,asan tsan)
+	$(watched) "tests of C and C++ under the address and undefined-behaviour sanitizers" ctest --preset asan --verbose
+	$(watched) "tests of C and C++ under the thread sanitizer" ctest --preset tsan --verbose
 
 COV := target/tools/bin/cov
 coverage: dev-setup python-dev ## Count the lines of the ring core that the Rust tests run; below LEAST=95 % it fails (long)

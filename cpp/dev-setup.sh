@@ -4,6 +4,7 @@
 #
 #   cpp/dev-setup.sh          to build: a C++ compiler, CMake, Ninja, Arrow C++
 #   cpp/dev-setup.sh tests    to test: also GoogleTest, nlohmann-json, pkg-config, and an Arrow that compiles as C++17
+#   cpp/dev-setup.sh sanitizers    to test under every tool: also valgrind
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -32,7 +33,7 @@ if ! fetched cpp/requirements.txt .venv; then
   cp cpp/requirements.txt .venv/
 fi
 
-if [ "${1-}" = tests ]; then
+if [ "${1-}" = tests ] || [ "${1-}" = sanitizers ]; then
   if ! c++ -E -x c++ -include gtest/gtest.h /dev/null > /dev/null 2>&1; then system libgtest-dev; fi
   if ! c++ -E -x c++ -include nlohmann/json.hpp /dev/null > /dev/null 2>&1; then system nlohmann-json3-dev; fi
   command -v pkg-config > /dev/null || system pkg-config
@@ -41,4 +42,7 @@ if [ "${1-}" = tests ]; then
     .venv/bin/pip install -q --only-binary :all: --no-deps --target target/arrow23 -r cpp/requirements-arrow23.txt
     cp cpp/requirements-arrow23.txt target/arrow23/
   fi
+fi
+if [ "${1-}" = sanitizers ]; then
+  command -v valgrind > /dev/null || system valgrind
 fi

@@ -45,6 +45,14 @@ pub(crate) const ROWS: &[Row] = &[
         seconds: None,
     },
     Row {
+        number: 5,
+        measure: "the core's tests under the address sanitizer and under valgrind, those of C and C++ under three sanitizers; \
+                  one report of any fails the row",
+        command: "make test-sanitizers",
+        effort: &[],
+        seconds: None,
+    },
+    Row {
         number: 6,
         measure: "coverage-guided fuzzing of everything that takes bytes from outside, under the address sanitizer",
         command: "make fuzz",
