@@ -80,11 +80,11 @@ fn abstract_address(address: &str) -> SocketAddr {
 }
 
 /// Answers one caller; returns whether the keeper is to end.
+#[allow(clippy::unbuffered_bytes, reason = "what follows the name belongs to a descriptor")]
 fn serve(caller: &UnixStream, regions: &Regions) -> Result<bool, Box<dyn std::error::Error>> {
     let (mut verb, mut name) = ([0], Vec::new());
     let mut read = caller;
     read.read_exact(&mut verb)?;
-    // Byte by byte, because what follows belongs to a descriptor.
     for byte in caller.bytes() {
         match byte? {
             b'\n' => break,

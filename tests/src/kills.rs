@@ -47,7 +47,7 @@ impl Toll {
     }
 
     /// Counts what an actor says that it should not: a frame that is torn, or its being stuck.
-    pub fn fault(&mut self, line: Option<Line>) {
+    pub fn fault(&mut self, line: Option<&Line>) {
         note(&format!("FAULT: {line:?}"));
         match line {
             Some(Line::Fault(_)) => self.torn += 1,
@@ -187,7 +187,7 @@ pub fn of_writers_in(scene: &Scene, mut effort: Effort, cast: &mut Cast<'_>) {
                     Some(Line::Orphaned { next }) => *told = next,
                     line => {
                         // Not told in time that the writer died, or something worse.
-                        toll.fault(line);
+                        toll.fault(line.as_ref());
                         return toll.end(effort);
                     }
                 }
@@ -267,7 +267,7 @@ pub fn of_readers_in(scene: &Scene, mut effort: Effort, cast: &mut Cast<'_>) {
         while scene.info("feed").expect("the ring is there").frames <= info.frames {
             if Instant::now() >= deadline {
                 note(&format!("the writer stands still at {}", info.frames));
-                toll.fault(writing.line_within(Duration::ZERO));
+                toll.fault(writing.line_within(Duration::ZERO).as_ref());
                 return toll.end(effort);
             }
             std::thread::yield_now();
@@ -360,7 +360,7 @@ pub fn of_anybody_in(scene: &Scene, mut effort: Effort, cast: &mut Cast<'_>) {
 fn look_for_faults(toll: &mut Toll, reader: &Actor) {
     while let Some(line) = reader.line_within(Duration::ZERO) {
         if !matches!(line, Line::Open { .. } | Line::Orphaned { .. }) {
-            toll.fault(Some(line));
+            toll.fault(Some(&line));
         }
     }
 }

@@ -254,7 +254,7 @@ fn every_frame_of_many_busy_rings_is_read() {
 fn a_removed_reader_leaves_its_ring_as_it_is_dropped() {
     let mut rings = rings("leaves", 200);
     assert!(rings.selector.wait(1).is_empty());
-    let deadline = std::time::Instant::now() + PATIENCE;
+    let deadline = Instant::now() + PATIENCE;
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| rings.selector.wait(Timeout::FOREVER));
         // The last one is waited for by a relay.
@@ -267,7 +267,7 @@ fn a_removed_reader_leaves_its_ring_as_it_is_dropped() {
     for ring in [199, 0] {
         drop(rings.readers.remove(ring));
         while rings.writers[ring].reader_count() > 0 {
-            assert!(std::time::Instant::now() < deadline, "ring {ring} is held");
+            assert!(Instant::now() < deadline, "ring {ring} is held");
             std::thread::yield_now();
         }
     }

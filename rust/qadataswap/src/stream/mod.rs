@@ -62,7 +62,7 @@ pub struct SharedDataStream {
 }
 
 #[derive(Debug)]
-#[expect(
+#[allow(
     clippy::large_enum_variant,
     reason = "a process holds a few handles, and a box would cost each call a load"
 )]
