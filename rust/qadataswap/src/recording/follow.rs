@@ -78,7 +78,38 @@ struct Inner {
     stage: Stage,
     /// Since when the ring is not there.
     absent_since: Option<Instant>,
+    chase: Chase,
     schemas: Schemas,
+}
+
+/// Reading after a recorder that goes on recording. What it has recorded by a moment is read, then what it has recorded by
+/// then, and so on a few times: each time there is less, if reading is faster than recording. If it is not, the end would never
+/// be reached; so then the ring is joined, whose writer waits for the rest to be read.
+#[derive(Default)]
+struct Chase {
+    rounds: u32,
+    /// Where the recording ended when this round began.
+    until: Option<(u64, u64)>,
+}
+
+impl Chase {
+    /// Rounds before the ring is joined.
+    const MOST: u32 = 3;
+
+    /// Whether there is more to be read before the ring is joined.
+    fn goes_on(&mut self, cursor: &mut Cursor) -> Result<bool> {
+        while self.rounds < Chase::MOST {
+            let until = match self.until {
+                Some(until) => until,
+                None => *self.until.insert(cursor.end()?),
+            };
+            if cursor.position() < until {
+                return Ok(true);
+            }
+            (self.rounds, self.until) = (self.rounds + 1, None);
+        }
+        Ok(false)
+    }
 }
 
 /// Numbers for the schemas of frames that come from files and from rings, each of which has numbers of its own.
@@ -148,13 +179,14 @@ impl Follow {
             patience: Duration::from_secs(5),
             stage: Stage::Recorded,
             absent_since: None,
+            chase: Chase::default(),
             schemas: Schemas::default(),
         };
         Ok(Follow { inner: RefCell::new(inner) })
     }
 
     /// How long the recorder is waited for between joining the ring and reading on in it; 5 s unless given. The ring
-    /// is held up for so long at most.
+    /// is held up for so long at most, and for as long as it takes to read what was recorded while the recording was read.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Follow {
         self.inner.borrow_mut().patience = patience;
@@ -257,28 +289,31 @@ impl Inner {
         }
     }
 
-    /// Reads on in the recording, and joins the ring at its end.
+    /// Reads on in the recording, and joins the ring at its end, or when the end has been chased for long enough.
     fn in_the_recording<F: Knowing>(&mut self) -> Result<Step<F>> {
-        if let Some(frame) = self.cursor.next()? {
+        let chases = self.chase.goes_on(&mut self.cursor)?;
+        if chases && let Some(frame) = self.cursor.next()? {
             return Ok(Step::Frame(frame));
         }
         let patience = self.ring.attach_timeout;
-        match self.join() {
+        let error = match self.join() {
             Ok(reader) => {
                 self.absent_since = None;
                 self.stage = Stage::Seam { life: reader.region_id()?, reader, since: Instant::now() };
-                Ok(Step::On)
+                return Ok(Step::On);
             }
-            Err(QADataSwapError::NotFound { .. })
-                if self.absent_since.get_or_insert_with(Instant::now).elapsed() < patience =>
-            {
-                Ok(Step::Wait)
-            }
-            Err(error) => {
-                self.absent_since = None;
-                Err(error)
-            }
+            Err(error) => error,
+        };
+        // Whatever keeps us from the ring, what is recorded can be read.
+        if !chases && let Some(frame) = self.cursor.next()? {
+            return Ok(Step::Frame(frame));
         }
+        let is_absent = matches!(error, QADataSwapError::NotFound { .. });
+        if is_absent && self.absent_since.get_or_insert_with(Instant::now).elapsed() < patience {
+            return Ok(Step::Wait);
+        }
+        self.absent_since = None;
+        Err(error)
     }
 
     /// Joins the ring if it is there.
@@ -366,7 +401,7 @@ impl Inner {
             Err(QADataSwapError::Replaced { .. }) => {
                 // Told when the first frame of the new ring is at hand, or is known to be in the ring.
                 self.cursor.pass_to(*life, due.unwrap_or(0));
-                self.stage = Stage::Recorded;
+                (self.stage, self.chase) = (Stage::Recorded, Chase::default());
                 Ok(Step::On)
             }
             Err(error) => Err(error),

@@ -7,7 +7,7 @@
 //! error.
 
 use super::clock::ns_of;
-use super::files::{Look, Pair, error_in, numbers};
+use super::files::{Look, Pair, data_path, error_in, index_path, numbers};
 use super::index::Record;
 use crate::error::{QADataSwapError, Result};
 use crate::ffi;
@@ -145,6 +145,31 @@ impl Cursor {
         Ok(cursor)
     }
 
+    /// Where it reads: the number of a file, and of a record in it.
+    pub(super) fn position(&self) -> (u64, u64) {
+        match (&self.pair, self.numbers.get(self.at)) {
+            (Some(pair), _) => (pair.header.number, self.record),
+            (None, Some(&number)) => (number, 0),
+            (None, None) => (u64::MAX, 0),
+        }
+    }
+
+    /// Where the recording ends at this moment, in the same terms.
+    ///
+    /// # Errors
+    /// If the folder or its newest file cannot be read.
+    pub(super) fn end(&mut self) -> Result<(u64, u64)> {
+        let (here, known) = (self.numbers.get(self.at).copied(), self.numbers.last().copied());
+        self.list()?;
+        self.at = self.numbers.partition_point(|&number| match here {
+            Some(here) => number < here,
+            None => Some(number) <= known,
+        });
+        let Some(&number) = self.numbers.last() else { return Ok((0, 0)) };
+        let records = Pair::open(&self.directory, number, false)?.map_or(Ok(0), |pair| pair.whole())?;
+        Ok((number, records))
+    }
+
     /// The life whose frames come at this place, and the sequence that is due in it, where they are known.
     pub(super) fn place(&self) -> (Option<[u64; 2]>, Option<u64>) {
         (self.life, self.due)
@@ -169,6 +194,18 @@ impl Cursor {
     /// Whether the open pair is the last one, as far as is known now.
     fn is_last(&mut self) -> Result<bool> {
         let here = self.numbers.get(self.at).copied();
+        if here < self.numbers.last().copied() {
+            return Ok(false);
+        }
+        // They are numbered one by one. To list thousands at the end of each would take longer than to record another.
+        if let Some(next) = here.map(|here| here + 1)
+            && [data_path(&self.directory, next), index_path(&self.directory, next)]
+                .iter()
+                .any(|path| path.exists())
+        {
+            self.numbers.push(next);
+            return Ok(false);
+        }
         self.list()?;
         // Older files may have been removed meanwhile.
         self.at = self.numbers.partition_point(|&number| here.is_some_and(|here| number < here));
