@@ -2,7 +2,7 @@
 //! reads exactly, or refuses precisely; and that this version still writes.
 //!
 //! An image has two slots of a page and two places. Its rows of 16 bytes are written down in hexadecimal, those of zeros
-//! left out. What differs from run to run (identities, times, latencies) is 1 in the image, and named in [`VARYING`].
+//! left out. What differs from run to run (identities, times, latencies) is 1 in the image, and named in `VARYING`.
 //!
 //! `make golden` writes the images anew. Whoever has to, because a part lies elsewhere or means something else, raises
 //! `LAYOUT_VERSION`; whoever has changed only how a frame says the same may keep it, if the old image is still read.
