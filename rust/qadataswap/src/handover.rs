@@ -22,16 +22,20 @@
 //! Law: whatever descriptors come are owned the moment they have come, so that none is left open, whatever else is wrong
 //! with the message; and no more are let in than it takes to tell that there are too many.
 
-#![allow(unsafe_code)]
-
 use crate::config::SharedMemoryConfig;
 use crate::error::{QADataSwapError, Result};
 use crate::reader::Reader;
 use crate::writer::Writer;
 use crate::{attach, create, unnamed};
-use std::ffi::c_int;
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use rustix::cmsg_space;
+use rustix::io::retry_on_intr;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    recvmsg, sendmsg,
+};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 impl Writer {
     /// Takes over a ring without a name whose writer is gone: its frames and its sequence go on. `fd` is a descriptor of it,
@@ -143,100 +147,29 @@ pub fn receive_region(socket: impl AsFd) -> Result<OwnedFd> {
 /// Descriptors that a message may bring: enough to tell that there are too many. The kernel closes the others.
 const MOST: usize = 2;
 
-/// Room for that many descriptors and some more, aligned as the kernel's structs are.
-#[repr(C, align(16))]
-struct Room([u8; 64]);
-
-const _: () = {
-    // SAFETY: computes a length.
-    let needed = unsafe { libc::CMSG_SPACE((MOST * size_of::<c_int>()) as u32) } as usize;
-    assert!(needed <= size_of::<Room>() && align_of::<Room>() >= align_of::<libc::cmsghdr>());
-};
-
-/// A message of one byte, with `room` for what goes beside it. Points to all three.
-fn message(part: &mut libc::iovec, room: &mut Room, length: usize) -> libc::msghdr {
-    // SAFETY: integers and pointers, for which zero is a value.
-    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-    message.msg_iov = part;
-    message.msg_iovlen = 1;
-    message.msg_control = room.0.as_mut_ptr().cast();
-    message.msg_controllen = length as _;
-    message
-}
-
 /// One byte, and descriptors beside it.
 fn send(socket: BorrowedFd<'_>, regions: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let mut byte = b'Q';
-    let mut part = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
-    let mut room = Room([0; 64]);
-    // SAFETY: computes lengths.
-    let (length, space) = unsafe {
-        let size = size_of_val(regions) as u32;
-        (libc::CMSG_LEN(size) as usize, libc::CMSG_SPACE(size) as usize)
-    };
-    assert!(!regions.is_empty() && space <= size_of::<Room>());
-    let message = message(&mut part, &mut room, space);
-    // SAFETY: the room is as long as the message says (just asserted), zeroed, aligned for the header, and lives until the end.
-    unsafe {
-        let header = libc::CMSG_FIRSTHDR(&message);
-        (*header).cmsg_level = libc::SOL_SOCKET;
-        (*header).cmsg_type = libc::SCM_RIGHTS;
-        (*header).cmsg_len = length as _;
-        let data = libc::CMSG_DATA(header).cast::<c_int>();
-        for (each, region) in regions.iter().enumerate() {
-            data.add(each).write_unaligned(region.as_raw_fd());
-        }
-    }
-    loop {
-        // SAFETY: everything that the message points to lives, and is as long as it says.
-        let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &message, libc::MSG_NOSIGNAL) };
-        match sent {
-            1.. => return Ok(()),
-            0 => return Err(io::ErrorKind::WriteZero.into()),
-            _ => interrupted(io::Error::last_os_error())?,
-        }
-    }
+    let mut room = vec![MaybeUninit::uninit(); SendAncillaryMessage::ScmRights(regions).size()];
+    let mut beside = SendAncillaryBuffer::new(&mut room);
+    assert!(beside.push(SendAncillaryMessage::ScmRights(regions)), "as much room as it takes");
+    let sent =
+        retry_on_intr(|| sendmsg(socket, &[IoSlice::new(b"Q")], &mut beside, SendFlags::NOSIGNAL))?;
+    if sent == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(()) }
 }
 
 /// One byte at most, and the descriptors that come with it.
 fn receive(socket: BorrowedFd<'_>) -> io::Result<(usize, Vec<OwnedFd>)> {
-    let mut byte = 0_u8;
-    let mut part = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
-    let mut room = Room([0; 64]);
-    // SAFETY: computes a length.
-    let space = unsafe { libc::CMSG_SPACE((MOST * size_of::<c_int>()) as u32) } as usize;
-    let mut message = message(&mut part, &mut room, space);
-    let bytes = loop {
-        // SAFETY: everything that the message points to lives, can be written, and is as long as it says.
-        let got = unsafe { libc::recvmsg(socket.as_raw_fd(), &mut message, libc::MSG_CMSG_CLOEXEC) };
-        match usize::try_from(got) {
-            Ok(bytes) => break bytes,
-            Err(_) => interrupted(io::Error::last_os_error())?,
-        }
-    };
-    let mut received = Vec::new();
-    // SAFETY: the kernel has filled the room with headers and what belongs to them, and says how far; the macros stay
-    // within that. A descriptor that came so is this process's, and nobody else here knows of it.
-    unsafe {
-        let mut header = libc::CMSG_FIRSTHDR(&message);
-        while let Some(found) = header.as_ref() {
-            if (found.cmsg_level, found.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
-                let data = libc::CMSG_DATA(header).cast::<c_int>();
-                #[allow(clippy::unnecessary_cast, reason = "of another width in another C library")]
-                let length = (found.cmsg_len as usize).saturating_sub(libc::CMSG_LEN(0) as usize);
-                for each in 0..length / size_of::<c_int>() {
-                    received.push(OwnedFd::from_raw_fd(data.add(each).read_unaligned()));
-                }
-            }
-            header = libc::CMSG_NXTHDR(&message, header);
-        }
-    }
-    Ok((bytes, received))
-}
-
-/// A call that a signal has interrupted is made again.
-fn interrupted(error: io::Error) -> io::Result<()> {
-    if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) }
+    let mut byte = [0];
+    let mut room = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MOST))];
+    let mut beside = RecvAncillaryBuffer::new(&mut room);
+    let message = retry_on_intr(|| {
+        recvmsg(socket, &mut [IoSliceMut::new(&mut byte)], &mut beside, RecvFlags::CMSG_CLOEXEC)
+    })?;
+    let received = beside.drain().filter_map(|each| match each {
+        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+        _ => None,
+    });
+    Ok((message.bytes, received.flatten().collect()))
 }
 
 #[cfg(test)]
