@@ -68,7 +68,7 @@ test-round-trips: dev-setup python-dev ## Send random tables from each language 
 	QADATASWAP_ROUND_TRIPS=$(or $(ROUND_TRIPS),200000) $(CARGO) test --locked --workspace --test round_trips
 
 soak: ## Go on for SECONDS=3600, lap after lap, while writers, readers and schemas change (long)
-	QADATASWAP_LAPS=1000000000000 QADATASWAP_SECONDS=$(or $(SECONDS),$(QADATASWAP_SECONDS),3600) \
+	QADATASWAP_LAPS=forever QADATASWAP_SECONDS=$(or $(SECONDS),$(QADATASWAP_SECONDS),3600) \
 	  $(CARGO) test --locked --workspace --test soak
 
 test-faults: ## Fail system calls of every act, each in every way, FAULTS=20000 of them at most: there are fewer (long)

@@ -8,7 +8,7 @@ use crate::layout::{BYTE_ORDER, Geometry, LAYOUT_VERSION, MAGIC};
 use crate::name::RingName;
 use crate::peers::{Byte, LockFile};
 use crate::region::PATIENCE;
-use crate::segment::{Access, Segment, read_header};
+use crate::segment::{self, Access, Segment, read_header};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::retry_on_intr;
 use std::fs::File;
@@ -122,10 +122,14 @@ pub(crate) fn check_header(ring: &str, file: &File) -> Result<Geometry> {
             format!("version {}", header.layout_version),
         );
     }
-    let geometry = header.geometry.check().map_err(|what| QADataSwapError::Corrupt {
-        ring: ring.to_owned(),
-        what: format!("header: {what}"),
-    })?;
+    let corrupt =
+        |what: String| QADataSwapError::Corrupt { ring: ring.to_owned(), what: format!("header: {what}") };
+    let geometry = header.geometry.check().map_err(corrupt)?;
+    // Of what is wrong with a geometry the numbers tell more than their checksum; this is for those that fit together.
+    let sum = segment::sum(&header);
+    if header.checksum != sum {
+        return Err(corrupt(format!("expected checksum {sum:#010x}, got {:#010x}", header.checksum)));
+    }
     let length = metadata()?.len();
     if length < geometry.region_bytes {
         return Err(QADataSwapError::Corrupt {

@@ -16,7 +16,7 @@ use crate::peers::{Byte, LockFile, Process, monotonic_ns};
 use crate::publisher::Publisher;
 use crate::region::{PATIENCE, Region, is_nameless};
 use crate::ring::{Policy, repair};
-use crate::segment::{Access, Segment, write_header};
+use crate::segment::{self, Access, Segment, write_header};
 use crate::stream::Beginning;
 use crate::sync::{Ordering, set_state};
 use crate::{unnamed, wait};
@@ -263,7 +263,7 @@ fn build(
     })?;
     let reserved = if config.prefault { geometry.region_bytes } else { geometry.control_bytes };
     Segment::reserve(&file, 0, reserved).map_err(|error| reserve_error(config, reserved, error))?;
-    let header = Header {
+    let mut header = Header {
         magic: MAGIC,
         layout_version: LAYOUT_VERSION,
         byte_order: BYTE_ORDER,
@@ -272,8 +272,11 @@ fn build(
         created_ns: std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |since| since.as_nanos() as u64),
-        reserved: [0; 21],
+        checksum: 0,
+        _pad: 0,
+        reserved: [0; 20],
     };
+    header.checksum = segment::sum(&header);
     write_header(&file, &header)
         .map_err(|error| full_or(config, size_of::<Header>() as u64, "writing the header", error))?;
     if config.memfd {

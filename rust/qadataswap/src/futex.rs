@@ -26,11 +26,23 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, timeout: Duration) {
     let _ = futex::wait(kernels(word), futex::Flags::empty(), expected, Some(&timeout));
 }
 
+/// How many sleepers [`wake`] wakes at most: each takes whoever wakes it about a microsecond.
+pub(crate) const FEW: usize = 8;
+
+/// Wakes some of those who sleep on `word`, those first who have slept for longest; returns how many, [`FEW`] at most.
+pub(crate) fn wake(word: &AtomicU32) -> usize {
+    wake_up_to(word, FEW as u32)
+}
+
 /// Wakes everybody who sleeps on `word`.
 pub(crate) fn wake_all(word: &AtomicU32) {
+    wake_up_to(word, i32::MAX as u32);
+}
+
+fn wake_up_to(word: &AtomicU32, most: u32) -> usize {
     crash::point();
     // Fails only for an address that is not mapped, and `word` is a reference.
-    let _ = futex::wake(kernels(word), futex::Flags::empty(), i32::MAX as u32);
+    futex::wake(kernels(word), futex::Flags::empty(), most).unwrap_or(0)
 }
 
 /// Sleeps while each of `words`, of which there are [`MOST_WORDS`] at most, holds what is expected of it, for at most

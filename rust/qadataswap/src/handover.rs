@@ -30,8 +30,8 @@ use crate::{attach, create, unnamed};
 use rustix::cmsg_space;
 use rustix::io::retry_on_intr;
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
-    recvmsg, sendmsg,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, recvmsg, sendmsg,
 };
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -152,8 +152,7 @@ fn send(socket: BorrowedFd<'_>, regions: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut room = vec![MaybeUninit::uninit(); SendAncillaryMessage::ScmRights(regions).size()];
     let mut beside = SendAncillaryBuffer::new(&mut room);
     assert!(beside.push(SendAncillaryMessage::ScmRights(regions)), "as much room as it takes");
-    let sent =
-        retry_on_intr(|| sendmsg(socket, &[IoSlice::new(b"Q")], &mut beside, SendFlags::NOSIGNAL))?;
+    let sent = retry_on_intr(|| sendmsg(socket, &[IoSlice::new(b"Q")], &mut beside, SendFlags::NOSIGNAL))?;
     if sent == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(()) }
 }
 

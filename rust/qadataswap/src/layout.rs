@@ -28,7 +28,7 @@ use crate::sync::{AtomicU32, AtomicU64};
 /// First eight bytes of every region.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"QADSRING");
 /// Version of this layout. A region of another version is refused, never guessed at.
-pub(crate) const LAYOUT_VERSION: u32 = 2;
+pub(crate) const LAYOUT_VERSION: u32 = 3;
 /// Written as an integer, so that a region from a machine of the other byte order is recognised.
 pub(crate) const BYTE_ORDER: u32 = 0x0102_0304;
 /// Slots begin at, and are multiples of, this many bytes.
@@ -52,7 +52,10 @@ pub(crate) struct Header {
     pub(crate) region_id: [u64; 2],
     /// Nanoseconds since the Unix epoch.
     pub(crate) created_ns: u64,
-    pub(crate) reserved: [u64; 21],
+    /// CRC-32 of everything before `region_id`.
+    pub(crate) checksum: u32,
+    pub(crate) _pad: u32,
+    pub(crate) reserved: [u64; 20],
 }
 
 /// The numbers from which every offset follows.
@@ -115,10 +118,20 @@ pub(crate) struct Head {
     pub(crate) rows: AtomicU64,
 }
 
-/// A futex word, alone on its lines. Bit 0: somebody waits. The other bits count wakes.
+/// What is slept on, alone on its lines.
 #[repr(C, align(128))]
 pub(crate) struct Bell {
+    /// The futex word. Bit 0: somebody waits. The other bits count wakes.
     pub(crate) word: AtomicU32,
+    /// Not 0 while more may be asleep than have been woken: whoever wakes then wakes others.
+    pub(crate) crowd: AtomicU32,
+}
+
+impl Bell {
+    /// One that nobody sleeps on.
+    pub(crate) fn silent() -> Bell {
+        Bell { word: AtomicU32::new(0), crowd: AtomicU32::new(0) }
+    }
 }
 
 /// One directory entry: a frame's whereabouts, on one cache line.
@@ -476,13 +489,13 @@ mod fixed {
 
     fields! { FIELDS,
         Header { magic: 0, 8; layout_version: 8, 4; byte_order: 12, 4; geometry: 16, 32; region_id: 48, 16;
-                 created_ns: 64, 8; reserved: 72, 168; } 240
+                 created_ns: 64, 8; checksum: 72, 4; reserved: 80, 160; } 240
         Geometry { buffer_count: 0, 4; max_readers: 4, 4; slot_bytes: 8, 8; control_bytes: 16, 8;
                    region_bytes: 24, 8; } 32
         Status { state: 0, 4; rows_used: 4, 4; generation: 8, 8; next_schema: 16, 8; drained: 24, 8;
                  when_full: 32, 4; evicted: 40, 8; } 128
         Head { frames: 0, 8; bytes: 8, 8; rows: 16, 8; } 128
-        Bell { word: 0, 4; } 128
+        Bell { word: 0, 4; crowd: 4, 4; } 128
         Entry { stamp: 0, 8; slot: 8, 4; bytes: 16, 8; schema: 24, 8; published_ns: 32, 8;
                 rows: 40, 8; } 64
         Identity { pid: 0, 4; start_ticks: 8, 8; pid_namespace: 16, 8; since_ns: 24, 8; } 64

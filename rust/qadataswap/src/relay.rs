@@ -8,7 +8,6 @@ use crate::futex::{self, MOST_WORDS};
 use crate::layout::Bell;
 use crate::lease::Attachment;
 use crate::segment::forks;
-use crate::sync::AtomicU32;
 use crate::wait::{self, LONGEST_LOOK, SLICE};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,11 +16,6 @@ use std::time::Duration;
 
 /// Most bells that a relay, or the selector itself, sleeps on: one word is what it is called by.
 pub(crate) const MOST_BELLS: usize = MOST_WORDS - 1;
-
-/// A bell that nobody sleeps on.
-pub(crate) fn silent_bell() -> Bell {
-    Bell { word: AtomicU32::new(0) }
-}
 
 /// A thread that sleeps on bells.
 pub(crate) struct Relay {
@@ -60,7 +54,7 @@ impl Relay {
     /// If there can be no more threads.
     pub(crate) fn start(signal: Arc<Bell>) -> std::io::Result<Relay> {
         let (order, done) = (Mutex::default(), AtomicU64::new(0));
-        let shared = Arc::new(Shared { order, control: silent_bell(), done, signal });
+        let shared = Arc::new(Shared { order, control: Bell::silent(), done, signal });
         let thread =
             std::thread::Builder::new().name("qadataswap-relay".to_owned()).stack_size(64 << 10).spawn({
                 let shared = shared.clone();
@@ -139,6 +133,9 @@ impl Shared {
                     futex::wait(&self.control.word, ticket, LONGEST_LOOK);
                     break;
                 }
+            }
+            for (place, _) in &bells {
+                wait::pass_on(place.region.segment.ring().frames);
             }
             drop(bells);
             self.done.store(number, Ordering::Release);

@@ -405,6 +405,11 @@ pub(crate) fn read_header(file: &File) -> std::io::Result<Option<Header>> {
     }
 }
 
+/// The checksum of a header: of everything by which a region is found to be one, and to be laid out as it is.
+pub(crate) fn sum(header: &Header) -> u32 {
+    crc32fast::hash(&bytemuck::bytes_of(header)[..std::mem::offset_of!(Header, region_id)])
+}
+
 /// Writes the header of a region that has no name yet.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ use crate::futex;
 use crate::layout::Bell;
 use crate::lease::Attachment;
 use crate::reader::Reader;
-use crate::relay::{MOST_BELLS, Relay, silent_bell};
+use crate::relay::{MOST_BELLS, Relay};
 use crate::segment::forks;
 use crate::wait::{self, LONGEST_LOOK, Pulse, Slices, WaitStrategy, wait_with};
 use std::cell::{Cell, RefCell};
@@ -141,7 +141,7 @@ impl Selector {
     #[must_use]
     pub fn with_strategy(strategy: WaitStrategy) -> Selector {
         let signal = Signal {
-            bell: Arc::new(silent_bell()),
+            bell: Arc::new(Bell::silent()),
             woken: AtomicBool::new(false),
             version: AtomicU64::new(0),
         };
@@ -380,7 +380,11 @@ impl Turn {
         }
         let words = own.iter().map(|(_, place)| &place.region.segment.ring().frames.word);
         let words = std::iter::once(&signal.word).chain(words);
-        futex::wait_any(words.zip(own_tickets.iter().copied()), nap)
+        let slept = futex::wait_any(words.zip(own_tickets.iter().copied()), nap);
+        for (_, place) in own {
+            wait::pass_on(place.region.segment.ring().frames);
+        }
+        slept
     }
 }
 

@@ -5,6 +5,9 @@
 //! ([`fence_sleep`](crate::sync::fence_sleep), [`fence_wake`](crate::sync::fence_wake)). Sleep is sliced, so
 //! that even a process killed between publishing and waking costs its peers one [`SLICE`] and no more, and
 //! the death of a peer is noticed within one.
+//!
+//! Law of crowds: a wake takes whoever rings as long for a thousand sleepers as for [`FEW`](futex::FEW) twice. While more
+//! may be asleep the bell says so, and whoever has slept on it wakes as many again, before anything else.
 
 use crate::futex;
 use crate::layout::Bell;
@@ -71,22 +74,40 @@ fn mark(bell: &Bell) -> u32 {
     bell.word.fetch_or(SLEEPERS, Ordering::Relaxed) | SLEEPERS
 }
 
-/// Wakes whoever has announced itself; costs a fence and a load when nobody has.
+/// Wakes whoever has announced itself; costs a fence and two loads of one line when nobody has.
 #[inline]
 pub(crate) fn ring(bell: &Bell) {
     fence_wake();
     let word = bell.word.load(Ordering::Relaxed);
-    if word & SLEEPERS != 0 {
+    if word & SLEEPERS != 0 || bell.crowd.load(Ordering::Relaxed) != 0 {
         wake(bell, word);
     }
 }
 
 #[cold]
 fn wake(bell: &Bell, word: u32) {
-    // Clears the bit and counts. Whoever loses this race lost it to another wake or another sleeper, and
-    // wakes everybody either way.
-    let _ = bell.word.compare_exchange(word, word.wrapping_add(1), Ordering::Relaxed, Ordering::Relaxed);
-    futex::wake_all(&bell.word);
+    // Clears the bit and counts. Whoever loses this race lost it to another wake, or to a sleeper that has seen what
+    // it is rung for.
+    let rung = (word | SLEEPERS).wrapping_add(1);
+    let _ = bell.word.compare_exchange(word, rung, Ordering::Relaxed, Ordering::Relaxed);
+    if futex::wake(&bell.word) == futex::FEW {
+        // Each count has a crowd of its own, so that nobody takes a later one for his.
+        bell.crowd.store(rung | SLEEPERS, Ordering::Relaxed);
+    }
+    // Those who were woken just now may look too early to see it; those who are woken next do see it, for the kernel's
+    // lock lies between. A crowd whom all those have left who knew of it ends here too.
+    pass_on(bell);
+}
+
+/// Wakes some of those who were to be woken together with whoever calls this, if there are more. To be called after any
+/// sleep on `bell`, whatever ended it: nobody else may know of those who still sleep.
+#[inline]
+pub(crate) fn pass_on(bell: &Bell) {
+    let crowd = bell.crowd.load(Ordering::Relaxed);
+    if crowd != 0 && futex::wake(&bell.word) < futex::FEW {
+        // All are awake.
+        let _ = bell.crowd.compare_exchange(crowd, 0, Ordering::Relaxed, Ordering::Relaxed);
+    }
 }
 
 /// Wakes every sleeper, announced or not: for a change that its waiter cannot announce itself for.
@@ -167,7 +188,10 @@ pub(crate) fn wait_until<T, E>(
 ) -> Result<Option<T>, E> {
     let ticket = Cell::new(0);
     let prepare = || ticket.set(prepare());
-    let sleep = |nap| futex::wait(&bell.word, ticket.get(), nap);
+    let sleep = |nap| {
+        futex::wait(&bell.word, ticket.get(), nap);
+        pass_on(bell);
+    };
     wait_with(strategy, deadline, pulse, look, prepare, idle, sleep)
 }
 

@@ -278,6 +278,29 @@ fn a_reader_that_left_has_finished_reading() {
     });
 }
 
+/// More sleep than a wake takes: whoever is woken wakes the next, also when the next frame comes meanwhile.
+#[test]
+fn a_crowd_is_woken_to_the_last() {
+    model_within(PREEMPTIONS, || {
+        let world = World::new(2, 3);
+        let others = [(0, 2), (1, 1), (2, 1)].map(|(row, frames)| {
+            let mut subscriber = world.join(row, Policy::Lossless);
+            spawn(&world, move |world| {
+                for expected in 0..frames {
+                    assert_eq!(world.read_blocking(&mut subscriber, row), expected);
+                }
+            })
+        });
+        let mut publisher = Publisher::new(&world.ring());
+        for _ in 0..2 {
+            world.write(&mut publisher).expect("there is room for two frames");
+        }
+        for other in others {
+            other.join().expect("nobody sleeps for ever");
+        }
+    });
+}
+
 /// Publisher and sleeping reader: no wake is lost. A lost one is a deadlock, which the checker reports.
 #[test]
 fn a_sleeping_reader_is_woken() {

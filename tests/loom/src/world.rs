@@ -52,8 +52,8 @@ impl World {
                 evicted: word(),
             },
             head: Head { frames: word(), bytes: word(), rows: word() },
-            frames: Bell { word: AtomicU32::new(0) },
-            space: Bell { word: AtomicU32::new(0) },
+            frames: Bell::silent(),
+            space: Bell::silent(),
             entries: (0..slots)
                 .map(|_| Entry {
                     stamp: word(),
@@ -208,6 +208,7 @@ impl World {
             |_| {
                 let tickets = tickets.borrow();
                 futex::wait_any(&[(&rings[0].frames.word, tickets[0]), (&rings[1].frames.word, tickets[1])]);
+                rings.iter().for_each(|ring| wait::pass_on(ring.frames));
             },
         );
         let Ok(Some(ready)) = found else { unreachable!("waits without end") };

@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 use crate::stage::{PATIENCE, table};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
@@ -53,6 +54,43 @@ impl Had {
     }
 }
 
+/// Who runs where: the writer on a core of its own, as those who care have it, and everybody else on the others. So what
+/// it takes to publish is the ring's doing, and not a matter of whom the kernel lets run first.
+#[derive(Debug)]
+pub struct Cores {
+    readers: Option<CpuSet>,
+}
+
+impl Cores {
+    /// Moves this process, the writer, to the first core that it may use; if it may use one only, nobody has his own.
+    ///
+    /// # Panics
+    /// If the kernel does not say which those are, or does not let it move.
+    #[must_use]
+    pub fn part() -> Cores {
+        let me = Pid::from_raw(0);
+        let mut readers = sched_getaffinity(me).expect("one's own cores");
+        let mut usable = (0..CpuSet::count()).filter(|&core| readers.is_set(core).unwrap_or(false));
+        let (Some(first), Some(_)) = (usable.next(), usable.next()) else { return Cores { readers: None } };
+        let mut own = CpuSet::new();
+        own.set(first).and_then(|()| sched_setaffinity(me, &own)).expect("one of the usable ones");
+        readers.unset(first).expect("it was set");
+        Cores { readers: Some(readers) }
+    }
+
+    /// Whether the writer has a core of its own.
+    #[must_use]
+    pub fn are_apart(&self) -> bool {
+        self.readers.is_some()
+    }
+
+    fn enter(&self) {
+        if let Some(readers) = &self.readers {
+            sched_setaffinity(Pid::from_raw(0), readers).expect("some of the usable ones");
+        }
+    }
+}
+
 /// Reads to the end.
 fn read(config: &SharedMemoryConfig, lossless: bool) -> Result<Had, String> {
     let reader =
@@ -88,12 +126,17 @@ pub struct Member {
 }
 
 impl Member {
-    /// Forks one, which reads under this policy and tells at its end.
+    /// Forks one, which reads under this policy, on the readers' cores, and tells at its end.
     ///
     /// # Panics
     /// If there can be no process.
     #[must_use]
-    pub fn fork(config: &SharedMemoryConfig, policy: ReaderPolicy, mut tells: &File) -> Member {
+    pub fn fork(
+        config: &SharedMemoryConfig,
+        policy: ReaderPolicy,
+        cores: &Cores,
+        mut tells: &File,
+    ) -> Member {
         let config = config.clone().with_policy(policy);
         // SAFETY: this process has one thread, so the child's copy of it is whole.
         match unsafe { fork() }.expect("a process can be forked") {
@@ -101,6 +144,7 @@ impl Member {
             ForkResult::Child => {
                 // SAFETY: plain numbers.
                 unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+                cores.enter();
                 let lossless = policy == ReaderPolicy::Lossless;
                 let what = std::panic::catch_unwind(|| read(&config, lossless));
                 let line = match what {

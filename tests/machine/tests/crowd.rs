@@ -2,11 +2,11 @@
 //! replaced, beside a ring with one reader that is written to in turn.
 //!
 //! What it costs to publish is told as the one ring's 99.9th percentile over the other's, in per mille. Nothing depends
-//! on it: readers that are woken take the writer's core.
+//! on it: machines that do other things beside would fail.
 
 use qadataswap::inspect::{self, RingState};
 use qadataswap::{ErrorKind, Reader, ReaderPolicy, Writer};
-use qadataswap_machine::crowd::{Had, Member};
+use qadataswap_machine::crowd::{Cores, Had, Member};
 use qadataswap_machine::stage::{PATIENCE, Stage, table};
 use qadataswap_scorecard::{Effort, SECONDS};
 use std::time::{Duration, Instant};
@@ -48,11 +48,12 @@ fn main() {
     let tells = std::fs::OpenOptions::new().append(true).create(true).open(&told).expect("a file can be had");
     let (crowded, lonely) = (Writer::new(&ring).expect("created"), Writer::new(&alone).expect("created"));
     let began = Instant::now();
+    let cores = Cores::part();
     let mut members = Vec::with_capacity(readers);
     while effort.goes_on() {
-        members.push(Member::fork(&ring, policy(members.len()), &tells));
+        members.push(Member::fork(&ring, policy(members.len()), &cores, &tells));
     }
-    let single = Member::fork(&alone, ReaderPolicy::Lossless, &tells);
+    let single = Member::fork(&alone, ReaderPolicy::Lossless, &cores, &tells);
     let attached = |name: &str| {
         let info = inspect::info(name, stage.folder()).expect("the ring is there");
         assert_eq!(info.state, RingState::Live);
@@ -91,7 +92,7 @@ fn main() {
             // Not always the same policy's, nor always the oldest.
             let victim = (killed as usize * 37) % members.len();
             members.swap_remove(victim).kill();
-            members.push(Member::fork(&ring, policy(victim + killed as usize), &tells));
+            members.push(Member::fork(&ring, policy(victim + killed as usize), &cores, &tells));
             (killed, next_kill) = (killed + 1, next_kill + KILL_EVERY);
         }
         next += pause;
@@ -129,6 +130,7 @@ fn main() {
         ("µs of the 99.9th percentile with all", crowd.as_micros() as u64),
         ("µs with one", one.as_micros() as u64),
         ("per mille of it", ratio),
+        ("cores of the writer's own", u64::from(cores.are_apart())),
         ("names left", left as u64),
     ]);
 }

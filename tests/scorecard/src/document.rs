@@ -2,7 +2,7 @@
 
 use crate::Outcome;
 use crate::rows::Row;
-use qadataswap_scorecard::Told;
+use qadataswap_scorecard::{FOREVER, Told};
 use std::path::Path;
 use std::process::Command;
 
@@ -28,7 +28,7 @@ pub(crate) fn line(row: &Row, outcome: &Outcome) -> String {
 fn figures(told: &Told) -> String {
     let found: Vec<String> =
         told.found.iter().map(|(name, count)| format!("{} {name}", grouped(*count))).collect();
-    let done = match told.done < told.asked {
+    let done = match told.done < told.asked && told.asked != FOREVER {
         true => format!("{} of {} {}", grouped(told.done), grouped(told.asked), told.unit),
         false => format!("{} {}", grouped(told.done), told.unit),
     };
@@ -125,6 +125,8 @@ mod tests {
             found: vec![("torn".to_owned(), 0), ("frames".to_owned(), 1_234_567)],
         };
         assert_eq!(figures(&told), "20,000 kills: 0 torn, 1,234,567 frames");
-        assert_eq!(figures(&Told { done: 100, found: Vec::new(), ..told }), "100 of 20,000 kills");
+        let fewer = Told { done: 100, found: Vec::new(), ..told };
+        assert_eq!(figures(&fewer), "100 of 20,000 kills");
+        assert_eq!(figures(&Told { asked: FOREVER, ..fewer }), "100 kills");
     }
 }

@@ -38,7 +38,7 @@ pub struct Told {
     pub unit: String,
     /// How many of them there were.
     pub done: u64,
-    /// How many were asked for.
+    /// How many were asked for, or [`FOREVER`].
     pub asked: u64,
     /// How long that took.
     pub seconds: f64,
@@ -56,17 +56,23 @@ pub struct Effort {
     bound: Option<Duration>,
 }
 
+/// So many rounds are no number: the time alone ends them.
+pub const FOREVER: u64 = u64::MAX;
+
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok().filter(|text| !text.is_empty())?;
+    if text == "forever" {
+        return Some(FOREVER);
+    }
     Some(text.parse().unwrap_or_else(|error| panic!("{variable}={text}: {error}")))
 }
 
 impl Effort {
     /// `unless_asked` rounds of `unit`, or as many as the environment variable `QADATASWAP_<UNIT>` says (upper case, blanks
-    /// as underscores).
+    /// as underscores): a number, or `forever`, if there is a bound in time.
     ///
     /// # Panics
-    /// If a variable is set to something that is no number.
+    /// If a variable is set to something else, or to `forever` without a bound.
     #[must_use]
     pub fn of(unit: &str, unless_asked: u64) -> Effort {
         Effort::part(unit, unless_asked, unless_asked)
@@ -79,15 +85,11 @@ impl Effort {
     #[must_use]
     pub fn part(unit: &str, share: u64, all: u64) -> Effort {
         let variable = format!("QADATASWAP_{}", unit.to_uppercase().replace(' ', "_"));
-        let asked =
-            number(&variable).map(|asked| if share == all { asked } else { (asked * share).div_ceil(all) });
-        Effort {
-            unit: unit.to_owned(),
-            asked: asked.unwrap_or(share),
-            done: 0,
-            began: Instant::now(),
-            bound: number(SECONDS).map(Duration::from_secs),
-        }
+        let asked = number(&variable)
+            .map(|asked| if share == all { asked } else { asked.saturating_mul(share).div_ceil(all) });
+        let bound = number(SECONDS).map(Duration::from_secs);
+        assert!(asked != Some(FOREVER) || bound.is_some(), "{variable}=forever wants {SECONDS}");
+        Effort { unit: unit.to_owned(), asked: asked.unwrap_or(share), done: 0, began: Instant::now(), bound }
     }
 
     /// An effort whose rounds nobody chooses: a search that ends when it has tried everything, and is [`add`](Effort::add)ed

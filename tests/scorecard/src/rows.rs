@@ -32,7 +32,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         number: 3,
-        measure: "Every interleaving of 20 small scenes, and every weaker memory order, under loom",
+        measure: "Every interleaving of small scenes, and every weaker memory order, under loom",
         command: "make test-model",
         effort: &[("PREEMPTIONS", "3")],
         seconds: None,

@@ -174,14 +174,38 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "the publisher wakes those who sleep",
         "wait",
-        "if word & SLEEPERS != 0 {",
-        "if !@ && word & SLEEPERS != 0 {",
+        "if word & SLEEPERS != 0 || bell.crowd.load(Ordering::Relaxed) != 0 {",
+        "if !@ && (word & SLEEPERS != 0 || bell.crowd.load(Ordering::Relaxed) != 0) {",
     ),
     mutant(
         "a wake changes the word, so that nobody falls asleep behind it",
         "wait",
-        "let _ = bell.word.compare_exchange(word, word.wrapping_add(1), Ordering::Relaxed, Ordering::Relaxed);",
-        "if !@ { let _ = bell.word.compare_exchange(word, word.wrapping_add(1), Ordering::Relaxed, Ordering::Relaxed); }",
+        "let _ = bell.word.compare_exchange(word, rung, Ordering::Relaxed, Ordering::Relaxed);",
+        "if !@ { let _ = bell.word.compare_exchange(word, rung, Ordering::Relaxed, Ordering::Relaxed); }",
+    ),
+    mutant(
+        "who rings for a crowd says so",
+        "wait",
+        "bell.crowd.store(rung | SLEEPERS, Ordering::Relaxed);",
+        "if !@ { bell.crowd.store(rung | SLEEPERS, Ordering::Relaxed); }",
+    ),
+    mutant(
+        "who is woken wakes the next",
+        "wait",
+        "futex::wait(&bell.word, ticket.get(), nap);\n        pass_on(bell);",
+        "futex::wait(&bell.word, ticket.get(), nap);\n        if !@ { pass_on(bell); }",
+    ),
+    mutant(
+        "a crowd ends only when all are awake",
+        "wait",
+        "if crowd != 0 && futex::wake(&bell.word) < futex::FEW {",
+        "if crowd != 0 && (futex::wake(&bell.word) < futex::FEW || @) {",
+    ),
+    mutant(
+        "nobody takes a later crowd for his",
+        "wait",
+        "let _ = bell.crowd.compare_exchange(crowd, 0, Ordering::Relaxed, Ordering::Relaxed);",
+        "if @ { bell.crowd.store(0, Ordering::Relaxed); } else { let _ = bell.crowd.compare_exchange(crowd, 0, Ordering::Relaxed, Ordering::Relaxed); }",
     ),
     mutant(
         "a wake without announcement changes the word too",

@@ -119,6 +119,8 @@ pub(crate) struct Manner {
     pub(crate) policy: Policy,
     /// Keeps each frame until it has the next.
     pub(crate) hoards: bool,
+    /// Waits asleep and does nothing else, in each of its lives.
+    pub(crate) only_sleeps: bool,
     /// The last of its lives reads to the end.
     pub(crate) is_faithful: bool,
     /// Lives before the last, at most.
@@ -154,7 +156,7 @@ pub(crate) fn readers(stage: &Stage, manner: Manner, mut dice: Dice) {
                 }
             };
             attached.set(Some((reader.row, reader.next())));
-            let held = read(&mut reader, frames, manner.hoards, &mut habits);
+            let held = read(&mut reader, frames, manner, &mut habits);
             reader.close(held);
         });
         if ended.is_none() {
@@ -169,8 +171,9 @@ pub(crate) fn readers(stage: &Stage, manner: Manner, mut dice: Dice) {
 }
 
 /// Reads up to so many frames, or to the end; returns what is in its hands then.
-fn read(reader: &mut Reader<'_>, frames: u64, hoards: bool, habits: &mut Dice) -> Option<FrameMeta> {
-    let sleeps = !habits.one_in(4);
+fn read(reader: &mut Reader<'_>, frames: u64, manner: Manner, habits: &mut Dice) -> Option<FrameMeta> {
+    let sleeps = manner.only_sleeps || !habits.one_in(4);
+    let pauses = if manner.only_sleeps { 1 } else { 3 };
     let mut held: Option<FrameMeta> = None;
     for _ in 0..frames {
         let meta = match if sleeps { next_asleep(reader) } else { next_awake(reader) } {
@@ -181,8 +184,10 @@ fn read(reader: &mut Reader<'_>, frames: u64, hoards: bool, habits: &mut Dice) -
             reader.release(&before);
         }
         // With the frame in its hands.
-        rest(habits.below(3));
-        if !hoards && let Some(meta) = held.take() {
+        rest(habits.below(pauses));
+        if !manner.hoards
+            && let Some(meta) = held.take()
+        {
             reader.release(&meta);
         }
     }

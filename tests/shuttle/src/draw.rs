@@ -4,7 +4,7 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, MaxSteps, Runner};
 
 /// Schedules that are run unless somebody asks for more.
-pub(crate) const SHORT: u64 = 20_000;
+pub(crate) const SHORT: u64 = 40_000;
 
 /// Which scheduler draws.
 #[derive(Clone, Copy, Debug)]

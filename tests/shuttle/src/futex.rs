@@ -62,21 +62,35 @@ fn sleeps(who: ThreadId) -> bool {
     SLEEPERS.with_borrow(|sleepers| sleepers.iter().any(|sleeper| sleeper.thread.id() == who))
 }
 
+/// The fewest: of two sleepers the second one is woken by the first.
+pub(crate) const FEW: usize = 1;
+
+pub(crate) fn wake(word: &AtomicU32) -> usize {
+    step();
+    rouse(FEW, sleeps_on(word))
+}
+
 pub(crate) fn wake_all(word: &AtomicU32) {
     step();
-    wake(|sleeper| sleeper.words.contains(&std::ptr::from_ref(word)));
+    rouse(usize::MAX, sleeps_on(word));
+}
+
+fn sleeps_on(word: &AtomicU32) -> impl Fn(&Sleeper) -> bool {
+    |sleeper| sleeper.words.contains(&std::ptr::from_ref(word))
 }
 
 /// Somebody has died: whoever sleeps finds out within a slice.
 pub(crate) fn slice_ends() {
     SLICES.set(SLICES.get() + 1);
-    wake(|_| true);
+    rouse(usize::MAX, |_| true);
 }
 
-fn wake(chosen: impl Fn(&Sleeper) -> bool) {
-    let woken: Vec<_> =
-        SLEEPERS.with_borrow_mut(|sleepers| sleepers.extract_if(.., |sleeper| chosen(sleeper)).collect());
-    for sleeper in woken {
+/// Wakes so many of those chosen, those first who have slept for longest; returns how many.
+fn rouse(most: usize, chosen: impl Fn(&Sleeper) -> bool) -> usize {
+    let woken: Vec<_> = SLEEPERS
+        .with_borrow_mut(|sleepers| sleepers.extract_if(.., |sleeper| chosen(sleeper)).take(most).collect());
+    for sleeper in &woken {
         sleeper.thread.unpark();
     }
+    woken.len()
 }

@@ -3,7 +3,7 @@
 //!
 //! What loom does for two or three threads completely, this does for a whole ring by chance: it knows only sequentially
 //! consistent interleavings, so it finds errors of logic among many actors, and none of memory order.
-//! `cargo test -p qadataswap-shuttle` runs `QADATASWAP_SCHEDULES` of them (20,000 unless given) and then, in
+//! `cargo test -p qadataswap-shuttle` runs `QADATASWAP_SCHEDULES` of them (40,000 unless given) and then, in
 //! `tests/mutants.rs`, breaks the same source lines one at a time and demands that each break is found within as many.
 //!
 //! A failing schedule is printed, with how to run it again.

@@ -17,6 +17,7 @@ pub(crate) const SCENES: &[Scene] = &[
     ("overwriting", overwriting),
     ("unread", unread),
     ("succession", succession),
+    ("lockstep", lockstep),
     ("selector", two_rings),
 ];
 
@@ -60,6 +61,32 @@ fn succession() {
     play(&stage, 2, &[Policy::Lossless], 4, &mut dice);
 }
 
+/// One slot, and readers of whom all but one want every frame: whoever is not woken stops them all. That one may be late.
+fn lockstep() {
+    process::reset();
+    let mut dice = Dice::of_the_schedule();
+    let count = 4;
+    let stage = Stage::new(1, count, 3 + dice.below(6), WhenFull::Block);
+    thread::scope(|scope| {
+        let (stage, writing) = (&stage, dice.another());
+        scope.spawn(move || writers(stage, 0, writing));
+        for reader in 0..count {
+            let policy = if reader == 0 { Policy::Lossy } else { Policy::Lossless };
+            let manner = Manner {
+                policy,
+                hoards: false,
+                only_sleeps: true,
+                is_faithful: true,
+                short_lives: 0,
+                steps: 0,
+            };
+            let reading = dice.another();
+            scope.spawn(move || readers(stage, manner, reading));
+        }
+    });
+    stage.check_end();
+}
+
 /// A writer with its heirs, and `count` readers, each with up to so many short lives before its last.
 fn play(stage: &Stage, count: usize, policies: &[Policy], short_lives: u64, dice: &mut Dice) {
     // Whoever keeps a frame while it sleeps for the next keeps the ring full, if it is no larger than that.
@@ -73,6 +100,7 @@ fn play(stage: &Stage, count: usize, policies: &[Policy], short_lives: u64, dice
             let manner = Manner {
                 policy: dice.one_of(policies),
                 hoards: may_hoard && dice.one_in(2),
+                only_sleeps: false,
                 // What is kept until somebody reads it needs somebody who does.
                 is_faithful: (reader == 0 && stage.when_full == WhenFull::KeepUnread) || dice.one_in(2),
                 short_lives,
@@ -96,7 +124,14 @@ fn two_rings() {
         for stage in &stages {
             let (writing, reading) = (dice.another(), dice.another());
             let policy = dice.one_of(&POLICIES);
-            let manner = Manner { policy, hoards: false, is_faithful: true, short_lives: 1, steps };
+            let manner = Manner {
+                policy,
+                hoards: false,
+                only_sleeps: false,
+                is_faithful: true,
+                short_lives: 1,
+                steps,
+            };
             scope.spawn(move || writers(stage, heirs, writing));
             scope.spawn(move || readers(stage, manner, reading));
         }
