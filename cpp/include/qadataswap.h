@@ -185,8 +185,12 @@ typedef struct qads_writer_options {
 /** The writing end of a ring: there is one at a time. */
 typedef struct qads_writer qads_writer;
 
+/** Sets the defaults in the first `size` bytes: those that the caller knows of, whatever the library does. */
+QADATASWAP_EXPORT void qads_writer_options_init_sized(qads_writer_options* options, size_t size);
 /** Sets the defaults. */
-QADATASWAP_EXPORT void qads_writer_options_init(qads_writer_options* options);
+static inline void qads_writer_options_init(qads_writer_options* options) {
+  qads_writer_options_init_sized(options, sizeof(*options));
+}
 /** Creates a ring, or takes over one whose writer is gone. Null options are the defaults. */
 QADATASWAP_EXPORT int qads_writer_open(const char* name, const qads_writer_options* options, qads_writer** out);
 /** Writes a table of `count` batches (each a struct array of `schema`, none of them released) as one frame;
@@ -317,8 +321,12 @@ typedef struct qads_reader qads_reader;
  *  own). Holds its slot until it and every array got from it are gone. */
 typedef struct qads_frame qads_frame;
 
+/** Sets the defaults in the first `size` bytes: those that the caller knows of, whatever the library does. */
+QADATASWAP_EXPORT void qads_reader_options_init_sized(qads_reader_options* options, size_t size);
 /** Sets the defaults. */
-QADATASWAP_EXPORT void qads_reader_options_init(qads_reader_options* options);
+static inline void qads_reader_options_init(qads_reader_options* options) {
+  qads_reader_options_init_sized(options, sizeof(*options));
+}
 /** Attaches to a ring. Null options are the defaults. */
 QADATASWAP_EXPORT int qads_reader_open(const char* name, const qads_reader_options* options, qads_reader** out);
 /** Reads the next frame, waiting for at most `timeout_ms` milliseconds (negative: for ever). QADS_TIMEOUT if there
@@ -549,8 +557,12 @@ typedef struct qads_recorder_stats {
   uint64_t files;     /**< Files begun. */
 } qads_recorder_stats;
 
+/** Sets the defaults in the first `size` bytes: those that the caller knows of, whatever the library does. */
+QADATASWAP_EXPORT void qads_recorder_options_init_sized(qads_recorder_options* options, size_t size);
 /** Sets the defaults. */
-QADATASWAP_EXPORT void qads_recorder_options_init(qads_recorder_options* options);
+static inline void qads_recorder_options_init(qads_recorder_options* options) {
+  qads_recorder_options_init_sized(options, sizeof(*options));
+}
 /** Records a ring into a folder, which is made if it is not there: mends what a killed recorder has left, and goes on behind
  *  the last frame that is recorded. Null options are the defaults; `ring_options` say what the recorder is owed: as
  *  lossless, the ring waits for the disk. InvalidConfig while another one records into the folder. */

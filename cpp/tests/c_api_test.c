@@ -4,6 +4,7 @@
 #include <qadataswap.h>
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,27 @@ static void version_and_kinds_have_names(void) {
   EXPECT(strcmp(qads_error_kind_name(QADS_KIND_ABORTED), "Aborted") == 0);
   EXPECT(strcmp(qads_error_kind_name((qads_error_kind)9999), "Unknown") == 0);
   EXPECT(strcmp(qads_error_kind_name((qads_error_kind)-1), "Unknown") == 0);
+}
+
+/* A program may know fewer options than the library, or more: its struct ends where it says. */
+static void options_of_another_version_are_set_as_far_as_both_know_them(void) {
+  union {
+    qads_writer_options options;
+    unsigned char bytes[sizeof(qads_writer_options) + 16];
+  } ours;
+  const size_t fewer = offsetof(qads_writer_options, is_stream);
+  const size_t more = sizeof(qads_writer_options) + 8;
+  size_t each;
+  memset(&ours, 0xa5, sizeof ours);
+  qads_writer_options_init_sized(&ours.options, fewer);
+  EXPECT(ours.options.struct_size == fewer && ours.options.mode == 0600);
+  for (each = fewer; each < sizeof ours; each++) EXPECT(ours.bytes[each] == 0xa5);
+  qads_writer_options_init_sized(&ours.options, more);
+  EXPECT(ours.options.struct_size == sizeof(qads_writer_options));
+  EXPECT(ours.options.total_rows == QADS_UNKNOWN_ROWS);
+  for (each = sizeof(qads_writer_options); each < more; each++) EXPECT(ours.bytes[each] == 0);
+  for (each = more; each < sizeof ours; each++) EXPECT(ours.bytes[each] == 0xa5);
+  qads_writer_options_init_sized(NULL, more);
 }
 
 static void bytes_written_are_bytes_read(void) {
@@ -283,6 +305,7 @@ static void a_ring_without_a_name_is_handed_over(void) {
 
 int main(void) {
   version_and_kinds_have_names();
+  options_of_another_version_are_set_as_far_as_both_know_them();
   bytes_written_are_bytes_read();
   too_small_a_buffer_keeps_the_frame();
   nothing_to_read_is_a_timeout();
