@@ -11,6 +11,7 @@
 
 use qadataswap_scorecard::Effort;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -71,7 +72,9 @@ fn run() -> Result<bool, String> {
     let arguments = arguments()?;
     let built = std::fs::read_to_string(&arguments.built)
         .map_err(|error| format!("{}: {error}", arguments.built.display()))?;
-    let profiles = profiles(&arguments.profiles)?;
+    let left = profiles(&arguments.profiles)?;
+    let profiles = whole(&left);
+    say(&format!("{} profiles, {} more that are not whole", profiles.len(), left.len() - profiles.len()));
     let mut command = Command::new(&arguments.cov);
     command.arg("show");
     for profile in &profiles {
@@ -113,17 +116,33 @@ fn run() -> Result<bool, String> {
     Ok(true)
 }
 
-/// The profiles that processes have left.
-fn profiles(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let entries = std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let paths = entries.flatten().map(|entry| entry.path());
-    // One that was killed as it wrote may have left an empty file.
-    let is_profile = |path: &PathBuf| {
-        path.extension().is_some_and(|extension| extension == "profraw")
-            && path.metadata().is_ok_and(|metadata| metadata.len() > 0)
-    };
-    let found: Vec<PathBuf> = paths.filter(is_profile).collect();
+/// The profiles that processes have left in this folder, and their lengths.
+fn profiles(folder: &Path) -> Result<Vec<(PathBuf, u64)>, String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|extension| extension == "profraw") {
+            let length = path.metadata().map_err(failed)?.len();
+            found.push((path, length));
+        }
+    }
     if found.is_empty() { Err(format!("no profile in {}", folder.display())) } else { Ok(found) }
+}
+
+/// Those that are whole. All of one program, which the name begins with, are of one length; what was killed, or met a
+/// limit, as it wrote has left less.
+fn whole(found: &[(PathBuf, u64)]) -> Vec<&PathBuf> {
+    let program = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        name.split('-').next().unwrap_or_default().to_owned()
+    };
+    let mut longest = BTreeMap::new();
+    for (path, length) in found {
+        let most: &mut u64 = longest.entry(program(path)).or_default();
+        *most = (*most).max(*length);
+    }
+    found.iter().filter(|(path, length)| longest[&program(path)] == *length).map(|(path, _)| path).collect()
 }
 
 /// The programs that cargo has built.
@@ -184,6 +203,13 @@ mod tests {
                     \x20   4|       |#[cfg(test)]\n    5|      1|mod tests {\n\
                     /w/core/src/frame/tests/loan.rs\n    1|      1|fn b() {\n/w/other/src/x.rs\n    1|      1|fn c() {\n";
         assert_eq!(lines(text, "/core/src"), [("ring.rs".to_owned(), Lines { all: 2, run: 1 })]);
+    }
+
+    #[test]
+    fn a_profile_that_is_shorter_than_others_of_its_program_is_left_out() {
+        let found = [("/p/1_0-7.profraw", 9), ("/p/1_0-8.profraw", 4), ("/p/2_0-7.profraw", 3)];
+        let found = found.map(|(path, length)| (PathBuf::from(path), length));
+        assert_eq!(whole(&found), [&found[0].0, &found[2].0]);
     }
 
     #[test]
