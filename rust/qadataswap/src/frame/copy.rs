@@ -3,13 +3,21 @@
 //! The law: a destination is written from its first byte to its last, so nothing stale stands behind it, and
 //! the unused bits of a bitmap's last byte are zero.
 
+use super::nontemporal;
 use crate::crash;
 
-/// Copies `source` whole. All big copies end here.
+/// Copies `source` whole.
 #[inline]
 pub(super) fn bytes(place: &mut [u8], source: &[u8]) {
     crash::point();
     place.copy_from_slice(source);
+}
+
+/// As [`bytes`], for a part of a frame that is too large for the caches.
+#[inline]
+pub(super) fn streamed(place: &mut [u8], source: &[u8]) {
+    crash::point();
+    nontemporal::copy(place, source);
 }
 
 /// Zeros `place`.

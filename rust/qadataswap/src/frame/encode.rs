@@ -162,7 +162,7 @@ impl Encoder {
             let template = told.next().and_then(|at| templates.get(*at)).ok_or_else(changed)?;
             let rest = slot.get_mut(at..).unwrap_or_default();
             let (head, body) = rest.split_at_mut_checked(template.len()).ok_or_else(|| shortage.error())?;
-            let mut sink = Copying::new(body, numbers);
+            let mut sink = Copying::new(body, numbers, measured.total);
             let length = match codec {
                 None => {
                     part.tell(plan, schema, &mut sink)?;

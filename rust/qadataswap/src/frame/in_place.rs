@@ -80,7 +80,7 @@ impl Encoder {
             let Some(template) = told.next().and_then(|at| templates.get(*at)) else { return Ok(()) };
             let (message, rest) = head[at..].split_at_mut(template.len());
             if let Part::Dictionary(..) = part {
-                let mut sink = Copying::new(rest, numbers);
+                let mut sink = Copying::new(rest, numbers, 0);
                 part.tell(plan, schema, &mut sink)?;
                 // What was measured to fit fits.
                 let Some(length) = sink.finish() else { return Ok(()) };

@@ -39,6 +39,7 @@ mod in_place;
 mod ipc_schema;
 mod loan;
 mod message;
+mod nontemporal;
 mod plain;
 mod plan;
 mod scan;

@@ -5,6 +5,7 @@
 use super::ALIGNMENT;
 use super::compress::Codec;
 use super::copy::{self, bytes_of_bits};
+use super::nontemporal;
 
 /// What a walk tells about a batch: its nodes and its buffers, in IPC's order.
 pub(crate) trait Sink {
@@ -87,14 +88,17 @@ impl Numbers {
 pub(super) struct Copying<'a> {
     body: &'a mut [u8],
     numbers: &'a mut Numbers,
+    /// Whether it is a part of a frame that is too large for the caches.
+    is_large: bool,
     at: usize,
     full: bool,
 }
 
 impl<'a> Copying<'a> {
-    pub(super) fn new(body: &'a mut [u8], numbers: &'a mut Numbers) -> Self {
+    /// Into `body`, which is a part of a frame of `total` bytes.
+    pub(super) fn new(body: &'a mut [u8], numbers: &'a mut Numbers, total: u64) -> Self {
         numbers.clear();
-        Self { body, numbers, at: 0, full: false }
+        Self { body, numbers, is_large: total >= nontemporal::FRAME, at: 0, full: false }
     }
 
     /// The length of the body, or `None` if it did not fit.
@@ -111,7 +115,10 @@ impl Sink for Copying<'_> {
 
     #[inline]
     fn bytes(&mut self, source: &[u8]) {
-        self.fill(source.len(), |place| copy::bytes(place, source));
+        match self.is_large {
+            true => self.fill(source.len(), |place| copy::streamed(place, source)),
+            false => self.fill(source.len(), |place| copy::bytes(place, source)),
+        }
     }
 
     #[inline]
@@ -162,7 +169,7 @@ impl Sink for Compressing<'_> {
     }
 
     fn bytes(&mut self, source: &[u8]) {
-        let Copying { body, numbers, at, full } = &mut self.copy;
+        let Copying { body, numbers, at, full, .. } = &mut self.copy;
         if source.is_empty() {
             numbers.buffers.push([*at as i64, 0]);
             return;

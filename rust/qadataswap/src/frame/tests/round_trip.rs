@@ -13,6 +13,7 @@ use qadataswap_tables::{batch_of, every_type, random_batch, random_type, wide_ba
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use super::super::nontemporal;
 use super::*;
 
 fn codecs() -> Vec<Compression> {
@@ -47,6 +48,16 @@ fn every_type_comes_back_whole() {
     for (name, array) in every_type() {
         check(&column(array), name);
     }
+}
+
+#[test]
+fn a_frame_too_large_for_the_caches_comes_back_whole() {
+    let numbers = Int32Array::from_iter((0..1_200_000).map(|row| (row % 7 > 0).then_some(row)));
+    let batch = column(Arc::new(numbers.slice(3, numbers.len() - 5)));
+    let mut encoder = Encoder::new(Compression::None);
+    let measured = encoder.measure(&batch.schema(), std::slice::from_ref(&batch)).expect("a plain table");
+    assert!(measured.total >= nontemporal::FRAME, "{} bytes", measured.total);
+    check(&batch, "a large frame");
 }
 
 #[test]
