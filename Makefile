@@ -121,7 +121,8 @@ COV := target/tools/bin/cov
 coverage: dev-setup python-dev ## Count the lines of the ring core that the Rust tests run; below LEAST=95 % it fails (long)
 	@test -x $(COV) || $(CARGO) install -q --locked --debug --version 0.15.0 --root target/tools llvm_profparser
 	rm -rf target/coverage && mkdir -p target/coverage
-	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/scorecard/instrumented-rustc LLVM_PROFILE_FILE=$(CURDIR)/target/coverage/%m-%p.profraw \
+	env -u QADATASWAP_SCORECARD \
+	  RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/scorecard/instrumented-rustc LLVM_PROFILE_FILE=$(CURDIR)/target/coverage/%m-%p.profraw \
 	  $(CARGO) test --locked --workspace --exclude qadataswap-loom --exclude qadataswap-shuttle --exclude qadataswap-crash \
 	  --lib --bins --tests --message-format=json > target/coverage/built.json
 	$(CARGO) run --locked -q -p qadataswap-scorecard --bin coverage -- --cov $(COV) --profiles target/coverage \
