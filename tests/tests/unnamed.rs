@@ -7,7 +7,9 @@ use nix::fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use qadataswap::inspect::{self, RingState};
-use qadataswap::{ErrorKind, QADataSwapError, Reader, SharedDataStream, SharedMemoryConfig, Writer};
+use qadataswap::{
+    ErrorKind, QADataSwapError, Reader, ReaderPolicy, SharedDataStream, SharedMemoryConfig, Writer,
+};
 use qadataswap_tests::kills::{self, SEED};
 use qadataswap_tests::scene::Owed;
 use qadataswap_tests::{Actor, Line, PROMPT, Role, Scene, check, eventually, skip, table};
@@ -380,4 +382,23 @@ fn without_proc_a_descriptor_is_refused_with_a_word_on_why() {
         None => skip("this kernel lets nobody mount over /proc"),
         line => panic!("{line:?}"),
     }
+}
+
+#[test]
+fn a_ring_without_a_name_is_observed_by_a_descriptor_that_may_only_read() {
+    let name = unique("observed");
+    let writer = Writer::new(unnamed(&name)).expect("created");
+    let path = format!("/proc/self/fd/{}", writer.region_fd().expect("it has one"));
+    let only_reads = File::open(path).expect("opened anew");
+    let config = SharedMemoryConfig::new("").with_policy(ReaderPolicy::Observer);
+    let observer = Reader::from_fd(&only_reads, config).expect("observing");
+    for sequence in 0..3 {
+        assert_eq!(writer.write_arrow(&table(SEED, sequence)).expect("written"), sequence);
+        let frame = observer.read_frame(PROMPT).expect("no error").expect("a frame");
+        assert_eq!((frame.sequence(), frame.missed()), (sequence, 0));
+        check(SEED, &frame).expect("whole");
+    }
+    assert_eq!((observer.name(), writer.reader_count()), (name, 0), "it takes no place");
+    drop(writer);
+    assert_eq!(kind(observer.read_frame(PROMPT)), Some(ErrorKind::EndOfStream));
 }

@@ -70,7 +70,10 @@ mod tests {
                 copy(&mut place[to..to + length], &source[from..from + length]);
                 assert!(place[..to].iter().all(|&byte| byte == 0xa5), "{length} bytes to {to}: before");
                 assert_eq!(place[to..to + length], source[from..from + length], "{length} bytes to {to}");
-                assert!(place[to + length..].iter().all(|&byte| byte == 0xa5), "{length} bytes to {to}: behind");
+                assert!(
+                    place[to + length..].iter().all(|&byte| byte == 0xa5),
+                    "{length} bytes to {to}: behind"
+                );
             }
         }
     }

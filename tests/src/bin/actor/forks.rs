@@ -39,6 +39,8 @@ pub(crate) fn fork_with_everything(ring: &Ring) -> Outcome {
         writer.write_arrow(&table(7, sequence)).map_err(fault)?;
     }
     let frame = reader.read_frame(1000).map_err(fault)?.ok_or("no frame")?;
+    let observer = ring.clone().policy(Owed::Observer).reader().map_err(fault)?;
+    check(7, &observer.read_frame(1000).map_err(fault)?.ok_or("nothing to observe")?)?;
     let selector = Selector::new();
     selector.add(1, &reader).map_err(fault)?;
     hold!(selector.wait(1000) == [1], "two frames are there");
@@ -62,6 +64,7 @@ pub(crate) fn fork_with_everything(ring: &Ring) -> Outcome {
         forked("has_writer", reader.has_writer().err().map(|e| e.kind()))?;
         forked("write_arrow", writer.write_arrow(&table(7, 3)).err().map(|e| e.kind()))?;
         forked("try_write_arrow", writer.try_write_arrow(&table(7, 3)).err().map(|e| e.kind()))?;
+        forked("an observer's read_frame", observer.read_frame(10).err().map(|e| e.kind()))?;
         hold!(reader.stats().reads_count == 1, "stats are lost");
         hold!(writer.stats().writes_count == 3, "stats are lost");
         drop((frame, reader, writer));
@@ -97,10 +100,12 @@ pub(crate) fn fork_with_everything(ring: &Ring) -> Outcome {
     };
     hold!(rows(&before) == rows(&after), "readers were {:?} and are {:?}", rows(&before), rows(&after));
     check(7, &frame)?;
-    for sequence in 1..3 {
-        let frame = reader.read_frame(1000).map_err(fault)?.ok_or("no frame after the fork")?;
-        hold!(frame.sequence() == sequence, "frame {} instead of {sequence}", frame.sequence());
-        check(7, &frame)?;
+    for reader in [&reader, &observer] {
+        for sequence in 1..3 {
+            let frame = reader.read_frame(1000).map_err(fault)?.ok_or("no frame after the fork")?;
+            hold!(frame.sequence() == sequence, "frame {} instead of {sequence}", frame.sequence());
+            check(7, &frame)?;
+        }
     }
     for sequence in 3..20 {
         writer.write_arrow(&table(7, sequence)).map_err(fault)?;
