@@ -264,15 +264,10 @@ impl<'a> Array<'a> {
         Children { array: self.array, shape: self.shape, at: self.at + 1, end, position: 0, from, rows }
     }
 
-    /// The child at `position`, whole.
-    pub(crate) fn whole_child(self, position: usize) -> Result<Array<'a>, FrameError> {
+    /// The first child, whole.
+    pub(crate) fn whole_first_child(self) -> Result<Array<'a>, FrameError> {
         let mut children = self.children(0, 0);
-        for _ in 0..position {
-            children.pass_over();
-        }
-        let rows = children.length()?;
-        children.rows = rows;
-        children.next().unwrap_or_else(|| Err(childless()))
+        children.next_window(0, children.length()?)
     }
 
     /// The values of a dictionary, of which `shape` is the plan.

@@ -15,11 +15,7 @@ use arrow_schema::DataType;
 #[inline]
 pub(super) fn array<S: Sink>(sink: &mut S, array: Array<'_>) -> Result<(), FrameError> {
     match array.kind() {
-        Kind::Fixed { width, .. } | Kind::Dictionary { width, .. } => {
-            node(sink, array)?;
-            sink.bytes(array.values(1, width)?);
-            Ok(())
-        }
+        Kind::Fixed { width, .. } | Kind::Dictionary { width, .. } => fixed(sink, array, width),
         _ => other(sink, array),
     }
 }
@@ -36,11 +32,7 @@ fn other<S: Sink>(sink: &mut S, array: Array<'_>) -> Result<(), FrameError> {
             sink.bits(bits, offset, array.rows());
             Ok(())
         }
-        Kind::Fixed { width, .. } | Kind::Dictionary { width, .. } => {
-            node(sink, array)?;
-            sink.bytes(array.values(1, width)?);
-            Ok(())
-        }
+        Kind::Fixed { width, .. } | Kind::Dictionary { width, .. } => fixed(sink, array, width),
         Kind::Bytes { width: 4 } => bytes::<S, i32>(sink, array),
         Kind::Bytes { .. } => bytes::<S, i64>(sink, array),
         Kind::Views => views(sink, array),
@@ -75,6 +67,13 @@ fn other<S: Sink>(sink: &mut S, array: Array<'_>) -> Result<(), FrameError> {
             _ => runs::<S, i64>(sink, array),
         },
     }
+}
+
+#[inline]
+fn fixed<S: Sink>(sink: &mut S, array: Array<'_>, width: usize) -> Result<(), FrameError> {
+    node(sink, array)?;
+    sink.bytes(array.values(1, width)?);
+    Ok(())
 }
 
 #[inline]
@@ -147,7 +146,7 @@ fn dense_union<S: Sink>(sink: &mut S, union: Array<'_>) -> Result<(), FrameError
 
 fn runs<S: Sink, R: Position>(sink: &mut S, runs: Array<'_>) -> Result<(), FrameError> {
     sink.node(runs.rows(), 0);
-    let ends = runs.whole_child(0)?.numbers::<R>(1)?;
+    let ends = runs.whole_first_child()?.numbers::<R>(1)?;
     let (from, to) =
         tell::run_ends(sink, ends, runs.offset(), runs.rows()).ok_or_else(|| outside(runs.data_type()))?;
     let mut children = runs.children(0, 0);
