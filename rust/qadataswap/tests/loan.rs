@@ -4,7 +4,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use qadataswap::{ErrorKind, Reader, SharedMemoryConfig, WhenFull, Writer};
+use qadataswap::{ErrorKind, OutOfRoom, QADataSwapError, Reader, SharedMemoryConfig, WhenFull, Writer};
 use std::sync::Arc;
 
 fn config(test: &str) -> SharedMemoryConfig {
@@ -131,6 +131,88 @@ fn what_cannot_be_lent_is_said_before_anything_is() {
     writer.close().unwrap();
 }
 
+fn refused<T>(result: qadataswap::Result<T>, needle: &str) {
+    let error = result.err().expect(needle);
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+    assert!(error.to_string().contains(needle), "{error}");
+}
+
+#[test]
+fn a_column_is_handed_out_once_and_only_as_what_it_is() {
+    let writer = Writer::new(config("once")).unwrap();
+    let mut loan = writer.loan(&schema(), 4).unwrap();
+    let mut columns = loan.columns().unwrap();
+    refused(columns.bools("price"), "column 'price' is Float64, not a column of booleans");
+    refused(columns.texts(1), "column 1 is Int64, not Utf8View");
+    refused(columns.blobs("symbol"), "column 'symbol' is Utf8View, not BinaryView");
+    refused(columns.validity("price"), "column 'price' is not nullable");
+    let first = (columns.bools("traded").unwrap(), columns.texts("symbol").unwrap());
+    let _also = (columns.column::<f64>("price").unwrap(), columns.validity("size").unwrap());
+    refused(columns.bools("traded"), "column 'traded' is already handed out");
+    refused(columns.texts("symbol"), "column 'symbol' is already handed out");
+    refused(columns.column::<f64>("price"), "column 'price' is already handed out");
+    refused(columns.validity("size"), "column 'size' is already handed out");
+    assert_eq!((first.0.len(), first.1.len()), (4, 4));
+    drop(columns);
+    loan.columns().unwrap().bools("traded").expect("asked again, the loan has all of them back");
+}
+
+#[test]
+fn a_loan_of_no_rows_has_columns_without_rows() {
+    let config = config("empty");
+    let (writer, reader) = (Writer::new(&config).unwrap(), Reader::new(&config).unwrap());
+    let mut loan = writer.loan(&schema(), 0).unwrap();
+    let mut columns = loan.columns().unwrap();
+    let (traded, symbols) = (columns.bools("traded").unwrap(), columns.texts("symbol").unwrap());
+    assert!(traded.is_empty() && symbols.is_empty());
+    assert_eq!((traded.len(), symbols.len()), (0, 0));
+    loan.commit(0).unwrap();
+    assert_eq!(reader.try_read_arrow().unwrap().unwrap().num_rows(), 0);
+}
+
+#[test]
+fn booleans_can_be_set_by_the_byte_and_rows_made_valid_again() {
+    let config = config("bits");
+    let (writer, reader) = (Writer::new(&config).unwrap(), Reader::new(&config).unwrap());
+    let fields =
+        vec![Field::new("blob", DataType::BinaryView, true), Field::new("flag", DataType::Boolean, false)];
+    let mut loan = writer.loan_with(&Arc::new(Schema::new(fields)), 10, 64).unwrap();
+    let mut columns = loan.columns().unwrap();
+    columns.bools("flag").unwrap().bits_mut()[1] = 0b11;
+    let mut blobs = columns.blobs("blob").unwrap();
+    blobs.set(8, b"a blob of more than twelve bytes").unwrap();
+    let mut validity = columns.validity("blob").unwrap();
+    // Of a column without nulls nothing needs to be written.
+    validity.set(0, true);
+    loan.commit(10).unwrap();
+    let batch = reader.try_read_arrow().unwrap().unwrap();
+    let flags: Vec<bool> = batch.column(1).as_boolean().values().iter().collect();
+    assert_eq!(flags, [[false; 8].as_slice(), &[true, true]].concat());
+    let blobs = batch.column(0).as_binary_view();
+    assert_eq!((blobs.null_count(), blobs.value(0), blobs.value(8).len()), (0, b"".as_slice(), 32));
+}
+
+#[test]
+fn a_value_that_has_no_room_is_an_error_that_says_how_much_there_is() {
+    let writer = Writer::new(config("room")).unwrap();
+    let mut loan = writer.loan_with(&schema(), 1, 20).unwrap();
+    let mut texts = loan.columns().unwrap().texts("symbol").unwrap();
+    let full = texts.set(0, "a text of twenty-one.").unwrap_err();
+    assert_eq!(full, OutOfRoom { needed: 21, left: 20 });
+    let error = QADataSwapError::from(full);
+    assert_eq!(error.kind(), ErrorKind::OutOfRoom);
+    assert!(error.to_string().contains("21 bytes, 20 left"), "{error}");
+    texts.set(0, "a text of twenty ch.").expect("it fits");
+}
+
+#[test]
+fn a_loan_larger_than_memory_has_addresses_is_refused() {
+    let writer = Writer::new(config("large")).unwrap();
+    refused(writer.loan(&schema(), usize::MAX), "more rows than memory has addresses");
+    refused(writer.loan_with(&schema(), 1, 1 << 31), "2147483648 bytes for long values, 2147483647 at most");
+    refused(writer.loan(&schema(), 4).unwrap().commit(5), "5 rows in a loan of 4");
+}
+
 #[test]
 #[allow(unsafe_code)]
 fn what_a_loan_pointed_to_can_be_looked_at_for_as_long_as_its_mapping_is_kept() {
@@ -145,4 +227,50 @@ fn what_a_loan_pointed_to_can_be_looked_at_for_as_long_as_its_mapping_is_kept() 
     // SAFETY: the mapping is kept, and the ring, whose only writer is gone, is written to by nobody.
     assert_eq!(unsafe { values.cast::<f64>().read() }, 1.5);
     drop(mapping);
+}
+
+#[test]
+#[allow(unsafe_code)]
+fn a_lent_column_is_filled_by_its_addresses() {
+    let config = config("addresses");
+    let (writer, reader) = (Writer::new(&config).unwrap(), Reader::new(&config).unwrap());
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("text", DataType::Utf8View, true),
+        Field::new("price", DataType::Float64, false),
+    ]));
+    let mut loan = writer.loan_with(&schema, 3, 64).unwrap();
+    let mut text = loan.raw_column(0).unwrap();
+    assert_eq!((text.rows, text.values_bytes, text.data_bytes, text.has_nulls), (3, 48, 64, 0));
+    // SAFETY: a column of views that is nullable, and nobody else's; the loan has not ended.
+    let left = unsafe {
+        text.set_view(0, b"short").unwrap();
+        text.set_view(1, b"a text of thirty bytes, longer").unwrap();
+        text.set_null(2);
+        text.set_view(2, &[b'x'; 35]).unwrap_err()
+    };
+    assert_eq!((left.needed, left.left, text.data_used, text.has_nulls), (35, 34, 30, 1));
+    loan.declare(0, text.has_nulls != 0, text.data_used).unwrap();
+    let price = loan.raw_column(1).unwrap();
+    assert!(price.validity.is_null() && price.data.is_null(), "no nulls, no views");
+    // SAFETY: three values, nobody else's.
+    unsafe { price.values.cast::<f64>().copy_from_nonoverlapping([1.0, 2.0, 3.0].as_ptr(), 3) };
+    loan.commit(3).unwrap();
+    let batch = reader.try_read_arrow().unwrap().unwrap();
+    let text: Vec<_> = batch.column(0).as_string_view().iter().collect();
+    assert_eq!(text, [Some("short"), Some("a text of thirty bytes, longer"), None]);
+    assert_eq!(batch.column(1).as_primitive::<Float64Type>().values().as_ref(), &[1.0, 2.0, 3.0]);
+}
+
+#[test]
+fn what_is_declared_of_a_lent_column_must_be_so() {
+    let writer = Writer::new(config("declared")).unwrap();
+    let fields = vec![Field::new("text", DataType::Utf8View, false), Field::new("n", DataType::Int64, true)];
+    let mut loan = writer.loan_with(&Arc::new(Schema::new(fields)), 3, 64).unwrap();
+    let mut declared = |column, nulls, data| loan.declare(column, nulls, data).map(|()| 0);
+    refused(declared(2, false, 0), "column 2 of a loan of 2 columns");
+    refused(declared(0, true, 0), "column 0 has nulls and is not nullable");
+    refused(declared(0, false, 65), "column 0 uses 65 bytes for long values, it has 64");
+    refused(declared(1, true, 1), "column 1 uses 1 bytes for long values, it has 0");
+    assert_eq!(declared(0, false, 64).unwrap(), declared(1, true, 0).unwrap());
+    refused(loan.raw_column(2).map(|_| 0), "column 2: there is no such column");
 }
