@@ -30,7 +30,7 @@ fn exported(frame: &Buffer) -> Exported {
 }
 
 /// Takes an exported batch as arrow-rs takes any.
-fn imported(exported: Exported, schema: &Schema) -> RecordBatch {
+pub(super) fn imported(exported: Exported, schema: &Schema) -> RecordBatch {
     let array = ManuallyDrop::new(exported.array);
     // SAFETY: the same struct, moved; what arrow-rs does with it is what is tested.
     let array = unsafe { std::mem::transmute_copy::<ArrowArray, FFI_ArrowArray>(&array) };
@@ -255,7 +255,7 @@ fn schemas_pass_both_ways() {
 }
 
 /// The messages of a frame, the end of its stream the last.
-fn messages(frame: &Buffer) -> Vec<&[u8]> {
+pub(super) fn messages(frame: &Buffer) -> Vec<&[u8]> {
     let (mut at, mut found) = (0, Vec::new());
     while let Some(place) = super::super::message::next(frame, at).expect("a frame of ours") {
         let message = arrow_ipc::root_as_message(&frame[place.start..place.end]).expect("a message");

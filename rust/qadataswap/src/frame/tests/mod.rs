@@ -1,6 +1,7 @@
 //! Tests of the frame codec: what they share, and the facts by subject.
 
 mod c_data;
+mod dictionaries;
 mod foreign;
 mod hostile;
 mod loan;
