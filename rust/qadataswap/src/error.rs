@@ -334,3 +334,44 @@ impl QADataSwapError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::ErrorKind as Refused;
+
+    #[test]
+    fn a_refusal_of_the_system_says_who_can_help() {
+        for (refused, remedy) in [
+            (Refused::PermissionDenied, "ask its creator to widen the ring's mode or group"),
+            (Refused::ReadOnlyFilesystem, "mount it writable"),
+        ] {
+            let error = QADataSwapError::io("r", "opening the region", refused);
+            assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+            let message = error.to_string();
+            assert!(message.starts_with("ring 'r': permission denied: opening the region: "), "{message}");
+            assert!(message.ends_with(remedy), "{message}");
+        }
+        assert_eq!(QADataSwapError::io("r", "opening", Refused::NotFound).kind(), ErrorKind::Io);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_frame_is_wrong_with_its_ring() {
+        let what = || "what".to_owned();
+        for (error, kind, needle) in [
+            (
+                FrameError::TooLarge { needed: 9, available: 8 },
+                ErrorKind::FrameTooLarge,
+                "needs 9 bytes, a slot holds 8",
+            ),
+            (FrameError::Corrupt(what()), ErrorKind::Corrupt, "corrupt: what"),
+            (FrameError::Unsupported(what()), ErrorKind::Unsupported, "ring 'r': what"),
+            (FrameError::Invalid(what()), ErrorKind::InvalidConfig, "ring 'r': what"),
+            (FrameError::Arrow(ArrowError::CastError(what())), ErrorKind::ArrowError, "what"),
+        ] {
+            let error = QADataSwapError::frame("r", error);
+            assert_eq!(error.kind(), kind);
+            assert!(error.to_string().contains(needle), "{error}");
+        }
+    }
+}

@@ -39,6 +39,17 @@ fn a_variable_that_names_no_key_is_an_error() {
 }
 
 #[test]
+fn a_variable_that_is_no_text_is_an_error() {
+    use std::os::unix::ffi::OsStringExt;
+    let value = OsString::from_vec(vec![b'/', 0xFF]);
+    let error = Settings::from_variables([("QADATASWAP_MEMORY_DIRECTORY".into(), value)].into_iter());
+    assert_eq!(
+        error.expect_err("no text").to_string(),
+        "environment variable QADATASWAP_MEMORY_DIRECTORY: is not UTF-8"
+    );
+}
+
+#[test]
 fn code_goes_before_environment_before_file_before_defaults() {
     let environment =
         variables(&[("QADATASWAP_MEMORY_NUM_BUFFERS", "5"), ("QADATASWAP_MEMORY_MAX_READERS", "6")]);
