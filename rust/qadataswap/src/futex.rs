@@ -26,8 +26,8 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, timeout: Duration) {
     let _ = futex::wait(kernels(word), futex::Flags::empty(), expected, Some(&timeout));
 }
 
-/// How many sleepers [`wake`] wakes at most: each takes whoever wakes it about a microsecond.
-pub(crate) const FEW: usize = 8;
+/// How many sleepers [`wake`] wakes at most: each takes whoever wakes it one or two microseconds.
+pub(crate) const FEW: usize = 4;
 
 /// Wakes some of those who sleep on `word`, those first who have slept for longest; returns how many, [`FEW`] at most.
 pub(crate) fn wake(word: &AtomicU32) -> usize {
