@@ -204,6 +204,9 @@ mod tests {
         assert!((1000..=1125).contains(&max), "{max}");
         let grown = counted(&[100, 5_000_000, 9_000_001]).since(&earlier);
         assert_eq!(grown.max(), Duration::from_nanos(9_000_001), "the longest so far is known exactly");
+        let day = 86_400_000_000_000;
+        let outside = counted(&[day, day - 1]).since(&counted(&[day]));
+        assert_eq!(outside.max(), Duration::from_nanos(day), "what lies outside has no other bound");
     }
 
     #[test]

@@ -132,6 +132,7 @@ fn a_frame_leaves_as_structs_that_lie_in_its_slot() {
     assert_eq!((frame.schema(), frame.bytes_copied()), (&texts().schema(), 0));
     assert!(frame.published_ns() > 0 && frame.age() < Duration::from_secs(3600));
     assert!(frame.published_at() > before);
+    assert!(reader.read_ffi(1).unwrap().is_none(), "there is no other");
     let first = imported(frame.export(0), frame.schema());
     let values = first.column(2).as_primitive::<Float64Type>().values();
     assert!(frame.bytes().as_ptr_range().contains(&values.as_ptr().cast()));

@@ -1,6 +1,7 @@
 //! The one handle for either end, and what handles show of themselves.
 
 use arrow_array::{Float64Array, Int64Array, RecordBatch};
+use futures_core::Stream;
 use qadataswap::inspect;
 use qadataswap::{
     ErrorKind, QADataSwapError, ReaderPolicy, Result, Selector, SharedDataFrame, SharedDataStream,
@@ -9,7 +10,7 @@ use qadataswap::{
 use std::fmt::Debug;
 use std::future::Future;
 use std::path::PathBuf;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -114,6 +115,37 @@ fn what_a_handle_writes_by_any_call_is_read_by_any() {
     assert_eq!(reader.try_read_arrow().unwrap(), None);
     assert_eq!((writer.name(), reader.name()), ("seen".to_owned(), "seen".to_owned()));
     assert_eq!((writer.stats().writes_count, reader.stats().reads_count), (4, 4));
+}
+
+#[test]
+fn a_table_of_several_chunks_or_none_is_read_as_one_batch() {
+    let folder = Folder::new("chunks");
+    let (writer, reader) = folder.ends();
+    writer.write_batches(rows(0).schema_ref(), &[rows(2), rows(1)]).unwrap();
+    writer.write_batches(rows(0).schema_ref(), &[]).unwrap();
+    let whole = reader.try_read_arrow().unwrap().unwrap();
+    assert_eq!(
+        whole,
+        arrow_select::concat::concat_batches(rows(0).schema_ref(), &[rows(2), rows(1)]).unwrap()
+    );
+    let copied = reader.stats().bytes_copied;
+    assert!(copied >= 3 * 8, "putting chunks together copies them: {copied}");
+    assert_eq!(reader.try_read_arrow().unwrap(), Some(rows(0)));
+    assert_eq!(reader.stats().bytes_copied, copied);
+}
+
+#[test]
+fn a_borrowed_stream_of_frames_ends_with_the_ring_and_leaves_the_reader() {
+    let folder = Folder::new("borrowed");
+    let (writer, mut reader) = folder.ends();
+    writer.write_arrow(&rows(1)).unwrap();
+    writer.close().unwrap();
+    let mut frames = reader.reader_mut().unwrap().stream();
+    let mut next = || now(std::future::poll_fn(|context| Stream::poll_next(Pin::new(&mut frames), context)));
+    assert_eq!(next().unwrap().unwrap().num_rows(), 1);
+    assert!(next().is_none(), "the end is none");
+    drop(frames);
+    assert_eq!(reader.stats().reads_count, 1);
 }
 
 #[test]

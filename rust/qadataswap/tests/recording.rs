@@ -145,6 +145,17 @@ fn a_follower_reads_in_any_form_and_numbers_schemas_alike() {
 }
 
 #[test]
+fn the_age_of_a_recorded_frame_is_counted_from_when_it_was_published() {
+    let folder = Folder::new("age");
+    let writer = folder.writer();
+    record(&writer, &mut folder.recorder(), &[numbers(1)]);
+    let frame = folder.open().frames(Since::Start).unwrap().next().unwrap().unwrap();
+    let first = frame.age();
+    std::thread::sleep(std::time::Duration::from_millis(2));
+    assert!(frame.age() > first && frame.published_at() + first <= std::time::SystemTime::now());
+}
+
+#[test]
 fn a_ring_of_which_nothing_is_recorded_is_followed_from_where_was_asked() {
     for (from, first) in [(Since::Start, 0), (Since::Sequence(2), 2), (Since::Time(UNIX_EPOCH), 0)] {
         let folder = Folder::new("nothing");

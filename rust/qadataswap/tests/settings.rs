@@ -234,6 +234,7 @@ fn a_file_that_is_named_prefaults_where_the_code_says_nothing() {
 
 /// Says what a process finds that was started with other variables; only there.
 #[test]
+#[allow(clippy::print_stdout, reason = "the other process answers by it")]
 fn the_variable_names_the_file_or_none() {
     const RESULT: &str = "QADATASWAP_FOUND";
     if std::env::var_os(RESULT).is_some() {

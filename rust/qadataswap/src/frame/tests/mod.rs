@@ -6,6 +6,7 @@ mod foreign;
 mod hostile;
 mod loan;
 mod place;
+mod refused;
 mod round_trip;
 
 use std::sync::Arc;
