@@ -172,8 +172,8 @@ python: ## Build the Python package, optimised, as a wheel in target/wheels
 python-install: python ## Install it into .venv
 	.venv/bin/pip install --force-reinstall --no-deps --no-index --find-links target/wheels qadataswap
 
-benchmark: ## Measure what frames cost, beside the physical floor
-	$(CARGO) bench --locked -p qadataswap-benches --bench frames
+benchmark: ## Measure what frames cost, in one process and between two, beside the physical floor
+	$(CARGO) bench --locked -p qadataswap-benches --bench frames --bench pairs
 
 benchmark-python: python ## Measure a Polars frame from one process to another, by QADataSwap and by what else there is
 	cmp -s benches/python/requirements.txt target/rivals/requirements.txt || \

@@ -1,6 +1,12 @@
 //! Measuring: the market-data table that every bench writes, and medians of what it costs.
 
+pub mod floors;
+pub mod pair;
+pub mod rings;
+pub mod shared;
+
 use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringViewArray};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,7 +41,7 @@ impl Samples {
     /// Room for the samples of a step.
     #[must_use]
     pub fn new(name: &'static str) -> Samples {
-        Samples { name, taken: Vec::with_capacity(1 << 20) }
+        Samples { name, taken: Vec::with_capacity(1 << 16) }
     }
 
     /// Times one step.
@@ -44,6 +50,11 @@ impl Samples {
         let result = step();
         self.taken.push(started.elapsed());
         result
+    }
+
+    /// Takes in what was timed elsewhere.
+    pub fn add(&mut self, duration: Duration) {
+        self.taken.push(duration);
     }
 
     /// The step's name.
@@ -61,6 +72,12 @@ impl Samples {
         self.taken.sort_unstable();
         self.taken[((self.taken.len() - 1) as f64 * share).round() as usize]
     }
+}
+
+/// A file in shared memory that only this process knows of, for what is removed at once.
+#[must_use]
+pub fn scratch(what: &str) -> PathBuf {
+    PathBuf::from(format!("/dev/shm/qads-bench-{what}-{}", std::process::id()))
 }
 
 /// The machine, the build and the commit, as a line of a report.
