@@ -11,7 +11,7 @@ const END: &str = "<!-- end of scorecard -->";
 
 /// The row as a line of the table: number, measure, what was done and found, result, duration, circumstances.
 pub(crate) fn line(row: &Row, outcome: &Outcome) -> String {
-    let done: Vec<String> = outcome.told.iter().map(figures).collect();
+    let done: Vec<String> = together(&outcome.told).iter().map(figures).collect();
     let result = if outcome.passed { "passed" } else { "**FAILED**" };
     format!(
         "| {} | {} | {} | {} | {} | {} |",
@@ -22,6 +22,27 @@ pub(crate) fn line(row: &Row, outcome: &Outcome) -> String {
         time(outcome.duration.as_secs_f64()),
         circumstances(),
     )
+}
+
+/// What several tests have told of one unit, added up.
+fn together(told: &[Told]) -> Vec<Told> {
+    let mut sums: Vec<Told> = Vec::new();
+    for one in told {
+        let Some(sum) = sums.iter_mut().find(|sum| sum.unit == one.unit) else {
+            sums.push(one.clone());
+            continue;
+        };
+        sum.done += one.done;
+        sum.asked = sum.asked.saturating_add(one.asked);
+        sum.seconds += one.seconds;
+        for (name, count) in &one.found {
+            match sum.found.iter_mut().find(|(found, _)| found == name) {
+                Some((_, total)) => *total += count,
+                None => sum.found.push((name.clone(), *count)),
+            }
+        }
+    }
+    sums
 }
 
 /// `20,000 kills: 0 torn, 0 stuck`.
@@ -113,6 +134,24 @@ mod tests {
             format!("a\n{BEGIN}\n| # | b |\n|---|---|\n| 1 | w |\n| 2 | y |\n| 3 | z |\n{END}\nc\n")
         );
         assert_eq!(with_row("no table", 1, ""), None);
+    }
+
+    #[test]
+    fn what_is_told_of_one_unit_is_added_up() {
+        let told = |unit: &str, done, found: &[(&str, u64)]| Told {
+            unit: unit.to_owned(),
+            done,
+            asked: 10,
+            seconds: 1.0,
+            found: found.iter().map(|&(name, count)| (name.to_owned(), count)).collect(),
+        };
+        let all = [
+            told("kills", 10, &[("torn", 1)]),
+            told("laps", 4, &[]),
+            told("kills", 9, &[("torn", 2), ("stuck", 3)]),
+        ];
+        let sums: Vec<String> = together(&all).iter().map(figures).collect();
+        assert_eq!(sums, ["19 of 20 kills: 3 torn, 3 stuck", "4 of 10 laps"]);
     }
 
     #[test]
