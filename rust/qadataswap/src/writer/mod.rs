@@ -55,7 +55,7 @@ impl Writer {
     /// # Errors
     /// [`FrameTooLarge`](QADataSwapError::FrameTooLarge), [`NoSpace`](QADataSwapError::NoSpace),
     /// [`LoanOut`](QADataSwapError::LoanOut) if every slot is lent, [`Closed`](QADataSwapError::Closed),
-    /// [`Forked`](QADataSwapError::Forked); when the ring is full, by the writer's [`WhenFull`]: [`WriteTimeout`](QADataSwapError::WriteTimeout) or
+    /// [`Forked`](QADataSwapError::Forked); when the ring is full, by the writer's [`WhenFull`](crate::WhenFull): [`WriteTimeout`](QADataSwapError::WriteTimeout) or
     /// [`RingFull`](QADataSwapError::RingFull). Nothing is published then, and a full ring is as it was
     /// (after another error the oldest frame may have gone).
     pub fn write_arrow(&self, batch: &RecordBatch) -> Result<u64> {
