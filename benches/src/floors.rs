@@ -112,24 +112,3 @@ pub fn answer(words: &[String]) -> io::Result<()> {
     }
     Ok(())
 }
-
-/// Copies of `bytes` into shared memory that has pages already, three places in turn as a ring has them; and the first
-/// copies into each place, which find none.
-///
-/// # Errors
-/// If there is no room.
-pub fn copies(bytes: usize, turns: usize) -> io::Result<[Samples; 2]> {
-    let path = crate::scratch("bytes");
-    let shared = Shared::create(&path, 3 * bytes);
-    std::fs::remove_file(&path)?;
-    let mut shared = shared?;
-    let source: Vec<u8> = (0..bytes).map(|byte| byte as u8).collect();
-    let (mut cold, mut warm) =
-        (Samples::new("memcpy into fresh pages"), Samples::new("memcpy into warm pages"));
-    for turn in 0..turns + 3 {
-        let place = &mut shared.bytes()[turn % 3 * bytes..][..bytes];
-        let samples = if turn < 3 { &mut cold } else { &mut warm };
-        samples.time(|| place.copy_from_slice(std::hint::black_box(&source)));
-    }
-    Ok([cold, warm])
-}

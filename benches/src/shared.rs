@@ -1,6 +1,6 @@
-//! Words and bytes that two processes share, for the floors: what the hardware and the kernel take, with no safety of any kind.
+//! Words that two processes share, for the floors.
 //!
-//! Law: words are atomics whoever maps them; bytes are touched by one process at a time, which the floors see to.
+//! Law: they are atomics, whoever maps them.
 
 #![allow(unsafe_code)]
 
@@ -66,11 +66,5 @@ impl Shared {
     pub fn half(&self, line: usize) -> &AtomicU32 {
         // SAFETY: as above.
         unsafe { AtomicU32::from_ptr(self.place(line).cast()) }
-    }
-
-    /// All of it.
-    pub fn bytes(&mut self) -> &mut [u8] {
-        // SAFETY: the mapping lives as long; nobody else uses these bytes meanwhile (the module's law).
-        unsafe { std::slice::from_raw_parts_mut(self.map.as_mut_ptr(), self.map.len()) }
     }
 }
