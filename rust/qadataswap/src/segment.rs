@@ -233,6 +233,28 @@ impl Segment {
         Some(self.slots.as_ref()?.at(self.geometry.slot_offset(slot), length))
     }
 
+    /// Has the lines fetched that the reader of a frame looks at first, all at once: one after the other each would take as long.
+    /// A hint, for whatever numbers: it orders nothing, and changes nothing but the time that the looks take.
+    #[inline]
+    pub(crate) fn prefetch(&self, slot: u32, length: u64) {
+        /// Schema and metadata of a frame of a dozen columns, and all of a small one.
+        const MOST: u64 = 2048;
+        const LINE: usize = 64;
+        let length = length.min(MOST);
+        let Some(start) = self.slot(slot, length) else { return };
+        for line in 0..(length as usize).div_ceil(LINE) {
+            let place = start.as_ptr().wrapping_add(line * LINE);
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: a part of x86-64, and never a fault, whatever the address.
+            unsafe {
+                use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+                _mm_prefetch::<_MM_HINT_T0>(place.cast());
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            let _ = place;
+        }
+    }
+
     /// A copy of the first `length` bytes of a slot, in private memory, whoever stores to the slot meanwhile: then it is of
     /// no use, which the protocol finds out (`observer.rs`). `None` if there are not as many bytes or no slots are mapped,
     /// or if `goes_on` says no on the way.

@@ -3,7 +3,7 @@
 //! Law: sequence numbers returned only grow, and `missed` counts exactly the frames between two returned ones.
 
 use crate::layout::{STATE_OPEN, row};
-use crate::ring::{FrameMeta, Pin, Policy, Ring};
+use crate::ring::{FrameMeta, Pin, Policy, Ring, Standing};
 
 /// A reader's private knowledge.
 pub(crate) struct Subscriber {
@@ -43,6 +43,12 @@ impl Subscriber {
     /// The sequence wanted next.
     pub(crate) fn next(&self) -> u64 {
         self.next
+    }
+
+    /// Where the next frame seems to lie, if it seems to be there: nothing holds it yet, and nothing is checked.
+    #[inline]
+    pub(crate) fn glimpse(&self, ring: &Ring<'_>) -> Option<FrameMeta> {
+        (ring.standing(self.next) == Standing::Stands).then(|| ring.meta(self.next))
     }
 
     /// Pins the next frame, if there is one.

@@ -59,7 +59,7 @@ orderings! { ORDERINGS:
 macro_rules! fences {
     ($names:ident: $($name:ident = $fence:ident;)*) => {
         $(
-            #[doc = concat!("A `", stringify!($fence), "`; see the table above.")]
+            #[doc = concat!("A `", stringify!($fence), "` (see `atomic.rs`, and the table above).")]
             #[inline(always)]
             pub(crate) fn $name() {
                 crate::atomic::$fence(stringify!($name));
@@ -72,10 +72,10 @@ macro_rules! fences {
 }
 
 fences! { FENCES:
-    fence_pin = full_fence;
+    fence_pin = full_fence_after_change;
     fence_reclaim = full_fence;
     fence_join = full_fence;
-    fence_sleep = full_fence;
+    fence_sleep = full_fence_after_change;
     fence_wake = full_fence;
     fence_copied = acquire_fence;
 }

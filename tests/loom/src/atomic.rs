@@ -23,6 +23,11 @@ pub(crate) fn full_fence(name: &str) {
     }
 }
 
+/// As `full_fence`, for one right behind an atomic read-modify-write.
+pub(crate) fn full_fence_after_change(name: &str) {
+    full_fence(name);
+}
+
 /// As `full_fence`, for one that acquires.
 pub(crate) fn acquire_fence(name: &str) {
     if !is_weakened(name) {

@@ -81,5 +81,10 @@ pub(crate) fn ordering(_name: &str, ordering: Ordering) -> Ordering {
 /// The fence that `_name` stands for: everything is in order here.
 pub(crate) fn full_fence(_name: &str) {}
 
+/// As `full_fence`, for one right behind an atomic read-modify-write.
+pub(crate) fn full_fence_after_change(name: &str) {
+    full_fence(name);
+}
+
 /// As `full_fence`, for one that acquires.
 pub(crate) fn acquire_fence(_name: &str) {}

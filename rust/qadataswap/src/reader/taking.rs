@@ -46,7 +46,14 @@ impl Taking {
     pub(super) fn poll(&mut self, attachment: &Attachment) -> Next {
         let segment = &attachment.region.segment;
         match self {
-            Taking::Pins(subscriber, _) => subscriber.poll(&segment.ring()),
+            Taking::Pins(subscriber, _) => {
+                let ring = segment.ring();
+                if let Some(meta) = subscriber.glimpse(&ring) {
+                    // It is on its way while the pin is set, which takes as long.
+                    segment.prefetch(meta.slot, meta.bytes);
+                }
+                subscriber.poll(&ring)
+            }
             Taking::Copies(copier) => match &attachment.place {
                 Place::Aside(aside) => copier.poll(segment, aside),
                 Place::Row(_) => unreachable!("an observer has no row"),
