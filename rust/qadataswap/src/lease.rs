@@ -16,9 +16,10 @@ use crate::stream::Beginning;
 use crate::sync::Ordering;
 use crate::wait::{self, Pulse, WaitStrategy};
 use arrow_array::types::{ByteArrayType, ByteViewType};
-use arrow_array::{GenericByteArray, GenericByteViewArray};
+use arrow_array::{Array, ArrayRef, GenericByteArray, GenericByteViewArray, RecordBatch};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_data::{ArrayData, ArrayDataBuilder};
+use arrow_schema::SchemaRef;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -217,6 +218,20 @@ pub(crate) fn assemble(builder: ArrayDataBuilder) -> ArrayData {
     // say (offsets, keys, UTF-8) is the writer's word, which the reader has chosen to take: with full
     // validation it is checked before the array is handed out.
     unsafe { builder.build_unchecked() }
+}
+
+/// A batch of columns that were made by its schema: one for each field, of its type, of `rows` rows, without nulls where the
+/// schema says that there are none.
+pub(crate) fn batch(schema: SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> RecordBatch {
+    debug_assert_eq!(schema.fields().len(), columns.len());
+    debug_assert!(
+        schema.fields().iter().zip(&columns).all(|(field, column)| field.data_type() == column.data_type()
+            && column.len() == rows
+            && (field.is_nullable() || column.null_count() == 0))
+    );
+    // SAFETY: the decoder makes each column by the plan of this schema, which takes its types from there, and has checked rows
+    // and nulls. Comparing all that again costs as much as half of the columns.
+    unsafe { RecordBatch::new_unchecked(schema, columns, rows) }
 }
 
 /// A bitmap of which the frame says, unchecked, how many of its bits are null.

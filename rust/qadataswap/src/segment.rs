@@ -120,6 +120,8 @@ impl Access {
 
 /// A mapped region.
 pub(crate) struct Segment {
+    /// The ring's words, which lie in `control`: handed out by [`ring`](Segment::ring) only, for as long as `self` lives.
+    words: Ring<'static>,
     control: Map,
     slots: Option<Map>,
     geometry: Geometry,
@@ -146,7 +148,8 @@ impl Segment {
                 Some(Map::new(&file, geometry.control_bytes, length, access == Access::Writer)?)
             }
         };
-        Ok(Segment { control, slots, geometry, offsets, file, access })
+        let words = words(&control, &geometry, &offsets);
+        Ok(Segment { words, control, slots, geometry, offsets, file, access })
     }
 
     pub(crate) fn geometry(&self) -> &Geometry {
@@ -160,37 +163,21 @@ impl Segment {
     /// A shared reference to the `T` at `offset` of the control part.
     #[inline]
     fn control_part<T: SharedPart>(&self, offset: u64) -> &T {
-        let address = self.control.at(offset, size_of::<T>() as u64).cast::<T>();
-        debug_assert!(address.is_aligned());
-        // SAFETY: inside the mapping (`at`), aligned (offsets are multiples of 64 or 128, asserted in
-        // layout.rs, and the mapping starts on a page), alive as long as `self`. `T` consists of atomics and
-        // padding (`SharedPart`), so any bytes are a value and other processes may store to it at any time.
-        unsafe { address.as_ref() }
+        // SAFETY: for as long as `self`, and so the mapping, lives.
+        unsafe { part(&self.control, offset) }
     }
 
     /// `count` consecutive `T`s at `offset` of the control part.
     #[inline]
     fn control_parts<T: SharedPart>(&self, offset: u64, count: usize) -> &[T] {
-        let address = self.control.at(offset, (size_of::<T>() * count) as u64).cast::<T>();
-        debug_assert!(address.is_aligned());
-        // SAFETY: as in `control_part`, for `count` of them.
-        unsafe { std::slice::from_raw_parts(address.as_ptr(), count) }
+        // SAFETY: as in `control_part`.
+        unsafe { parts(&self.control, offset, count) }
     }
 
     /// The ring protocol's words.
     #[inline]
     pub(crate) fn ring(&self) -> Ring<'_> {
-        let stride = row::stride(self.geometry.buffer_count);
-        Ring {
-            status: self.control_part::<Status>(self.offsets.status),
-            head: self.control_part::<Head>(self.offsets.head),
-            frames: self.control_part::<Bell>(self.offsets.frames_bell),
-            space: self.control_part::<Bell>(self.offsets.space_bell),
-            entries: self.control_parts::<Entry>(self.offsets.directory, self.geometry.buffer_count as usize),
-            rows: self
-                .control_parts::<AtomicU64>(self.offsets.rows, stride * self.geometry.max_readers as usize),
-            stride,
-        }
+        self.words
     }
 
     /// Who the writer is.
@@ -413,6 +400,49 @@ unsafe impl SharedPart for Waits {}
 unsafe impl SharedPart for Tally {}
 // SAFETY: an atomic.
 unsafe impl SharedPart for AtomicU64 {}
+
+/// A shared reference to the `T` at `offset` of a control part.
+///
+/// # Safety
+/// The mapping outlives the reference.
+#[inline]
+unsafe fn part<'a, T: SharedPart>(control: &Map, offset: u64) -> &'a T {
+    let address = control.at(offset, size_of::<T>() as u64).cast::<T>();
+    debug_assert!(address.is_aligned());
+    // SAFETY: inside the mapping (`at`), aligned (offsets are multiples of 64 or 128, asserted in
+    // layout.rs, and the mapping starts on a page), alive for as long as the caller says. `T` consists of atomics and
+    // padding (`SharedPart`), so any bytes are a value and other processes may store to it at any time.
+    unsafe { address.as_ref() }
+}
+
+/// `count` consecutive `T`s at `offset` of a control part.
+///
+/// # Safety
+/// As of [`part`].
+#[inline]
+unsafe fn parts<'a, T: SharedPart>(control: &Map, offset: u64, count: usize) -> &'a [T] {
+    let address = control.at(offset, (size_of::<T>() * count) as u64).cast::<T>();
+    debug_assert!(address.is_aligned());
+    // SAFETY: as in `part`, for `count` of them.
+    unsafe { std::slice::from_raw_parts(address.as_ptr(), count) }
+}
+
+/// The ring's words in a control part, for the segment that is to own it.
+fn words(control: &Map, geometry: &Geometry, offsets: &Offsets) -> Ring<'static> {
+    let stride = row::stride(geometry.buffer_count);
+    // SAFETY: the segment hands them out for as long as it lives, and with it the mapping, which does not move.
+    unsafe {
+        Ring {
+            status: part::<Status>(control, offsets.status),
+            head: part::<Head>(control, offsets.head),
+            frames: part::<Bell>(control, offsets.frames_bell),
+            space: part::<Bell>(control, offsets.space_bell),
+            entries: parts::<Entry>(control, offsets.directory, geometry.buffer_count as usize),
+            rows: parts::<AtomicU64>(control, offsets.rows, stride * geometry.max_readers as usize),
+            stride,
+        }
+    }
+}
 
 /// The header of a region, read out of its file in one go; `None` if the file is shorter.
 ///

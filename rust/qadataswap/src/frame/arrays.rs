@@ -40,12 +40,6 @@ impl Source<'_> {
         let mut columns = Vec::with_capacity(count);
         let mut at = 0;
         while let Some(step) = self.shape.steps.get(at) {
-            if self.view.nodes[at].rows != self.view.rows {
-                return Err(FrameError::corrupt(format!(
-                    "column of {} rows in a batch of {}",
-                    self.view.nodes[at].rows, self.view.rows
-                )));
-            }
             columns.push(match self.flat(step, self.view.nodes[at]) {
                 Some(column) => column,
                 None => make_array(self.checked(at)?),

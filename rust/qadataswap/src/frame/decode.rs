@@ -3,7 +3,7 @@
 //! A frame's schema message is parsed once per schema id; after that a frame costs its batch messages only.
 //! The law: when `decode` returns, the decoder holds nothing of the frame; only the arrays do.
 
-use arrow_array::{RecordBatch, RecordBatchOptions, make_array};
+use arrow_array::{RecordBatch, make_array};
 use arrow_buffer::{Buffer, MutableBuffer};
 use arrow_data::ArrayData;
 use arrow_ipc::MessageHeader;
@@ -19,7 +19,8 @@ use super::message::{self, Metadata, Place};
 use super::plan::{Kind, Plan, Shape};
 use super::template::batch_of;
 use super::view::{Raw, View};
-use super::{Compression, Encoder, FrameError, Validation, ipc_schema};
+use super::{ALIGNMENT, Compression, Encoder, FrameError, Validation, ipc_schema};
+use crate::lease;
 
 /// Schemas remembered; the one not used for longest is forgotten.
 const SCHEMAS: usize = 64;
@@ -31,6 +32,51 @@ pub(crate) struct Decoder {
     known: Vec<Known>,
     metadata: Metadata,
     view: View,
+    settled: Settled,
+}
+
+/// Of which batch the decoder's view is, so that one with the very same metadata in the very same place need not be checked
+/// again: what is checked are the metadata's numbers against each other, and against the frame's length and address.
+#[derive(Debug, Default)]
+struct Settled {
+    /// Of the schema; `None` if there is no such view.
+    id: Option<u64>,
+    /// Where the metadata stood.
+    start: usize,
+    metadata: Vec<u8>,
+    body: Range<usize>,
+    /// Where the frame stood, as far as alignment goes.
+    residue: usize,
+}
+
+impl Settled {
+    /// Whether a batch with this metadata at `start` is as the one before.
+    #[inline]
+    fn is_of(&self, id: u64, start: usize, metadata: &[u8], frame: &Buffer) -> bool {
+        self.id == Some(id)
+            && self.start == start
+            && self.body.end <= frame.len()
+            && self.residue == residue(frame)
+            && self.metadata == metadata
+    }
+
+    fn settle(&mut self, id: u64, start: usize, metadata: &[u8], body: Range<usize>, frame: &Buffer) {
+        self.metadata.clear();
+        self.metadata.extend_from_slice(metadata);
+        *self = Settled {
+            id: Some(id),
+            start,
+            metadata: std::mem::take(&mut self.metadata),
+            body,
+            residue: residue(frame),
+        };
+    }
+}
+
+/// The frame's address, as far as the alignment of any buffer depends on it.
+#[inline]
+fn residue(frame: &Buffer) -> usize {
+    frame.as_ptr().addr() % ALIGNMENT
 }
 
 /// What is known of a schema after its first frame.
@@ -83,7 +129,13 @@ struct Values<'a> {
 
 impl Decoder {
     pub(crate) fn new(validation: Validation) -> Self {
-        Self { validation, known: Vec::new(), metadata: Metadata::default(), view: View::default() }
+        Self {
+            validation,
+            known: Vec::new(),
+            metadata: Metadata::default(),
+            view: View::default(),
+            settled: Settled::default(),
+        }
     }
 
     /// Reads `frame`, which is exactly the frame's bytes, as arrays. `schema_id` stands for the schema message at
@@ -97,7 +149,7 @@ impl Decoder {
             bytes_copied: private,
         };
         let read = self.read(&frame, schema_id, &mut arrays);
-        self.view.release();
+        self.let_go();
         let described = read?;
         let Arrays { batches, bytes_copied, .. } = arrays;
         Ok(Decoded { schema: Arc::clone(&described.schema), batches, bytes_copied })
@@ -113,7 +165,7 @@ impl Decoder {
         let mut views =
             Views { dictionaries: Vec::new(), batches: SmallVec::new(), bytes_copied: private, delta: false };
         let read = self.read(&frame, schema_id, &mut views);
-        self.view.release();
+        self.let_go();
         if views.delta {
             return self.relaid(&frame, schema_id);
         }
@@ -134,8 +186,15 @@ impl Decoder {
         let (batches, dictionaries) = (Batches::new(), Vec::new());
         let mut arrays = Arrays { validate: true, dictionaries, batches, bytes_copied: 0 };
         let read = self.read(frame, schema_id, &mut arrays);
-        self.view.release();
+        self.let_go();
         read.map(drop)
+    }
+
+    /// Keeps nothing of the frame, but for numbers that are good for the next one.
+    fn let_go(&mut self) {
+        if self.settled.id.is_none() {
+            self.view.release();
+        }
     }
 
     /// A frame some of whose dictionaries come in parts, which only arrays can put together: it is written anew,
@@ -160,13 +219,20 @@ impl Decoder {
         product: &mut impl Product,
     ) -> Result<Arc<Described>, FrameError> {
         let mut at = self.recall(frame, schema_id)?;
-        let Self { known, metadata, view, .. } = self;
+        let Self { known, metadata, view, settled, .. } = self;
         let Some(Known { described, familiar, .. }) = known.first_mut() else {
             return Err(FrameError::corrupt("a frame without a schema"));
         };
         let plan = &described.plan;
         while let Some(place) = message::next(frame, at)? {
             metadata.copy(&frame[place.start..place.end]);
+            if settled.is_of(schema_id, place.start, metadata.bytes(), frame) {
+                at = settled.body.end;
+                product.batch(described, view, frame)?;
+                continue;
+            }
+            // Whatever comes of it, the view is another's from here on.
+            settled.id = None;
             let recognised = familiar.recognise(metadata.bytes());
             let (kind, raw, body_length, message) = match recognised {
                 Some((raw, length)) => (MessageHeader::RecordBatch, raw, length, None),
@@ -180,7 +246,11 @@ impl Decoder {
             at = body.end;
             match kind {
                 MessageHeader::RecordBatch => {
-                    view.read(&plan.columns, raw, frame, body)?;
+                    view.read(&plan.columns, raw, frame, body.clone())?;
+                    // What is compressed, or was copied, is found in the body.
+                    if raw.codec.is_none() && view.copies.is_empty() {
+                        settled.settle(schema_id, place.start, metadata.bytes(), body, frame);
+                    }
                     product.batch(described, view, frame)?;
                 }
                 MessageHeader::DictionaryBatch => {
@@ -260,11 +330,11 @@ struct Arrays {
 impl Product for Arrays {
     fn batch(&mut self, described: &Described, view: &mut View, frame: &Buffer) -> Result<(), FrameError> {
         let Described { schema, plan, .. } = described;
+        check_columns(described, view)?;
         let (dictionaries, validate) = (&self.dictionaries[..], self.validate);
         let source = Source { plan, shape: &plan.columns, view, frame, dictionaries, validate };
         let columns = source.columns(schema.fields().len())?;
-        let options = RecordBatchOptions::new().with_row_count(Some(view.rows));
-        self.batches.push(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?);
+        self.batches.push(lease::batch(Arc::clone(schema), columns, view.rows));
         self.bytes_copied += view.bytes_copied as u64;
         Ok(())
     }
@@ -312,31 +382,15 @@ impl Views {
         }
         self.bytes_copied += view.bytes_copied as u64;
         let dictionaries = if has_keys { self.dictionaries.clone() } else { Vec::new() };
-        Ok(Batch { view: std::mem::take(view), dictionaries })
+        Ok(Batch { view: view.taken(), dictionaries })
     }
 }
 
 impl Product for Views {
     fn batch(&mut self, described: &Described, view: &mut View, _: &Buffer) -> Result<(), FrameError> {
-        let Described { schema, plan, .. } = described;
+        let Described { plan, .. } = described;
         self.dictionaries.resize(plan.dictionaries.len(), None);
-        let mut at = 0;
-        for field in schema.fields() {
-            let node = view.nodes[at];
-            if node.rows != view.rows {
-                return Err(FrameError::corrupt(format!(
-                    "column of {} rows in a batch of {}",
-                    node.rows, view.rows
-                )));
-            }
-            if node.nulls > 0 && !field.is_nullable() {
-                return Err(FrameError::corrupt(format!(
-                    "column '{}' has nulls, its schema says it has none",
-                    field.name()
-                )));
-            }
-            at = plan.columns.steps[at].end;
-        }
+        check_columns(described, view)?;
         let batch = self.take(described, &plan.columns, view)?;
         self.batches.push(batch);
         Ok(())
@@ -351,6 +405,30 @@ impl Product for Views {
         self.delta |= delta && known.is_some();
         Ok(())
     }
+}
+
+/// That the columns are as long as their batch, and have nulls only where their schema allows them.
+#[inline]
+fn check_columns(described: &Described, view: &View) -> Result<(), FrameError> {
+    let Described { schema, plan, .. } = described;
+    let mut at = 0;
+    for field in schema.fields() {
+        let node = view.nodes[at];
+        if node.rows != view.rows {
+            return Err(FrameError::corrupt(format!(
+                "column of {} rows in a batch of {}",
+                node.rows, view.rows
+            )));
+        }
+        if node.nulls > 0 && !field.is_nullable() {
+            return Err(FrameError::corrupt(format!(
+                "column '{}' has nulls, its schema says it has none",
+                field.name()
+            )));
+        }
+        at = plan.columns.steps[at].end;
+    }
+    Ok(())
 }
 
 /// Where the body behind a message's metadata lies.

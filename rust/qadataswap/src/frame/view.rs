@@ -76,7 +76,7 @@ impl View {
     ) -> Result<(), FrameError> {
         self.release();
         self.rows = length(raw.rows, "rows")?;
-        // At once, for a view that is to be kept. No more than the message has numbers, whatever it claims.
+        // No more than the message has numbers, whatever it claims.
         self.nodes.reserve(shape.steps.len());
         self.spans.reserve(raw.buffers.len() / size_of::<[i64; 2]>());
         let mut door = Door {
@@ -104,6 +104,18 @@ impl View {
         self.spans.clear();
         self.copies.clear();
         self.bytes_copied = 0;
+    }
+
+    /// This view, for whoever keeps it. What is left here holds the same numbers, and nothing else.
+    pub(super) fn taken(&mut self) -> View {
+        let copies = std::mem::take(&mut self.copies);
+        View {
+            rows: self.rows,
+            nodes: self.nodes.clone(),
+            spans: self.spans.clone(),
+            copies,
+            bytes_copied: self.bytes_copied,
+        }
     }
 
     /// Buffer `which` of `node`, sharing the memory of the frame or of the copy.

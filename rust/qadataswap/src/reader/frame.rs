@@ -128,20 +128,21 @@ impl Frame {
     /// # Errors
     /// [`QADataSwapError::ArrowError`](crate::QADataSwapError::ArrowError) if the chunks cannot be put together.
     pub fn to_batch(&self) -> Result<RecordBatch> {
-        self.whole().map(|(batch, _)| batch)
+        match self.batches() {
+            [batch] => Ok(batch.clone()),
+            [] => Ok(RecordBatch::new_empty(self.schema().clone())),
+            batches => Ok(arrow_select::concat::concat_batches(self.schema(), batches)?),
+        }
     }
 
-    /// The table as one batch, and how many bytes that has copied.
-    pub(super) fn whole(&self) -> Result<(RecordBatch, u64)> {
-        match self.batches() {
-            [batch] => Ok((batch.clone(), 0)),
-            [] => Ok((RecordBatch::new_empty(self.schema().clone()), 0)),
-            batches => {
-                let whole = arrow_select::concat::concat_batches(self.schema(), batches)?;
-                let copied = whole.get_array_memory_size() as u64;
-                Ok((whole, copied))
-            }
+    /// As [`to_batch`](Frame::to_batch), of a frame that nobody else wants; also, how many bytes that has copied.
+    pub(super) fn into_batch(mut self) -> Result<(RecordBatch, u64)> {
+        if let (1, Some(batch)) = (self.decoded.batches.len(), self.decoded.batches.pop()) {
+            return Ok((batch, 0));
         }
+        let batch = self.to_batch()?;
+        let copied = if self.batches().is_empty() { 0 } else { batch.get_array_memory_size() as u64 };
+        Ok((batch, copied))
     }
 }
 

@@ -193,8 +193,10 @@ impl Reader {
 
     pub(crate) fn to_batch(&self, frame: Option<Frame>) -> Result<Option<RecordBatch>> {
         let Some(frame) = frame else { return Ok(None) };
-        let (batch, copied) = frame.whole()?;
-        self.inner.borrow_mut().stats.bytes_copied += copied;
+        let (batch, copied) = frame.into_batch()?;
+        if copied > 0 {
+            self.inner.borrow_mut().stats.bytes_copied += copied;
+        }
         Ok(Some(batch))
     }
 
