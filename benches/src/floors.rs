@@ -38,7 +38,7 @@ impl Waiting {
 }
 
 /// One's own word says how far one is; the other's is waited for.
-fn pass(shared: &Shared, mine: usize, to: u64, waiting: Waiting) {
+pub(crate) fn pass(shared: &Shared, mine: usize, to: u64, waiting: Waiting) {
     match waiting {
         Waiting::Asleep => {
             shared.half(mine).store(to as u32, Release);
@@ -48,7 +48,7 @@ fn pass(shared: &Shared, mine: usize, to: u64, waiting: Waiting) {
     }
 }
 
-fn meet(shared: &Shared, theirs: usize, until: u64, waiting: Waiting) {
+pub(crate) fn meet(shared: &Shared, theirs: usize, until: u64, waiting: Waiting) {
     match waiting {
         Waiting::Hot => while shared.word(theirs).load(Acquire) < until {},
         Waiting::Pausing => {

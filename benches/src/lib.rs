@@ -1,6 +1,9 @@
 //! Measuring: the market-data table that every bench writes, and medians of what it costs.
 
+pub mod book;
+pub mod copies;
 pub mod floors;
+pub mod memory;
 pub mod pair;
 pub mod rings;
 pub mod shared;
@@ -30,6 +33,19 @@ pub fn quotes(rows: usize) -> RecordBatch {
     RecordBatch::try_from_iter(columns).expect("columns of one length")
 }
 
+/// Five columns of `rows` rows, all of numbers.
+///
+/// # Panics
+/// Never: the columns are of one length.
+#[must_use]
+pub fn numbers(rows: usize) -> RecordBatch {
+    let whole: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows as i64));
+    let broken: ArrayRef = Arc::new(Float64Array::from_iter_values((0..rows).map(|row| row as f64 / 4.0)));
+    let columns = [("ts", &whole), ("bid", &broken), ("ask", &broken), ("size", &whole), ("volume", &whole)];
+    RecordBatch::try_from_iter(columns.map(|(name, column)| (name, column.clone())))
+        .expect("columns of one length")
+}
+
 /// Durations of one step, taken over a run.
 #[derive(Debug)]
 pub struct Samples {
@@ -57,6 +73,18 @@ impl Samples {
         self.taken.push(duration);
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.taken.len()
+    }
+
+    /// Whether nothing was timed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.taken.is_empty()
+    }
+
     /// The step's name.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -71,6 +99,26 @@ impl Samples {
     pub fn quantile(&mut self, share: f64) -> Duration {
         self.taken.sort_unstable();
         self.taken[((self.taken.len() - 1) as f64 * share).round() as usize]
+    }
+}
+
+/// What a program was asked to measure.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Of all samples.
+    pub share: f64,
+    /// The tables; all of them, if none is named.
+    pub tables: Vec<String>,
+}
+
+impl Asked {
+    /// By this program's arguments: a number, and names.
+    #[must_use]
+    pub fn read() -> Asked {
+        let arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
+        let (numbers, tables): (Vec<String>, Vec<String>) =
+            arguments.partition(|argument| argument.parse::<f64>().is_ok());
+        Asked { share: numbers.first().and_then(|number| number.parse().ok()).unwrap_or(1.0), tables }
     }
 }
 

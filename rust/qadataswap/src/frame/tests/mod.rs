@@ -8,6 +8,7 @@ mod loan;
 mod place;
 mod refused;
 mod round_trip;
+mod settled;
 
 use std::sync::Arc;
 
