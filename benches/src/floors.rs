@@ -37,8 +37,8 @@ impl Waiting {
     }
 }
 
-/// One's own word says how far one is; the other's is waited for.
-pub(crate) fn pass(shared: &Shared, mine: usize, to: u64, waiting: Waiting) {
+/// Says how far one is, by the word at a line of one's own; [`meet`] of the other waits for it.
+pub fn pass(shared: &Shared, mine: usize, to: u64, waiting: Waiting) {
     match waiting {
         Waiting::Asleep => {
             shared.half(mine).store(to as u32, Release);
@@ -48,7 +48,8 @@ pub(crate) fn pass(shared: &Shared, mine: usize, to: u64, waiting: Waiting) {
     }
 }
 
-pub(crate) fn meet(shared: &Shared, theirs: usize, until: u64, waiting: Waiting) {
+/// Waits until the other's word says that it is as far.
+pub fn meet(shared: &Shared, theirs: usize, until: u64, waiting: Waiting) {
     match waiting {
         Waiting::Hot => while shared.word(theirs).load(Acquire) < until {},
         Waiting::Pausing => {

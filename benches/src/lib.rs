@@ -60,6 +60,12 @@ impl Samples {
         Samples { name, taken: Vec::with_capacity(1 << 16) }
     }
 
+    /// What was timed, in no order.
+    #[must_use]
+    pub fn taken(&self) -> &[Duration] {
+        &self.taken
+    }
+
     /// Times one step.
     pub fn time<T>(&mut self, step: impl FnOnce() -> T) -> T {
         let started = Instant::now();
