@@ -147,6 +147,7 @@ impl Recording {
             start: "oldest".to_owned(),
             validation: validation.to_owned(),
             attach_timeout: attach_timeout_ms,
+            prefault: None,
         };
         let config = options.config().map_err(raise)?;
         let follow = py.detach(|| self.recording.follow(config, since)).map_err(raise)?;
