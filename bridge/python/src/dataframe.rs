@@ -1,8 +1,8 @@
 //! One handle for either end of a ring: the noun that every language has.
 
 use crate::error::raise;
-use crate::frame::{ARROW, Form, POLARS, hand_out};
 use crate::handover::{self, Descriptor};
+use crate::library::{ARROW, Form, POLARS, hand_out};
 use crate::loan::Loan;
 use crate::log;
 use crate::options::{Common, Milliseconds, Patience, ReaderOptions, Wait, WriterOptions};

@@ -7,7 +7,7 @@ pub(crate) use follow::{Follow, FollowedFrames};
 pub(crate) use recorder::{Recorded, Recorder};
 
 use crate::error::raise;
-use crate::frame::{Form, POLARS, hand_out};
+use crate::library::{Form, POLARS, hand_out};
 use crate::log;
 use crate::options::{self, Common, Milliseconds, Patience, ReaderOptions, Wait};
 use crate::shared::Origin;
