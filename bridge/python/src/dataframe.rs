@@ -1,8 +1,8 @@
 //! One handle for either end of a ring: the noun that every language has.
 
 use crate::error::raise;
-use crate::frame::{ARROW, Form, POLARS, hand_out};
 use crate::handover::{self, Descriptor};
+use crate::library::{ARROW, Form, POLARS, hand_out};
 use crate::loan::Loan;
 use crate::log;
 use crate::options::{Common, Milliseconds, Patience, ReaderOptions, Wait, WriterOptions};
@@ -230,12 +230,15 @@ impl SharedDataFrame {
     /// `policy="observer"` needs read permission only, takes no place and holds nobody up; it copies each frame, and
     /// `frame.missed` counts those that it was too late for.
     ///
+    /// `prefault` maps all of a ring that its writer has prefaulted: slower to attach, no page is cold afterwards.
+    ///
     /// With `fd`, a descriptor's number or something with `fileno()`, attaches to the ring without a name behind it. The
     /// descriptor stays the caller's and may be closed then.
     #[staticmethod]
     #[pyo3(signature = (name=None, *, policy="lossless", start="oldest", validation="form",
-        attach_timeout_ms=AS_CONFIGURED, trusted_owners=vec![], directory=None, wait=None, config_file=None, fd=None),
-        text_signature = "(name=None, *, policy='lossless', start='oldest', validation='form', attach_timeout_ms=..., trusted_owners=(), directory=None, wait='balanced', config_file=None, fd=None)")]
+        attach_timeout_ms=AS_CONFIGURED, prefault=None, trusted_owners=vec![], directory=None, wait=None,
+        config_file=None, fd=None),
+        text_signature = "(name=None, *, policy='lossless', start='oldest', validation='form', attach_timeout_ms=..., prefault=None, trusted_owners=(), directory=None, wait='balanced', config_file=None, fd=None)")]
     #[expect(clippy::too_many_arguments, reason = "the keywords of the call")]
     fn create_reader(
         py: Python<'_>,
@@ -244,6 +247,7 @@ impl SharedDataFrame {
         start: &str,
         validation: &str,
         attach_timeout_ms: Patience,
+        prefault: Option<bool>,
         trusted_owners: Vec<u32>,
         directory: Option<PathBuf>,
         wait: Option<Wait>,
@@ -257,6 +261,7 @@ impl SharedDataFrame {
             start: start.to_owned(),
             validation: validation.to_owned(),
             attach_timeout: attach_timeout_ms,
+            prefault,
         };
         let config = options.config().and_then(SharedMemoryConfig::resolved).map_err(raise)?;
         let reader = match fd {

@@ -4,12 +4,11 @@
 
 use crate::capsule::{self, ArrowArrayStream, Owned, Release};
 use crate::error::raise;
-use crate::log;
+use crate::library::Library;
 use crate::schema::{self, Schema};
-use pyo3::exceptions::{PyAttributeError, PyException, PyImportError, PyValueError};
+use pyo3::exceptions::{PyAttributeError, PyImportError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyCapsule;
 use qadataswap::QADataSwapError;
 use qadataswap::arrow_schema::SchemaRef;
@@ -25,7 +24,7 @@ use std::time::{Duration, SystemTime};
 /// `pyarrow.table(frame)`, `duckdb.from_arrow(frame)`. It holds its slot until it, and every table made of it, is gone:
 /// who holds as many frames as the ring has buffers stops the writer.
 #[pyclass(frozen, module = "qadataswap", weakref)]
-pub(crate) struct Frame(Arc<ffi::Frame>, Arc<str>);
+pub(crate) struct Frame(pub(crate) Arc<ffi::Frame>, pub(crate) Arc<str>);
 
 impl Frame {
     /// A frame of the ring `ring`.
@@ -205,93 +204,6 @@ impl Frame {
             Err(error) => Err(error),
         }
     }
-}
-
-/// What frames are handed out as.
-#[derive(Clone, Copy)]
-pub(crate) enum Form {
-    Table(Library),
-    Frame,
-}
-
-pub(crate) const POLARS: Form = Form::Table(Library::Polars);
-pub(crate) const ARROW: Form = Form::Table(Library::Arrow);
-
-/// What `take` takes of `ring`, in its form. The library is there before a frame is taken, which would be lost without.
-pub(crate) fn hand_out<'py>(
-    py: Python<'py>,
-    form: Form,
-    ring: &Arc<str>,
-    take: impl FnOnce() -> PyResult<Option<ffi::Frame>>,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
-    if let Form::Table(library) = form {
-        library.load(py)?;
-    }
-    let taken = take();
-    log::flush(py);
-    let Some(frame) = taken? else { return Ok(None) };
-    let frame = Bound::new(py, Frame::new(frame, ring.clone()))?;
-    match form {
-        Form::Table(library) => library.make(&frame).map(Some),
-        Form::Frame => Ok(Some(frame.into_any())),
-    }
-}
-
-/// A library that makes tables of frames.
-#[derive(Clone, Copy)]
-pub(crate) enum Library {
-    Polars,
-    Arrow,
-}
-
-impl Library {
-    /// What makes a table of a frame; the library is imported when it is first asked for.
-    pub(crate) fn load(self, py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-        static POLARS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        static ARROW: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let (known, module, function) = match self {
-            Library::Polars => (&POLARS, "polars", "DataFrame"),
-            Library::Arrow => (&ARROW, "pyarrow", "table"),
-        };
-        if let Some(known) = known.get(py) {
-            return Ok(known.bind(py));
-        }
-        // With nothing locked: an import runs any code, signals' handlers among it.
-        let module = py.import(module).map_err(|error| {
-            let hint = PyImportError::new_err(format!(
-                "reading tables of {module} needs {module}: pip install 'qadataswap[arrow]'; or take the frame itself with read_frame()"
-            ));
-            hint.set_cause(py, Some(error));
-            hint
-        })?;
-        let function = module.getattr(function)?.unbind();
-        Ok(known.get_or_init(py, || function).bind(py))
-    }
-
-    pub(crate) fn make<'py>(self, frame: &Bound<'py, Frame>) -> PyResult<Bound<'py, PyAny>> {
-        let py = frame.py();
-        self.load(py)?.call1((frame,)).map_err(|error| match is_panic(py, &error) {
-            // It says so by a panic, of a class that `except Exception` does not catch.
-            true => {
-                let Frame(table, ring) = frame.get();
-                let what = format!(
-                    "frame {} is of a type that Polars does not know ({}); take it with read_arrow() or read_frame()",
-                    table.sequence(),
-                    error.value(py)
-                );
-                let told = raise(QADataSwapError::Unsupported { ring: ring.to_string(), what });
-                told.set_cause(py, Some(error));
-                told
-            }
-            false => error,
-        })
-    }
-}
-
-/// Whether an exception is the panic of a library in Rust; each has a class of its own by that name.
-fn is_panic(py: Python<'_>, error: &PyErr) -> bool {
-    !error.is_instance_of::<PyException>(py)
-        && error.get_type(py).name().is_ok_and(|name| name == "PanicException")
 }
 
 /// What a stream knows.

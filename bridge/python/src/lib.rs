@@ -7,10 +7,12 @@
 //! The law: no lock is taken, and nothing waits or copies tables, while this thread holds the interpreter.
 
 mod capsule;
+mod columns;
 mod dataframe;
 mod error;
 mod frame;
 mod handover;
+mod library;
 mod loan;
 mod log;
 mod options;

@@ -49,12 +49,38 @@ struct Lent {
 unsafe impl Send for Lent {}
 
 impl Lent {
-    fn column(&mut self, column: usize) -> Result<&mut ffi::LoanColumn> {
+    /// A column, and the loan that it is of.
+    fn column_of(&mut self, column: usize) -> Result<(&mut ffi::LoanColumn, &mut qadataswap::Loan<Lender>)> {
         let Lent { loan, columns } = self;
-        match &mut columns[column] {
-            Some(column) => Ok(column),
-            empty => Ok(empty.insert(loan.raw_column(column)?)),
+        let column = match &mut columns[column] {
+            Some(column) => column,
+            empty => empty.insert(loan.raw_values(column)?),
+        };
+        Ok((column, loan))
+    }
+
+    fn column(&mut self, column: usize) -> Result<&mut ffi::LoanColumn> {
+        Ok(self.column_of(column)?.0)
+    }
+
+    /// A column with its bitmap, which is null if the column is not nullable.
+    fn nullable(&mut self, at: usize) -> Result<&mut ffi::LoanColumn> {
+        let (column, loan) = self.column_of(at)?;
+        if column.validity.is_null() {
+            loan.raw_validity(at, column)?;
         }
+        Ok(column)
+    }
+
+    /// A column of views with room for a value of `bytes` bytes, if such a one needs any.
+    fn views(&mut self, at: usize, bytes: usize) -> Result<&mut ffi::LoanColumn> {
+        /// What a view holds itself.
+        const SHORT: usize = 12;
+        let (column, loan) = self.column_of(at)?;
+        if bytes > SHORT && column.data.is_null() {
+            loan.raw_data(at, column)?;
+        }
+        Ok(column)
     }
 }
 
@@ -181,9 +207,8 @@ impl Loan {
 }
 
 fn read_only(array: &Bound<'_, PyAny>) -> PyResult<()> {
-    let forbid = PyDict::new(array.py());
-    forbid.set_item("write", false)?;
-    array.call_method("setflags", (), Some(&forbid)).map(drop)
+    // Its first argument is `write`.
+    array.call_method1(intern!(array.py(), "setflags"), (false,)).map(drop)
 }
 
 #[pymethods]
@@ -432,7 +457,7 @@ impl Loan {
             }
             values.iter().enumerate().try_for_each(|(row, value)| match value {
                 // SAFETY: a column of views (checked by `value`) of a loan that has not ended, used by nobody else.
-                Some(value) => Ok(unsafe { lent.column(at)?.set_view(start + row, value) }?),
+                Some(value) => Ok(unsafe { lent.views(at, value.len())?.set_view(start + row, value) }?),
                 None => self.null(lent, at, start + row),
             })
         })
@@ -440,7 +465,7 @@ impl Loan {
 
     fn null(&self, lent: &mut Lent, at: usize, row: usize) -> Result<()> {
         self.in_range(at, row)?;
-        let column = lent.column(at)?;
+        let column = lent.nullable(at)?;
         if column.validity.is_null() {
             let reason = format!("column '{}' is not nullable", self.schema.field(at).name());
             return Err(invalid(self.cell.name(), reason));

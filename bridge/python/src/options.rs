@@ -193,6 +193,7 @@ pub(crate) struct ReaderOptions {
     pub(crate) start: String,
     pub(crate) validation: String,
     pub(crate) attach_timeout: Patience,
+    pub(crate) prefault: Option<bool>,
 }
 
 impl ReaderOptions {
@@ -216,6 +217,10 @@ impl ReaderOptions {
         let config = match self.attach_timeout {
             Patience(Some(timeout)) => config.with_attach_timeout(timeout.0.unwrap_or(Duration::MAX)),
             Patience(None) => config,
+        };
+        let config = match self.prefault {
+            Some(prefault) => config.with_prefault(prefault),
+            None => config,
         };
         Ok(config.with_policy(policy).with_start(start).with_validation(validation))
     }

@@ -9,6 +9,7 @@ use crate::capsule::{self, ArrowArrayStream, Owned};
 use crate::error::raise;
 use crate::shared::{SLICE, WriterCell, answer_signals};
 use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use qadataswap::arrow_schema::SchemaRef;
@@ -25,16 +26,17 @@ pub(crate) enum Source {
 impl Source {
     /// Asks `any` for its table; what has none to give, but can be collected (a lazy frame), is collected first.
     pub(crate) fn of(any: &Bound<'_, PyAny>) -> PyResult<Source> {
-        if let Some(export) = any.getattr_opt("__arrow_c_stream__")? {
+        let py = any.py();
+        if let Some(export) = any.getattr_opt(intern!(py, "__arrow_c_stream__"))? {
             return Ok(Source::Stream(capsule::unwrap_stream(&export.call0()?)?));
         }
-        if let Some(export) = any.getattr_opt("__arrow_c_array__")? {
+        if let Some(export) = any.getattr_opt(intern!(py, "__arrow_c_array__"))? {
             let pair = export.call0()?;
             let pair = pair.cast::<PyTuple>()?;
             let schema = capsule::unwrap_schema(&pair.get_item(0)?)?;
             return Ok(Source::Batch(schema, capsule::unwrap_array(&pair.get_item(1)?)?));
         }
-        if let Some(collect) = any.getattr_opt("collect")? {
+        if let Some(collect) = any.getattr_opt(intern!(py, "collect"))? {
             let collected = collect.call0()?;
             if collected.hasattr("__arrow_c_stream__")? {
                 return Source::of(&collected);

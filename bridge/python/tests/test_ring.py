@@ -576,3 +576,79 @@ def test_handles_are_collected(ring):
     gc.collect()
     with pytest.raises(qadataswap.EndOfStreamError):
         reader.read()
+
+
+@pytest.mark.parametrize("has_its_steps", [True, False])
+def test_polars_that_goes_another_way_is_asked_by_its_constructor(ring, has_its_steps):
+    code = f"""
+import polars as pl, pyarrow as pa, qadataswap
+frame = pl.DataFrame({{"n": [1, None], "text": ["short", "too long for its view"]}})
+class Counting(pl.DataFrame):
+    made = 0
+    def __init__(self, *args, **options):
+        Counting.made += 1
+        super().__init__(*args, **options)
+pl.DataFrame = Counting
+if not {has_its_steps}:
+    class Series: "Has no inside."
+    pl.Series = Series
+with qadataswap.create_writer("{ring}", size_mb=1) as writer, qadataswap.create_reader("{ring}") as reader:
+    writer.write(frame)
+    assert reader.read().equals(frame)
+    before = Counting.made
+    writer.write(frame)
+    assert reader.read().equals(frame)
+    print(Counting.made - before)
+    writer.write(pa.table({{"n": pa.array([1], pa.decimal256(60))}}))
+    writer.write(frame)
+    try:
+        reader.read()
+    except qadataswap.UnsupportedError as error:
+        assert "read_arrow()" in str(error), error
+    else:
+        raise AssertionError("Polars knows it")
+    assert reader.read().equals(frame)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": ":".join(sys.path)})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ("0" if has_its_steps else "1")
+
+
+def test_what_polars_refuses_holds_no_slot(ring):
+    times = pa.array([1, 2], pa.timestamp("us", tz="Mars/Phobos"))
+    with qadataswap.create_writer(ring, 2, size_mb=1, when_full="fail") as writer, qadataswap.create_reader(ring) as reader:
+        for _ in range(5):
+            writer.write(pa.table({"before": [1, 2], "time": times, "behind": ["a", "b"]}))
+            with pytest.raises(pl.exceptions.ComputeError, match="Mars/Phobos"):
+                reader.read()
+            gc.collect()
+
+
+@pytest.mark.parametrize("rows", [0, 1, 100])
+def test_plain_columns_are_polars_without_a_copy_and_keep_their_slot(ring, rows):
+    number = pl.int_range(rows, eager=True)
+    odd = number % 2 == 1
+    frame = tables.trades(rows).with_columns(
+        pl.Series("day", number.cast(pl.Int32).cast(pl.Date)),
+        pl.Series("time", number.cast(pl.Datetime("ns", "Asia/Shanghai"))),
+        pl.Series("span", number.cast(pl.Duration("ms"))),
+        pl.Series("hour", number.cast(pl.Time)),
+        pl.Series("odd", odd),
+        pl.Series("small", number.cast(pl.UInt8)),
+        pl.Series("bytes", [b"bytes of some length" * (i % 3) for i in range(rows)], dtype=pl.Binary),
+    )
+    # Every other row of every other column is null.
+    frame = frame.with_columns(pl.when(odd).then(pl.col(frame.columns[::2])))
+    with qadataswap.create_writer(ring, 2, size_mb=1, when_full="fail") as writer, qadataswap.create_reader(ring) as reader:
+        writer.write(frame)
+        kept = reader.read()
+        assert reader.get_stats()["bytes_copied"] == 0
+        for _ in range(5):
+            writer.write(frame)
+            assert_frame_equal(reader.read(), frame)
+        assert_frame_equal(kept, frame)
+        column = kept.to_series(0)
+        del kept
+        writer.write(frame.reverse())
+        assert_frame_equal(reader.read(), frame.reverse())
+        assert column.equals(frame.to_series(0)), "any column keeps the slot"

@@ -86,10 +86,15 @@ fn take_part(
 ) -> Result<(Attachment, Taking)> {
     let segment = map(&config.name, found.file, found.geometry, access_of(config))?;
     let region = Region::new(&config.ring_name()?, path, segment, found.lock);
-    match config.policy.on_a_row() {
-        Some(policy) => join(config, policy, region),
-        None => Ok(observe(config, region)),
+    let (attachment, taking) = match config.policy.on_a_row() {
+        Some(policy) => join(config, policy, region)?,
+        None => observe(config, region),
+    };
+    if config.prefault {
+        // With the gate open: this may take a while.
+        attachment.region.segment.populate();
     }
+    Ok((attachment, taking))
 }
 
 /// Looks on: takes no place and changes nothing.

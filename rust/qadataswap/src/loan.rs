@@ -104,16 +104,46 @@ impl<W: Deref<Target = Writer>> Loan<W> {
     /// # Errors
     /// As [`columns`](Loan::columns); [`InvalidConfig`](QADataSwapError::InvalidConfig) if there is no such column.
     pub fn raw_column(&mut self, column: usize) -> Result<ffi::LoanColumn> {
-        let Loan { region, plan, draft, .. } = self;
-        let ring = region.name.as_str();
-        if !region.is_ours() {
-            return Err(QADataSwapError::Forked { ring: ring.to_owned() });
-        }
-        let (Some(plan), Some(draft)) = (plan, draft) else { unreachable!("there until the loan ends") };
-        let bytes = region.segment.slot_mut(&mut draft.slot);
-        let parts = plan.columns(bytes).and_then(|columns| columns.into_parts(column));
+        let LoanColumns { columns, ring } = self.columns()?;
+        let parts = columns.into_parts(column, true);
         let (parts, rows) = parts.map_err(|error| QADataSwapError::frame(ring, error))?;
         Ok(ffi::LoanColumn::of(parts, rows))
+    }
+
+    /// As [`raw_column`](Loan::raw_column), without a bitmap and a data area: for whoever asks for these
+    /// ([`raw_validity`](Loan::raw_validity), [`raw_data`](Loan::raw_data)) when a row is null, or a value long. What
+    /// nobody asks for has no place in the frame, and costs nothing when that is committed.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn raw_values(&mut self, column: usize) -> Result<ffi::LoanColumn> {
+        let LoanColumns { columns, ring } = self.columns()?;
+        let parts = columns.into_parts(column, false);
+        let (parts, rows) = parts.map_err(|error| QADataSwapError::frame(ring, error))?;
+        Ok(ffi::LoanColumn::of(parts, rows))
+    }
+
+    /// Gives `lent`, got by [`raw_values`](Loan::raw_values) for `column`, its bitmap; none if the column is not nullable.
+    ///
+    /// # Errors
+    /// As [`raw_column`](Loan::raw_column).
+    pub fn raw_validity(&mut self, column: usize, lent: &mut ffi::LoanColumn) -> Result<()> {
+        let LoanColumns { columns, ring } = self.columns()?;
+        let validity = columns.into_validity(column).map_err(|error| QADataSwapError::frame(ring, error))?;
+        lent.set_validity(validity);
+        Ok(())
+    }
+
+    /// Gives `lent`, got by [`raw_values`](Loan::raw_values) for `column`, its data area; none if the column is not of
+    /// views.
+    ///
+    /// # Errors
+    /// As [`raw_column`](Loan::raw_column).
+    pub fn raw_data(&mut self, column: usize, lent: &mut ffi::LoanColumn) -> Result<()> {
+        let LoanColumns { columns, ring } = self.columns()?;
+        let data = columns.into_data(column).map_err(|error| QADataSwapError::frame(ring, error))?;
+        lent.set_data(data);
+        Ok(())
     }
 
     /// Keeps what [`raw_column`](Loan::raw_column) points to mapped, also when the loan and its writer are gone.

@@ -350,6 +350,28 @@ impl Segment {
         }
     }
 
+    /// Brings the pages of the slots into this process's tables, so that none of them is missing when it is first touched.
+    /// Only of a file that has all its memory: looking at a page that has none would take some. Changes nothing but how long
+    /// things take, so nothing comes of it if it fails.
+    pub(crate) fn populate(&self) {
+        use rustix::mm::{Advice, madvise};
+        use std::os::unix::fs::MetadataExt;
+        let Some(slots) = &self.slots else { return };
+        let reserved = self.file.metadata().map_or(0, |metadata| metadata.blocks() * 512);
+        if reserved < self.geometry.region_bytes {
+            return;
+        }
+        let advice = match self.access {
+            Access::Writer => Advice::LinuxPopulateWrite,
+            _ => Advice::LinuxPopulateRead,
+        };
+        let length = slots.map.len();
+        // SAFETY: the whole of a mapping of ours. Populating changes no content: pages that nobody has written hold zeros,
+        // as whoever first touches them would find them.
+        let populate = || unsafe { madvise(slots.at(0, 0).as_ptr().cast(), length, advice) };
+        while let Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) = populate() {}
+    }
+
     /// Makes sure that `length` bytes from `offset` of the file have memory behind them.
     ///
     /// # Errors

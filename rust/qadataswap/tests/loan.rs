@@ -271,6 +271,51 @@ fn what_is_declared_of_a_lent_column_must_be_so() {
     refused(declared(0, true, 0), "column 0 has nulls and is not nullable");
     refused(declared(0, false, 65), "column 0 uses 65 bytes for long values, it has 64");
     refused(declared(1, true, 1), "column 1 uses 1 bytes for long values, it has 0");
-    assert_eq!(declared(0, false, 64).unwrap(), declared(1, true, 0).unwrap());
+    refused(declared(0, false, 64), "no place for them was asked for");
+    refused(declared(1, true, 0), "no place for them was asked for");
+    for column in [0, 1] {
+        loan.raw_column(column).unwrap();
+    }
+    loan.declare(0, false, 64).unwrap();
+    loan.declare(1, true, 0).unwrap();
     refused(loan.raw_column(2).map(|_| 0), "column 2: there is no such column");
+}
+
+#[test]
+#[allow(unsafe_code)]
+fn what_nobody_asks_for_takes_no_room_in_the_frame() {
+    const ROWS: usize = 1000;
+    let config = config("room");
+    let (writer, reader) = (Writer::new(&config).unwrap(), Reader::new(&config).unwrap());
+    let fields = ["a", "b", "c", "d"].map(|name| Field::new(name, DataType::Utf8View, true));
+    let schema = Arc::new(Schema::new(fields.to_vec()));
+    let mut loan = writer.loan_with(&schema, ROWS, 1 << 14).unwrap();
+    let mut columns: Vec<_> = (0..4).map(|column| loan.raw_values(column).unwrap()).collect();
+    assert!(columns.iter().all(|column| column.validity.is_null() && column.data.is_null()));
+    // The last one first: it is not the order of the columns that counts.
+    loan.raw_data(3, &mut columns[3]).unwrap();
+    loan.raw_validity(1, &mut columns[1]).unwrap();
+    let again = loan.raw_values(3).unwrap();
+    assert_eq!((again.data, again.data_bytes), (columns[3].data, 1 << 14), "it stays where it is");
+    let long = "x".repeat(1 << 14);
+    // SAFETY: columns of views, nobody else's; the loan has not ended.
+    unsafe {
+        columns[3].set_view(7, long.as_bytes()).unwrap();
+        columns[0].set_view(0, b"short").unwrap();
+        columns[0].set_view(0, b"too long for its view").unwrap_err();
+        columns[1].set_null(ROWS - 1);
+    }
+    for (at, column) in columns.iter().enumerate() {
+        loan.declare(at, column.has_nulls != 0, column.data_used).unwrap();
+    }
+    loan.commit(ROWS).unwrap();
+    let frame = reader.try_read_frame().unwrap().unwrap();
+    let used = 4 * 16 * ROWS + ROWS.div_ceil(8) + long.len();
+    assert!(frame.bytes().len() < used + 2048, "{} bytes for {used}", frame.bytes().len());
+    let batch = frame.to_batch().unwrap();
+    let text = |column: usize, row| batch.column(column).as_string_view().value(row).to_owned();
+    assert_eq!((text(0, 0), text(3, 7), text(3, 8)), ("short".to_owned(), long, String::new()));
+    let nulls: Vec<_> = batch.columns().iter().map(Array::null_count).collect();
+    assert_eq!(nulls, [0, 1, 0, 0]);
+    assert!(batch.column(1).is_null(ROWS - 1));
 }

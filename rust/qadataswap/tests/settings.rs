@@ -2,8 +2,10 @@
 
 use arrow_array::{Int64Array, RecordBatch};
 use qadataswap::{
-    ErrorKind, QADataSwapError, Reader, SettingValue, Settings, SharedMemoryConfig, Timeout, WhenFull, Writer,
+    ErrorKind, QADataSwapError, Reader, ReaderPolicy, SettingValue, Settings, SharedMemoryConfig, Timeout,
+    WhenFull, Writer,
 };
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -230,6 +232,52 @@ fn a_file_that_is_named_prefaults_where_the_code_says_nothing() {
     };
     let (full, lazy) = (resident(&ring), resident(&ring.clone().with_prefault(false)));
     assert!(full >= 1 << 20 && lazy < 1 << 20, "{full} and {lazy} bytes");
+}
+
+/// Bytes of the slots of a ring's file that this process has in its tables, in each of its mappings of them.
+fn mapped(file: &Path) -> Vec<u64> {
+    let inode = std::fs::metadata(file).unwrap().ino().to_string();
+    let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+    let mut lines = maps.lines();
+    let mut mapped = Vec::new();
+    while let Some(line) = lines.next() {
+        let [_, _, offset, _, found, ..] = line.split_whitespace().collect::<Vec<_>>()[..] else { continue };
+        // The control part is the file's beginning.
+        if found == inode && offset.contains(|digit| digit != '0') {
+            let resident = lines.find(|line| line.starts_with("Rss:")).unwrap();
+            mapped.push(resident.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10);
+        }
+    }
+    mapped
+}
+
+#[test]
+fn both_ends_of_a_prefaulted_ring_have_all_its_pages_if_they_ask_for_them() {
+    let folder = Folder::new("at-hand");
+    let config = SharedMemoryConfig::new("at-hand").with_directory(&folder.0);
+    let config = config.with_slot_bytes(1 << 20).with_buffer_count(2);
+    let (whole, mapped) = (2 << 20, || mapped(&folder.0.join("qads_at-hand")));
+    let writer = Writer::new(config.clone().with_prefault(true)).unwrap();
+    assert_eq!(mapped(), [whole]);
+    for policy in [ReaderPolicy::Lossless, ReaderPolicy::Observer] {
+        let _reader = Reader::new(config.clone().with_prefault(true).with_policy(policy)).unwrap();
+        assert_eq!(mapped(), [whole, whole]);
+    }
+    let _lazy = Reader::new(&config).unwrap();
+    let mut all = mapped();
+    all.sort_unstable();
+    assert_eq!(all, [0, whole]);
+    drop(writer);
+}
+
+#[test]
+fn looking_at_a_ring_that_was_not_prefaulted_takes_no_memory() {
+    let folder = Folder::new("not-at-hand");
+    let config = SharedMemoryConfig::new("not-at-hand").with_directory(&folder.0);
+    let config = config.with_slot_bytes(1 << 20).with_buffer_count(2);
+    let _writer = Writer::new(&config).unwrap();
+    let _reader = Reader::new(config.clone().with_prefault(true)).unwrap();
+    assert_eq!(mapped(&folder.0.join("qads_not-at-hand")), [0, 0]);
 }
 
 /// Says what a process finds that was started with other variables; only there.

@@ -141,6 +141,7 @@ class SharedDataFrame:
         start: Literal["oldest", "newest"] = "oldest",
         validation: Literal["form", "full", "full_on_copy"] = "form",
         attach_timeout_ms: float | None = ...,
+        prefault: bool | None = None,
         trusted_owners: Sequence[int] = (),
         directory: str | PathLike[str] | None = None,
         wait: _Wait | None = "balanced",

@@ -3,7 +3,7 @@
 use super::FOREVER;
 use crate::dataframe::is_end;
 use crate::error::raise;
-use crate::frame::{ARROW, Form, POLARS, hand_out};
+use crate::library::{ARROW, Form, POLARS, hand_out};
 use crate::log;
 use crate::options::Milliseconds;
 use crate::shared::{Origin, deadline, slice};

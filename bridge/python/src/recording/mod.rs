@@ -7,7 +7,7 @@ pub(crate) use follow::{Follow, FollowedFrames};
 pub(crate) use recorder::{Recorded, Recorder};
 
 use crate::error::raise;
-use crate::frame::{Form, POLARS, hand_out};
+use crate::library::{Form, POLARS, hand_out};
 use crate::log;
 use crate::options::{self, Common, Milliseconds, Patience, ReaderOptions, Wait};
 use crate::shared::Origin;
@@ -147,6 +147,7 @@ impl Recording {
             start: "oldest".to_owned(),
             validation: validation.to_owned(),
             attach_timeout: attach_timeout_ms,
+            prefault: None,
         };
         let config = options.config().map_err(raise)?;
         let follow = py.detach(|| self.recording.follow(config, since)).map_err(raise)?;

@@ -142,6 +142,7 @@ impl Recorder {
             start: start.to_owned(),
             validation: "form".to_owned(),
             attach_timeout: attach_timeout_ms,
+            prefault: None,
         };
         let ring = options.config().and_then(SharedMemoryConfig::resolved).map_err(raise)?;
         let attach_timeout = ring.attach_timeout();

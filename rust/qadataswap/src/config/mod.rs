@@ -262,8 +262,8 @@ impl SharedMemoryConfig {
         self
     }
 
-    /// Reserves all memory at creation instead of at the first use of each page: slower to create, no page is
-    /// cold afterwards.
+    /// Of a writer: reserves all memory at creation instead of at the first use of each page. Of either end: has every page
+    /// of a ring that was reserved so at hand from the start. Slower to create and to attach to; no page is cold afterwards.
     #[must_use]
     pub fn with_prefault(mut self, prefault: bool) -> Self {
         self.said.insert(Said::PREFAULT);

@@ -45,10 +45,6 @@ pub struct LoanColumn {
 
 impl LoanColumn {
     pub(crate) fn of(parts: Parts<'_>, rows: usize) -> LoanColumn {
-        let address = |part: Option<&mut [u8]>| match part {
-            Some(part) => (part.as_mut_ptr(), part.len()),
-            None => (null_mut(), 0),
-        };
         let (values, values_bytes) = address(parts.values);
         let (validity, validity_bytes) = address(parts.validity);
         let (data, data_bytes) = address(parts.data);
@@ -67,6 +63,14 @@ impl LoanColumn {
         }
     }
 
+    pub(crate) fn set_validity(&mut self, part: Option<&mut [u8]>) {
+        (self.validity, self.validity_bytes) = address(part);
+    }
+
+    pub(crate) fn set_data(&mut self, part: Option<&mut [u8]>) {
+        (self.data, self.data_bytes) = address(part);
+    }
+
     /// Sets one row of a column of views; see [`ViewColumn::set`].
     ///
     /// # Errors
@@ -79,11 +83,15 @@ impl LoanColumn {
     /// The loan has not ended, the column is one of views and as [`Loan::raw_column`](crate::Loan::raw_column) gave it
     /// but for what the law allows, and nobody else uses it meanwhile.
     pub unsafe fn set_view(&mut self, row: usize, value: &[u8]) -> Result<(), OutOfRoom> {
-        // SAFETY: both areas lie in the slot, apart from each other, and are ours by the caller's word.
+        // SAFETY: both areas lie in the slot, apart from each other, and are ours by the caller's word; one that is null has
+        // no bytes, and is not looked at.
         let (views, data) = unsafe {
             (
                 std::slice::from_raw_parts_mut(self.values, self.values_bytes),
-                std::slice::from_raw_parts_mut(self.data, self.data_bytes),
+                match self.data.is_null() {
+                    true => &mut [],
+                    false => std::slice::from_raw_parts_mut(self.data, self.data_bytes),
+                },
             )
         };
         ViewColumn::<[u8]>::new(views, data, &mut self.data_used).set(row, value)
@@ -102,5 +110,13 @@ impl LoanColumn {
         let mut in_use = self.has_nulls != 0;
         Validity { bits, in_use: &mut in_use, rows: self.rows }.set_null(row);
         self.has_nulls = in_use.into();
+    }
+}
+
+/// The address and length of a part of a column.
+fn address(part: Option<&mut [u8]>) -> (*mut u8, usize) {
+    match part {
+        Some(part) => (part.as_mut_ptr(), part.len()),
+        None => (null_mut(), 0),
     }
 }

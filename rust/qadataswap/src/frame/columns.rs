@@ -9,8 +9,8 @@ use arrow_schema::{DataType, IntervalUnit, Schema};
 use bytemuck::Pod;
 use half::f16;
 
-use super::FrameError;
-use super::copy;
+use super::copy::{self, bytes_of_bits};
+use super::{ALIGNMENT, FrameError};
 
 /// The number type of a column's values as Rust sees them.
 ///
@@ -101,17 +101,47 @@ pub(super) struct State {
     pub(super) zeroed: bool,
     /// The bitmap is in use: a null was set.
     pub(super) nulls: bool,
+    /// Where the bitmap lies in the body, once it has been asked for.
+    pub(super) validity_at: Option<usize>,
+    /// Where the data area lies, likewise.
+    pub(super) data_at: Option<usize>,
     /// Bytes of the data area in use.
     pub(super) data: usize,
+}
+
+/// What is left of the body for bitmaps and data areas, which take their places one behind another as they are asked for:
+/// none stands before one that is used without being used itself.
+pub(super) struct Room<'a> {
+    pub(super) rest: &'a mut [u8],
+    /// Where in the body it starts.
+    pub(super) from: &'a mut usize,
+}
+
+impl<'a> Room<'a> {
+    /// The next `len` bytes; notes in `place` where they lie.
+    fn take(&mut self, len: usize, place: &mut Option<usize>) -> &'a mut [u8] {
+        let padded = len.next_multiple_of(ALIGNMENT);
+        let (area, rest) = std::mem::take(&mut self.rest).split_at_mut(padded);
+        self.rest = rest;
+        *place = Some(*self.from);
+        *self.from += padded;
+        &mut area[..len]
+    }
 }
 
 /// The memory of one column that nobody has taken yet.
 #[derive(Default)]
 pub(crate) struct Parts<'a> {
     pub(crate) values: Option<&'a mut [u8]>,
-    /// None in a column that has no nulls.
+    /// None in a column that has no nulls, or has not been asked for them yet.
     pub(crate) validity: Option<&'a mut [u8]>,
+    /// None in a column that is not of views, or has not been asked for it yet.
     pub(crate) data: Option<&'a mut [u8]>,
+    /// Notes where the bitmap will lie; none if there is none, or it has its place.
+    pub(super) validity_at: Option<&'a mut Option<usize>>,
+    /// Likewise the data area.
+    pub(super) data_at: Option<&'a mut Option<usize>>,
+    pub(super) data_len: usize,
     pub(super) zeroed: Option<&'a mut bool>,
     pub(crate) nulls: Option<&'a mut bool>,
     pub(crate) used: Option<&'a mut usize>,
@@ -122,6 +152,7 @@ pub(crate) struct Columns<'a> {
     pub(super) schema: &'a Schema,
     pub(super) rows: usize,
     pub(super) parts: Vec<Parts<'a>>,
+    pub(super) room: Room<'a>,
 }
 
 impl<'a> Columns<'a> {
@@ -172,21 +203,48 @@ impl<'a> Columns<'a> {
             return Err(FrameError::Invalid(format!("{} is not nullable", which.shown())));
         }
         let rows = self.rows;
-        let parts = &mut self.parts[at];
-        match (parts.validity.take(), parts.nulls.take()) {
+        match (self.validity_of(at), self.parts[at].nulls.take()) {
             (Some(bits), Some(in_use)) => Ok(Validity { bits, in_use, rows }),
             _ => Err(taken(&which)),
         }
     }
 
-    /// All that a column has; bits and views are zeroed. Also how many rows.
-    pub(crate) fn into_parts(mut self, column: usize) -> Result<(Parts<'a>, usize), FrameError> {
+    /// All that a column has, or what has its place already; bits and views are zeroed. Also how many rows.
+    pub(crate) fn into_parts(mut self, column: usize, all: bool) -> Result<(Parts<'a>, usize), FrameError> {
         let (at, data_type) = self.find(&column)?;
+        if all {
+            self.parts[at].validity = self.validity_of(at);
+            self.parts[at].data = self.data_of(at);
+        }
         let mut parts = std::mem::take(&mut self.parts[at]);
         if matches!(data_type, DataType::Boolean | DataType::Utf8View | DataType::BinaryView) {
             parts.values = zeroed(&mut parts);
         }
         Ok((parts, self.rows))
+    }
+
+    /// The bitmap of a column, no bit of which has been written, or as it was left; `None` if the column has none.
+    pub(crate) fn into_validity(mut self, column: usize) -> Result<Option<&'a mut [u8]>, FrameError> {
+        let (at, _) = self.find(&column)?;
+        Ok(self.validity_of(at))
+    }
+
+    /// The data area of a column; `None` if the column has none.
+    pub(crate) fn into_data(mut self, column: usize) -> Result<Option<&'a mut [u8]>, FrameError> {
+        let (at, _) = self.find(&column)?;
+        Ok(self.data_of(at))
+    }
+
+    fn validity_of(&mut self, at: usize) -> Option<&'a mut [u8]> {
+        let Columns { rows, parts, room, .. } = self;
+        let Parts { validity, validity_at, .. } = &mut parts[at];
+        validity.take().or_else(|| Some(room.take(bytes_of_bits(*rows), validity_at.take()?)))
+    }
+
+    fn data_of(&mut self, at: usize) -> Option<&'a mut [u8]> {
+        let Columns { parts, room, .. } = self;
+        let Parts { data, data_at, data_len, .. } = &mut parts[at];
+        data.take().or_else(|| Some(room.take(*data_len, data_at.take()?)))
     }
 
     fn views<T: ?Sized>(
@@ -198,9 +256,8 @@ impl<'a> Columns<'a> {
         if data_type != needed {
             return Err(FrameError::Invalid(format!("{} is {data_type}, not {needed}", which.shown())));
         }
-        let parts = &mut self.parts[at];
-        let views = zeroed(parts).ok_or_else(|| taken(which))?;
-        match (parts.data.take(), parts.used.take()) {
+        let views = zeroed(&mut self.parts[at]).ok_or_else(|| taken(which))?;
+        match (self.data_of(at), self.parts[at].used.take()) {
             (Some(data), Some(used)) => Ok(ViewColumn::new(views, data, used)),
             _ => Err(taken(which)),
         }

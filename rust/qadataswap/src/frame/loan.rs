@@ -2,11 +2,12 @@
 //! and published for as many rows as came together.
 //!
 //! ```text
-//!   schema message | batch message | values of every column | bitmaps | data of views | end of stream
+//!   schema message | batch message | values of every column | bitmaps and data of views | end of stream
 //! ```
 //!
-//! What may turn out to be unused (bitmaps without a null, data areas) lies behind what is always used, so a
-//! full loan of plain columns ends where its values end. The law: [`Encoder::finish_loan`] leaves no byte of
+//! What may turn out to be unused (bitmaps without a null, data areas) lies behind what is always used, in the order in
+//! which it was first asked for, so a full loan of plain columns ends where its values end, and what nobody asked for
+//! leaves no gap. The law: [`Encoder::finish_loan`] leaves no byte of
 //! the frame unaccounted for: a gap left by rows that did not come is either zeroed or closed by moving
 //! columns down, whichever touches fewer bytes. Values of rows that *did* come are the borrower's to write.
 
@@ -14,7 +15,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, SchemaRef};
 
-use super::columns::{Columns, Parts, State};
+use super::columns::{Columns, Parts, Room, State};
 use super::copy::{self, bytes_of_bits};
 use super::encode::{Encoder, Prepared};
 use super::message::END_OF_STREAM;
@@ -34,15 +35,17 @@ pub(crate) struct LoanPlan {
     prefix: Arc<[u8]>,
     head: Arc<Template>,
     columns: Vec<Column>,
+    /// Where in the body nothing has a place yet.
+    free: usize,
 }
 
 struct Column {
     values: Cells,
-    /// Where the values lie in the body, and how long they are for all rows.
+    /// Where the values lie in the body.
     values_at: usize,
-    validity_at: Option<usize>,
-    data_at: Option<usize>,
-    data_len: usize,
+    is_nullable: bool,
+    /// Room for long values, in a column of views.
+    data_len: Option<usize>,
     state: State,
 }
 
@@ -103,23 +106,15 @@ impl Encoder {
                 },
             };
             let values_at = place(&mut end, values.bytes(rows))?;
-            columns.push(Column {
-                values,
-                values_at,
-                validity_at: None,
-                data_at: None,
-                data_len: 0,
-                state: State::default(),
-            });
+            let (is_nullable, data_len) =
+                (field.is_nullable(), (values == Cells::Views).then_some(var_bytes));
+            columns.push(Column { values, values_at, is_nullable, data_len, state: State::default() });
         }
-        for (column, field) in columns.iter_mut().zip(schema.fields()) {
-            if field.is_nullable() {
-                column.validity_at = Some(place(&mut end, Some(bytes_of_bits(rows)))?);
-            }
-        }
-        for column in columns.iter_mut().filter(|column| column.values == Cells::Views) {
-            column.data_at = Some(place(&mut end, Some(var_bytes))?);
-            column.data_len = var_bytes;
+        let free = end;
+        for column in &columns {
+            let validity = if column.is_nullable { bytes_of_bits(rows) } else { 0 };
+            place(&mut end, Some(validity))?;
+            place(&mut end, Some(column.data_len.unwrap_or(0)))?;
         }
         let variadics = columns.iter().filter(|column| column.values == Cells::Views).count();
         let nodes = columns.len();
@@ -130,7 +125,16 @@ impl Encoder {
             .into_iter()
             .try_fold(end, usize::checked_add)
             .ok_or_else(too_many)?;
-        Ok(LoanPlan { schema_key, total: total as u64, schema: schema.clone(), rows, prefix, head, columns })
+        Ok(LoanPlan {
+            schema_key,
+            total: total as u64,
+            schema: schema.clone(),
+            rows,
+            prefix,
+            head,
+            columns,
+            free,
+        })
     }
 
     /// Completes the frame of the first `rows` rows in `slot` and says how many bytes it takes.
@@ -171,7 +175,7 @@ impl LoanPlan {
         self.rows
     }
 
-    /// The columns, lying in `slot`.
+    /// The columns, lying in `slot`; bitmaps and data areas take their places as they are asked for.
     pub(crate) fn columns<'a>(&'a mut self, slot: &'a mut [u8]) -> Result<Columns<'a>, FrameError> {
         let rows = self.rows;
         let slot = self.slot(slot)?;
@@ -189,32 +193,42 @@ impl LoanPlan {
             let values = cut(column.values_at, column.values.bytes(rows).unwrap_or(0));
             parts.push(Parts { values: Some(values), ..Parts::default() });
         }
-        for (parts, column) in parts.iter_mut().zip(&self.columns) {
-            parts.validity = column.validity_at.map(|at| cut(at, bytes_of_bits(rows)));
+        for (start, column, is_bitmap) in placed(&self.columns, rows) {
+            match is_bitmap {
+                true => parts[column].validity = Some(cut(start, bytes_of_bits(rows))),
+                false => parts[column].data = Some(cut(start, self.columns[column].data_len.unwrap_or(0))),
+            }
         }
-        for (parts, column) in parts.iter_mut().zip(&self.columns) {
-            parts.data = column.data_at.map(|at| cut(at, column.data_len));
-        }
+        cut(self.free, 0);
         for (parts, column) in parts.iter_mut().zip(&mut self.columns) {
-            parts.zeroed = Some(&mut column.state.zeroed);
-            parts.nulls = Some(&mut column.state.nulls);
-            parts.used = Some(&mut column.state.data);
+            let State { zeroed, nulls, validity_at, data_at, data } = &mut column.state;
+            parts.validity_at = (column.is_nullable && validity_at.is_none()).then_some(validity_at);
+            parts.data_at = (column.data_len.is_some() && data_at.is_none()).then_some(data_at);
+            parts.data_len = column.data_len.unwrap_or(0);
+            (parts.zeroed, parts.nulls, parts.used) = (Some(zeroed), Some(nulls), Some(data));
         }
-        Ok(Columns { schema: &self.schema, rows, parts })
+        let room = Room { rest, from: &mut self.free };
+        Ok(Columns { schema: &self.schema, rows, parts, room })
     }
 
     /// Takes note of what was done to a column by its addresses.
     pub(crate) fn declare(&mut self, column: usize, nulls: bool, data: usize) -> Result<(), FrameError> {
         let known = self.columns.len();
-        let Some(Column { state, validity_at, data_len, .. }) = self.columns.get_mut(column) else {
+        let Some(Column { state, is_nullable, data_len, .. }) = self.columns.get_mut(column) else {
             return Err(FrameError::Invalid(format!("column {column} of a loan of {known} columns")));
         };
-        if nulls && validity_at.is_none() {
+        if nulls && !*is_nullable {
             return Err(FrameError::Invalid(format!("column {column} has nulls and is not nullable")));
         }
-        if data > *data_len {
+        let data_len = data_len.unwrap_or(0);
+        if data > data_len {
             return Err(FrameError::Invalid(format!(
                 "column {column} uses {data} bytes for long values, it has {data_len}"
+            )));
+        }
+        if (nulls && state.validity_at.is_none()) || (data > 0 && state.data_at.is_none()) {
+            return Err(FrameError::Invalid(format!(
+                "column {column} has nulls or long values, and no place for them was asked for"
             )));
         }
         (state.nulls, state.data) = (nulls, data);
@@ -242,11 +256,10 @@ impl LoanPlan {
                 Cells::Views => {}
             }
             let mut nulls = 0;
-            if let (Some(at), true) = (column.validity_at, column.state.nulls) {
+            if let (Some(at), true) = (column.state.validity_at, column.state.nulls) {
                 let bits = &mut body[at..at + bytes_of_bits(rows)];
                 trim_bits(bits, rows);
-                let valid: usize = bits.iter().map(|byte| byte.count_ones() as usize).sum();
-                nulls = rows - valid;
+                nulls = rows - ones(bits);
             }
             column.state.nulls = nulls > 0;
             nodes.push([rows as i64, nulls as i64]);
@@ -274,22 +287,39 @@ impl LoanPlan {
         Ok((numbers, length))
     }
 
-    /// What is in use, in the order in which it lies: values, bitmaps (one a column), data.
+    /// What is in use: values and bitmaps (one a column), data (one a column of views).
     fn areas(&self, rows: usize) -> Vec<Area> {
         let values = self
             .columns
             .iter()
             .map(|column| Area { at: column.values_at, len: column.values.bytes(rows).unwrap_or(0) });
         let validity = self.columns.iter().map(|column| Area {
-            at: column.validity_at.unwrap_or(0),
+            at: column.state.validity_at.unwrap_or(0),
             len: if column.state.nulls { bytes_of_bits(rows) } else { 0 },
         });
         let data = self
             .columns
             .iter()
-            .filter_map(|column| column.data_at.map(|at| Area { at, len: column.state.data }));
+            .filter(|column| column.data_len.is_some())
+            .map(|column| Area { at: column.state.data_at.unwrap_or(0), len: column.state.data });
         values.chain(validity).chain(data).collect()
     }
+}
+
+/// The bitmaps and data areas that have their places, in the order in which they lie: where, of which column, and whether
+/// it is a bitmap.
+fn placed(columns: &[Column], rows: usize) -> Vec<(usize, usize, bool)> {
+    let state = |(at, column): (usize, &Column)| {
+        let State { validity_at, data_at, .. } = column.state;
+        [validity_at.map(|start| (start, at, true)), data_at.map(|start| (start, at, false))]
+    };
+    let mut placed: Vec<_> = columns.iter().enumerate().flat_map(state).flatten().collect();
+    // Those without any bytes lie where others start.
+    placed.sort_unstable_by_key(|(start, column, is_bitmap)| {
+        let len = if *is_bitmap { rows } else { columns[*column].data_len.unwrap_or(0) };
+        (*start, len > 0)
+    });
+    placed
 }
 
 /// Room for `len` bytes behind `end`.
@@ -310,12 +340,24 @@ fn trim_bits(bits: &mut [u8], rows: usize) {
     }
 }
 
+/// How many bits are set.
+fn ones(bits: &[u8]) -> usize {
+    let (words, rest) = bits.as_chunks::<8>();
+    let words: u64 = words.iter().map(|word| u64::from(u64::from_ne_bytes(*word).count_ones())).sum();
+    words as usize + rest.iter().map(|byte| byte.count_ones() as usize).sum::<usize>()
+}
+
 /// Zeros what lies between the areas in use, or moves them together; pads each with zeros, gives empty ones
 /// the position 0, and returns the length of the whole.
 fn close_gaps(body: &mut [u8], areas: &mut [Area]) -> usize {
     let padded = |area: &Area| area.len.next_multiple_of(ALIGNMENT);
     let (mut zeros, mut moves, mut staying, mut moving) = (0, 0, 0, 0);
-    for area in areas.iter().filter(|area| area.len > 0) {
+    for area in areas.iter_mut().filter(|area| area.len == 0) {
+        area.at = 0;
+    }
+    let mut areas: Vec<&mut Area> = areas.iter_mut().filter(|area| area.len > 0).collect();
+    areas.sort_unstable_by_key(|area| area.at);
+    for area in &areas {
         zeros += area.at - staying;
         staying = area.at + padded(area);
         moves += if area.at == moving { 0 } else { area.len };
@@ -324,10 +366,6 @@ fn close_gaps(body: &mut [u8], areas: &mut [Area]) -> usize {
     let together = moves < zeros;
     let mut end = 0;
     for area in areas {
-        if area.len == 0 {
-            area.at = 0;
-            continue;
-        }
         if together {
             body.copy_within(area.at..area.at + area.len, end);
             area.at = end;

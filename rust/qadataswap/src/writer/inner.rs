@@ -115,6 +115,9 @@ impl Inner {
             publisher.keep_unread();
         }
         let reserved = if config.prefault { region.segment.geometry().slot_bytes } else { 0 };
+        if config.prefault {
+            region.segment.populate();
+        }
         let slots = vec![SlotState { reserved, schema: 0 }; region.segment.geometry().buffer_count as usize];
         let schema_base = region.segment.ring().status.next_schema.load(Ordering::Relaxed);
         let encoder = Encoder::new(config.compression);
