@@ -4,7 +4,7 @@
 	test-kills test-crash test-round-trips soak test-faults test-crowd test-containers fuzz test-fuzz test-hostile \
 	test-core-asan test-sanitizers coverage scorecard test-cpp test-cpp-sanitizers test-package python-dev test-python \
 	dev-setup core core-install rust python python-install benchmark benchmark-python benchmark-cpp benchmark-all \
-	format lint zero-copy golden test-golden layout clean
+	report format lint zero-copy golden test-golden layout clean
 # One thing at a time: cargo and Ninja use all cores by themselves, and share their folders.
 .NOTPARALLEL:
 
@@ -172,8 +172,25 @@ python: ## Build the Python package, optimised, as a wheel in target/wheels
 python-install: python ## Install it into .venv
 	.venv/bin/pip install --force-reinstall --no-deps --no-index --find-links target/wheels qadataswap
 
-benchmark: ## Measure what frames cost, in one process and between two, beside the physical floor
-	$(CARGO) bench --locked -p qadataswap-benches --bench frames --bench pairs
+# A share of all samples; figures of less than the whole are to see that it works.
+SHARE ?= 1
+BENCH := $(CARGO) bench --locked -p qadataswap-benches
+MEASURED = $(CURDIR)/target/benchmark
+PEERS := $(CARGO) run --locked --release -q --manifest-path benches/peers/Cargo.toml --target-dir target --
+STORES := ray==2.60.0 vineyard==0.24.2
+
+benchmark: export CARGO_TARGET_DIR := $(CURDIR)/target
+benchmark: python ## Measure what all of it costs beside the physical floor, into docs/performance.md (SHARE=0.1 takes a tenth)
+	mkdir -p $(MEASURED) && rm -f $(MEASURED)/*.jsonl
+	$(BENCH) --bench frames --bench pairs -- $(SHARE)
+	$(CARGO) run --locked --release -q -p qadataswap-benches-ring -- $(SHARE)
+	@$(MAKE) --no-print-directory benchmark-cpp
+	.venv/bin/pip install -q --upgrade --no-deps --no-index --find-links target/wheels --target target/ours qadataswap
+	PYTHONPATH=target/ours .venv/bin/python benches/python/dataframes.py --ways ours --cases A B C --json $(MEASURED)/python.jsonl
+	@$(MAKE) --no-print-directory report
+
+report: ## Write what was measured last into docs/performance.md
+	$(CARGO) run --locked --release -q -p qadataswap-benches --bin report
 
 benchmark-python: python ## Measure a Polars frame from one process to another, by QADataSwap and by what else there is
 	cmp -s benches/python/requirements.txt target/rivals/requirements.txt || \
@@ -185,19 +202,18 @@ benchmark-python: python ## Measure a Polars frame from one process to another, 
 benchmark-cpp: ## Measure what frames cost in C++, against Rust in the same run
 	@cpp/dev-setup.sh
 	$(call build,benches,--target bench_frames)
-	$(CARGO) bench --locked -p qadataswap-benches --bench languages -- $(CURDIR)/target/cmake/benches/cpp/benches/frames
+	$(BENCH) --bench languages -- $(SHARE) $(CURDIR)/target/cmake/benches/cpp/benches/frames
 
-PEERS := $(CARGO) run --locked --release -q --manifest-path benches/peers/Cargo.toml --target-dir target --
-STORES := ray==2.60.0 vineyard==0.24.2
-benchmark-all: DATAFRAMES = $(if $(SHARE),--rounds 5)
-benchmark-all: benchmark-python ## Measure all peers, with ours and the floor, into target/benchmark/*.jsonl (long; SHARE=0.1 bounds it)
-	mkdir -p target/benchmark && rm -f target/benchmark/*.jsonl
-	$(PEERS) --json target/benchmark/peers.jsonl $(if $(SHARE),--share $(SHARE))
+benchmark-all: benchmark ## The same, and all peers beside it (long)
+	rm -f $(MEASURED)/python.jsonl
+	@$(MAKE) --no-print-directory benchmark-python DATAFRAMES="--json $(MEASURED)/python.jsonl"
+	$(PEERS) --json $(MEASURED)/peers.jsonl --share $(SHARE)
 	test -x target/daemons/bin/pip || .venv/bin/python -m venv target/daemons
 	target/daemons/bin/pip install -q -r benches/python/daemons.txt
 	for store in $(STORES); do target/daemons/bin/pip install -q $$store || echo "$$store does not install here"; done
 	target/daemons/bin/pip install -q --force-reinstall --no-deps --no-index --find-links target/wheels qadataswap
-	target/daemons/bin/python benches/python/daemons.py --json target/benchmark/daemons.jsonl $(DATAFRAMES)
+	target/daemons/bin/python benches/python/daemons.py --json $(MEASURED)/daemons.jsonl
+	@$(MAKE) --no-print-directory report
 
 format: ## Format the code
 	$(CARGO) fmt --all

@@ -238,7 +238,7 @@ def memories(book: Book, name: str, ways: list[type[Way]]) -> None:
         cells = {f"{who} {what}": max(has[what], 0) for who, has in (("sender", sender), ("receiver", receiver))
                  for what in ("private", "shared")}
         for column, bytes_ in cells.items():
-            book.enter("memory", kind.name, f"{name}: {column}", "bytes", [bytes_], size)
+            book.enter("python-memory", kind.name, column, "B", [bytes_], size)
         shown = " | ".join(f"{bytes_ / 2**20:.1f} MiB" for bytes_ in cells.values())
         print(f"| {kind.name} | {shown} | {sum(cells.values()) / size:.2f} |")
     print(flush=True)
