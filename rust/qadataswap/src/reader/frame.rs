@@ -137,7 +137,9 @@ impl Frame {
 
     /// As [`to_batch`](Frame::to_batch), of a frame that nobody else wants; also, how many bytes that has copied.
     pub(super) fn into_batch(mut self) -> Result<(RecordBatch, u64)> {
-        if let (1, Some(batch)) = (self.decoded.batches.len(), self.decoded.batches.pop()) {
+        if self.decoded.batches.len() == 1
+            && let Some(batch) = self.decoded.batches.pop()
+        {
             return Ok((batch, 0));
         }
         let batch = self.to_batch()?;
