@@ -3,8 +3,8 @@
 .PHONY: help demo tests all tests-rust test-rust test-integration test-cross test-model test-observers test-shuttle \
 	test-kills test-crash test-round-trips soak test-faults test-crowd test-containers fuzz test-fuzz test-hostile \
 	test-core-asan test-sanitizers coverage scorecard test-cpp test-cpp-sanitizers test-package python-dev test-python \
-	dev-setup core core-install rust python python-install benchmark benchmark-python benchmark-cpp format lint \
-	zero-copy golden test-golden layout clean
+	dev-setup core core-install rust python python-install benchmark benchmark-python benchmark-cpp benchmark-all \
+	format lint zero-copy golden test-golden layout clean
 # One thing at a time: cargo and Ninja use all cores by themselves, and share their folders.
 .NOTPARALLEL:
 
@@ -180,20 +180,34 @@ benchmark-python: python ## Measure a Polars frame from one process to another, 
 	  { .venv/bin/pip install -q --upgrade --target target/rivals -r benches/python/requirements.txt && \
 	    cp benches/python/requirements.txt target/rivals/; }
 	.venv/bin/pip install -q --upgrade --no-deps --no-index --find-links target/wheels --target target/rivals qadataswap
-	.venv/bin/python benches/python/dataframes.py
+	.venv/bin/python benches/python/dataframes.py $(DATAFRAMES)
 
 benchmark-cpp: ## Measure what frames cost in C++, against Rust in the same run
 	@cpp/dev-setup.sh
 	$(call build,benches,--target bench_frames)
 	$(CARGO) bench --locked -p qadataswap-benches --bench languages -- $(CURDIR)/target/cmake/benches/cpp/benches/frames
 
+PEERS := $(CARGO) run --locked --release -q --manifest-path benches/peers/Cargo.toml --target-dir target --
+STORES := ray==2.60.0 vineyard==0.24.2
+benchmark-all: ## Measure all peers, with ours and the floor, into target/benchmark/*.jsonl (long; SHARE=0.1 bounds it)
+	mkdir -p target/benchmark && rm -f target/benchmark/*.jsonl
+	$(MAKE) --no-print-directory benchmark-python DATAFRAMES="$(if $(SHARE),--rounds 5)"
+	$(PEERS) --json target/benchmark/peers.jsonl $(if $(SHARE),--share $(SHARE))
+	test -x target/daemons/bin/pip || .venv/bin/python -m venv target/daemons
+	target/daemons/bin/pip install -q -r benches/python/daemons.txt
+	for store in $(STORES); do target/daemons/bin/pip install -q $$store || echo "$$store does not install here"; done
+	target/daemons/bin/pip install -q --force-reinstall --no-deps --no-index --find-links target/wheels qadataswap
+	target/daemons/bin/python benches/python/daemons.py --json target/benchmark/daemons.jsonl $(if $(SHARE),--rounds 5)
+
 format: ## Format the code
 	$(CARGO) fmt --all
 	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml -p qadataswap-fuzz
+	$(CARGO) fmt --manifest-path benches/peers/Cargo.toml -p qadataswap-peers
 
 lint: ## Check format, lints, documentation and dependencies; any warning fails
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml -p qadataswap-fuzz --check
+	$(CARGO) fmt --manifest-path benches/peers/Cargo.toml -p qadataswap-peers --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked --manifest-path tests/fuzz/Cargo.toml --target-dir target \
 	  -p qadataswap-fuzz --all-targets -- -D warnings
