@@ -66,6 +66,8 @@ class Vineyard(Way):
 
 
 class Ray(Way):
+    """A name: RayPair is both ends."""
+
     name = "Ray, Arrow table to an actor"
 
 
@@ -105,6 +107,8 @@ def vineyardd() -> Iterator[None]:
 
     folder = tempfile.mkdtemp(prefix="qads-bench-")
     socket = os.path.join(folder, "vineyard.sock")
+    # Its diary lies there too, and only errors are said aloud.
+    os.environ |= {"GLOG_log_dir": folder, "GLOG_minloglevel": "2"}
     try:
         with start_vineyardd(meta="local", rpc=False, size=str(STORE_BYTES), socket=socket):
             os.environ["VINEYARD_IPC_SOCKET"] = socket
