@@ -7,17 +7,19 @@ mod random;
 mod streams;
 mod types;
 
-use polars::prelude::{CategoricalMapping, Categories, DataFrame};
+use polars::prelude::{CategoricalMapping, Categories, DataFrame, DataType};
 use qadataswap::{Reader, SharedMemoryConfig, WhenFull, Writer};
 use std::sync::{Arc, LazyLock};
 
 /// Makes sure that the categories of the whole process begin with a text that no dictionary of the tests begins with,
-/// whichever test comes first: whether keys can stay where they lie depends on it.
+/// whichever test comes first: whether keys can stay where they lie depends on it. And keeps those that have a name: when
+/// the last owner of some goes while another thread makes them anew, Polars forgets the new ones, and those of one name are
+/// no longer the same.
 fn number_categories() {
-    static HELD: LazyLock<Arc<CategoricalMapping>> = LazyLock::new(|| {
+    static HELD: LazyLock<(Arc<CategoricalMapping>, DataType)> = LazyLock::new(|| {
         let mapping = Categories::global().mapping();
         assert_eq!(mapping.insert_cat("the first of all categories").expect("room"), 0);
-        mapping
+        (mapping, polars_types::named_categories())
     });
     LazyLock::force(&HELD);
 }
