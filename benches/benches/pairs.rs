@@ -49,12 +49,24 @@ fn main() -> Result<(), Failure> {
         book.take(WAKE, None, floors::one_way(Waiting::Asleep, of(200) as u64)?);
         if wants("one way") {
             for (rows, turns) in [(1, 20_000), (1_000, 10_000), (1_000_000, 60), (20_000_000, 4)] {
+                let copy = format!("memcpy of {} rows × 5", grouped(rows));
+                let copy: Key<'_> = ("floors", &copy, "one process");
+                if rows >= 1_000_000 {
+                    let bytes = if rows >= 20_000_000 { 40 } else { 48 } * rows;
+                    let [samples, _] = copies::warm(bytes, of(turns).min(20))?;
+                    book.take(copy, None, samples);
+                }
                 for (column, trip) in ways(rows) {
                     if rows >= 20_000_000 && (round > 0 || trip.sleeps || trip.policy == ReaderPolicy::Latest)
                     {
                         continue;
                     }
-                    let floor = if trip.sleeps { WAKE } else { WORD };
+                    // What moves no data has the same floor, whatever the size.
+                    let floor = match (rows, trip.lent, trip.sleeps) {
+                        (1_000_000.., false, _) => copy,
+                        (_, _, true) => WAKE,
+                        _ => WORD,
+                    };
                     let row = format!("{} rows × 5", grouped(rows));
                     book.take(("one way", &row, column), Some(floor), rings::one_way(trip, of(turns))?);
                 }

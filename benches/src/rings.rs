@@ -4,10 +4,13 @@ use crate::pair::{self, Partner};
 use crate::shared::Shared;
 use crate::{Samples, numbers, quotes};
 use arrow_array::RecordBatch;
-use qadataswap::{ErrorKind, Reader, ReaderPolicy, SharedMemoryConfig, WaitStrategy, Writer};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int64Type};
+use qadataswap::{ErrorKind, Loan, Reader, ReaderPolicy, SharedMemoryConfig, WaitStrategy, Writer};
 use std::io;
 use std::path::Path;
-use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::{Duration, Instant};
 
 /// What goes wrong while measuring.
@@ -79,21 +82,53 @@ fn config(name: &str, rows: usize, slots: usize) -> SharedMemoryConfig {
         .with_prefault(true)
 }
 
+/// A name that no ring has had.
 fn name(what: &str) -> String {
-    format!("bench-{what}-{}", std::process::id())
+    static RINGS: AtomicU64 = AtomicU64::new(0);
+    format!("bench-{what}-{}-{}", std::process::id(), RINGS.fetch_add(1, Relaxed))
 }
 
-/// Publishes the table: by a copy, or in its slot. Returns since when the time counts.
-fn publish(writer: &Writer, table: &RecordBatch, lent: bool) -> Result<Instant, Failure> {
-    if !lent {
-        let began = Instant::now();
-        writer.write_arrow(table)?;
-        return Ok(began);
+/// Removes a ring that nobody has read to its end, as those do not who take the latest frame only.
+fn clear_away(name: &str) -> io::Result<()> {
+    match std::fs::remove_file(format!("/dev/shm/qads_{name}")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
-    let loan = writer.loan(table.schema_ref(), table.num_rows())?;
-    let began = Instant::now();
-    loan.commit(table.num_rows())?;
-    Ok(began)
+}
+
+/// Builds the table in the slot of the next frame, if it is to be built there.
+fn prepare<'a>(
+    writer: &'a Writer,
+    table: &RecordBatch,
+    lent: bool,
+) -> Result<Option<Loan<&'a Writer>>, Failure> {
+    if !lent {
+        return Ok(None);
+    }
+    let mut loan = writer.loan(table.schema_ref(), table.num_rows())?;
+    let mut columns = loan.columns()?;
+    for (at, column) in table.columns().iter().enumerate() {
+        if let Some(values) = column.as_primitive_opt::<Int64Type>() {
+            columns.column::<i64>(at)?.copy_from_slice(values.values());
+        } else if let Some(values) = column.as_primitive_opt::<Float64Type>() {
+            columns.column::<f64>(at)?.copy_from_slice(values.values());
+        } else {
+            let mut texts = columns.texts(at)?;
+            for (row, text) in column.as_string_view().iter().enumerate() {
+                texts.set(row, text.unwrap_or_default())?;
+            }
+        }
+    }
+    Ok(Some(loan))
+}
+
+/// Publishes the table: by a copy, or as it was built in its slot.
+fn publish(writer: &Writer, table: &RecordBatch, loan: Option<Loan<&Writer>>) -> Result<(), Failure> {
+    match loan {
+        Some(loan) => loan.commit(table.num_rows())?,
+        None => writer.write_arrow(table)?,
+    };
+    Ok(())
 }
 
 /// Frames one way between two processes, from before they are published until the batch is there: half a round trip over two
@@ -112,8 +147,13 @@ pub fn one_way(trip: Trip, turns: usize) -> Result<Samples, Failure> {
     let reader = Reader::new(trip.config(&back))?;
     let mut samples = Samples::new("a frame, one way");
     for turn in 0..turns {
-        let began = publish(&writer, &table, trip.lent)?;
-        let batch = reader.read_arrow(PATIENCE)?.ok_or("no answer")?;
+        let loan = prepare(&writer, &table, trip.lent)?;
+        // The other one is ready by then, too.
+        pause(trip);
+        let began = Instant::now();
+        publish(&writer, &table, loan)?;
+        let batch =
+            reader.read_arrow(PATIENCE)?.ok_or_else(|| format!("no answer to turn {turn} of {trip:?}"))?;
         let took = began.elapsed() / 2;
         if turn == 0 {
             assert!(
@@ -128,7 +168,16 @@ pub fn one_way(trip: Trip, turns: usize) -> Result<Samples, Failure> {
     // The partner stays until nobody reads it any more.
     drop(reader);
     partner.end()?;
+    drop(writer);
+    [there, back].iter().try_for_each(|name| clear_away(name))?;
     Ok(samples)
+}
+
+/// Waits for as long as the other end takes to build its table.
+fn pause(trip: Trip) {
+    if trip.lent && trip.rows >= 10_000 {
+        std::thread::sleep(Duration::from_nanos(20 * trip.rows as u64));
+    }
 }
 
 /// The first rounds warm every slot, and what either side keeps between frames.
@@ -148,8 +197,9 @@ pub fn echo(words: &[String]) -> Result<(), Failure> {
     let writer = Writer::new(trip.config(back))?;
     pair::say("ready")?;
     for _ in 0..turns.parse()? {
+        let loan = prepare(&writer, &table, trip.lent)?;
         drop(reader.read_arrow(PATIENCE)?.ok_or("nothing came")?);
-        publish(&writer, &table, trip.lent)?;
+        publish(&writer, &table, loan)?;
     }
     // What it wrote is read before it leaves.
     while writer.reader_count() > 0 {
@@ -330,6 +380,10 @@ pub fn full(sleeps: bool, turns: usize) -> Result<[Samples; 2], Failure> {
     reader.close();
     assert_eq!(partner.line()?, "done");
     partner.end()?;
+    let refusing_ring = refusing.name();
+    drop(refusing);
+    clear_away(&refusing_ring)?;
+    clear_away(&ring)?;
     Ok([refused, freed])
 }
 
