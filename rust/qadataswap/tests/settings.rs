@@ -236,16 +236,17 @@ fn a_file_that_is_named_prefaults_where_the_code_says_nothing() {
 
 /// Bytes of the slots of a ring's file that this process has in its tables, in each of its mappings of them.
 fn mapped(file: &Path) -> Vec<u64> {
-    let inode = std::fs::metadata(file).unwrap().ino().to_string();
-    let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+    let inode = std::fs::metadata(file).expect("the ring's file").ino().to_string();
+    let maps = std::fs::read_to_string("/proc/self/smaps").expect("what is mapped");
     let mut lines = maps.lines();
     let mut mapped = Vec::new();
     while let Some(line) = lines.next() {
         let [_, _, offset, _, found, ..] = line.split_whitespace().collect::<Vec<_>>()[..] else { continue };
         // The control part is the file's beginning.
         if found == inode && offset.contains(|digit| digit != '0') {
-            let resident = lines.find(|line| line.starts_with("Rss:")).unwrap();
-            mapped.push(resident.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10);
+            let resident = lines.find(|line| line.starts_with("Rss:"));
+            let resident = resident.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+            mapped.push(resident.expect("a size in KiB behind each mapping") << 10);
         }
     }
     mapped
