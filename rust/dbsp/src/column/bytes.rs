@@ -1,0 +1,86 @@
+//! Columns of strings: one buffer, and where each ends.
+
+use std::ops::Range;
+
+use super::{Column, Data, hash};
+
+/// Strings, one after the other in one buffer.
+#[derive(Clone, Debug, Default)]
+pub struct Strings {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Strings {
+    fn place(&self, rows: Range<usize>) -> Range<usize> {
+        let start = |row: usize| if row == 0 { 0 } else { self.ends[row - 1] };
+        start(rows.start)..start(rows.end)
+    }
+
+    /// Returns the text of all strings, and where each ends in it.
+    #[must_use]
+    pub fn parts(&self) -> (&str, &[usize]) {
+        (&self.text, &self.ends)
+    }
+}
+
+impl Data for String {
+    type Column = Strings;
+    type Ref<'a> = &'a str;
+    const WIDTH: Option<usize> = None;
+
+    fn borrow(&self) -> &str {
+        self
+    }
+    fn shorten<'long: 'short, 'short>(value: &'long str) -> &'short str {
+        value
+    }
+    fn owned(value: &str) -> Self {
+        value.to_owned()
+    }
+    fn hash(value: &str) -> u64 {
+        hash::bytes(value.as_bytes())
+    }
+    fn bits(_: &str) -> u64 {
+        0
+    }
+}
+
+impl Column for Strings {
+    type Item = String;
+
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+    fn get(&self, row: usize) -> &str {
+        &self.text[self.place(row..row + 1)]
+    }
+    fn push(&mut self, value: &str) {
+        self.text.push_str(value);
+        self.ends.push(self.text.len());
+    }
+    fn push_default(&mut self) {
+        self.push("");
+    }
+    fn truncate(&mut self, rows: usize) {
+        if rows < self.ends.len() {
+            self.text.truncate(self.place(0..rows).end);
+            self.ends.truncate(rows);
+        }
+    }
+    fn reserve(&mut self, rows: usize) {
+        self.ends.reserve(rows);
+    }
+    fn extend_range(&mut self, from: &Self, rows: Range<usize>) {
+        let place = from.place(rows.clone());
+        let (old, new) = (place.start, self.text.len());
+        self.text.push_str(&from.text[place]);
+        self.ends.extend(from.ends[rows].iter().map(|end| end - old + new));
+    }
+    fn extend_rows(&mut self, from: &Self, rows: &[u32]) {
+        rows.iter().for_each(|&row| self.push(from.get(row as usize)));
+    }
+    fn bytes(&self) -> usize {
+        self.text.len() + self.ends.len() * size_of::<usize>()
+    }
+}

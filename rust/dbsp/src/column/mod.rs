@@ -1,0 +1,133 @@
+//! Columns: how rows lie in memory.
+//!
+//! Batches and state are generic over their columns. A row type names its column ([`Data::Column`]) and what one looks
+//! at while the row stays there ([`Data::Ref`]): integers, floats and booleans lie in plain arrays and are looked at by
+//! value, a string lies in one buffer with all others and is a `&str`, tuples and structs are a column for each
+//! component. So no row is an object, whoever reads one component touches no other, and Arrow arrays enter and leave
+//! without being copied ([`Values`]).
+//!
+//! ```
+//! use qadataswap_dbsp::column::{Column, Data};
+//!
+//! let mut trades = <(String, i64) as Data>::Column::default();
+//! trades.push(("ESZ6", 675_025));
+//! trades.push_item(("NQZ6".to_owned(), 2_510_000));
+//! assert_eq!(trades.get(1), ("NQZ6", 2_510_000));
+//! ```
+
+mod bytes;
+mod hash;
+mod option;
+mod plain;
+mod tuple;
+mod unit;
+
+use std::cmp::Ordering;
+use std::fmt::Debug;
+use std::ops::Range;
+
+pub use bytes::Strings;
+pub use hash::{combine, mix};
+pub use option::Options;
+pub use plain::{Fixed, Plain, Values};
+pub use tuple::*;
+pub use unit::Units;
+
+/// What may be a row, or a part of one.
+///
+/// Equal values have equal references, hashes and bits, and references order as values do.
+pub trait Data: Clone + Ord + Debug + Send + Sync + 'static {
+    /// Where such values lie.
+    type Column: Column<Item = Self>;
+    /// A value that stays in its column: the value itself where it is small, `&str` for a string.
+    type Ref<'a>: Copy + Ord + Debug;
+
+    /// The size in bytes of what tells two values apart, where that is the same for all values and at most 8. Then
+    /// [`bits`](Data::bits) is one-to-one, and equal hashes mean equal values.
+    const WIDTH: Option<usize>;
+
+    /// Returns the value, looked at.
+    fn borrow(&self) -> Self::Ref<'_>;
+    /// Returns the same, for no longer than needed: what lies in two columns can be compared so.
+    fn shorten<'long: 'short, 'short>(value: Self::Ref<'long>) -> Self::Ref<'short>;
+    /// Returns a copy that does not depend on the column.
+    fn owned(value: Self::Ref<'_>) -> Self;
+    /// Returns a hash that is the same in every process and version: state on disk is ordered by it, and workers share
+    /// rows out by its top bits.
+    fn hash(value: Self::Ref<'_>) -> u64;
+    /// Returns all there is of a value of at most 8 bytes; 0 for any other.
+    fn bits(value: Self::Ref<'_>) -> u64;
+}
+
+/// Whether equal hashes of `T` mean equal values.
+#[must_use]
+pub const fn exact<T: Data>() -> bool {
+    T::WIDTH.is_some()
+}
+
+/// Rows of one type, one after the other.
+pub trait Column: Clone + Debug + Default + Send + Sync + 'static {
+    /// The type of a row.
+    type Item: Data<Column = Self>;
+
+    /// Returns the number of rows.
+    fn len(&self) -> usize;
+    /// Returns whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Returns a row.
+    ///
+    /// # Panics
+    ///
+    /// If there are not so many, as all that takes a row's number.
+    fn get(&self, row: usize) -> <Self::Item as Data>::Ref<'_>;
+    /// Adds a row.
+    fn push(&mut self, value: <Self::Item as Data>::Ref<'_>);
+    /// Adds a row that the caller owns.
+    fn push_item(&mut self, value: Self::Item) {
+        self.push(value.borrow());
+    }
+    /// Adds a row that nobody will look at.
+    fn push_default(&mut self);
+    /// Forgets all rows but the first `rows`.
+    fn truncate(&mut self, rows: usize);
+    /// Forgets all rows, and keeps the memory.
+    fn clear(&mut self) {
+        self.truncate(0);
+    }
+    /// Makes room for so many more rows.
+    fn reserve(&mut self, rows: usize);
+    /// Adds neighbouring rows of another column.
+    fn extend_range(&mut self, from: &Self, rows: Range<usize>);
+    /// Adds the rows of another column that have these numbers.
+    fn extend_rows(&mut self, from: &Self, rows: &[u32]);
+    /// Returns a row's hash.
+    fn hash(&self, row: usize) -> u64 {
+        Self::Item::hash(self.get(row))
+    }
+    /// Adds the hashes of some rows to `hashes`.
+    fn hashes(&self, rows: Range<usize>, hashes: &mut Vec<u64>) {
+        hashes.extend(rows.map(|row| self.hash(row)));
+    }
+    /// Compares a row with one of another column.
+    fn order(&self, row: usize, other: &Self, other_row: usize) -> Ordering {
+        self.get(row).cmp(&other.get(other_row))
+    }
+    /// Returns whether a row is equal to one of another column.
+    fn same(&self, row: usize, other: &Self, other_row: usize) -> bool {
+        self.get(row) == other.get(other_row)
+    }
+    /// Returns the bytes of memory that the rows take, without what is reserved.
+    fn bytes(&self) -> usize;
+}
+
+/// Makes a column of rows.
+pub fn column_of<T: Data>(rows: impl IntoIterator<Item = T>) -> T::Column {
+    let mut column = T::Column::default();
+    rows.into_iter().for_each(|row| column.push_item(row));
+    column
+}
+
+#[cfg(test)]
+mod tests;

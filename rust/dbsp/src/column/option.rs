@@ -1,0 +1,98 @@
+//! Columns of what may be missing. Nothing comes before everything, as in Rust; SQL's other orders are made by keys.
+
+use std::ops::Range;
+
+use super::{Column, Data, Plain, combine, mix};
+
+/// Values, and which of them are there. What lies at a missing one is never looked at.
+#[derive(Clone, Debug)]
+pub struct Options<T: Data> {
+    there: Plain<bool>,
+    values: T::Column,
+}
+
+impl<T: Data> Options<T> {
+    /// Returns which rows are there, and the values, those that are not included.
+    #[must_use]
+    pub fn parts(&self) -> (&Plain<bool>, &T::Column) {
+        (&self.there, &self.values)
+    }
+}
+
+impl<T: Data> Default for Options<T> {
+    fn default() -> Self {
+        Self { there: Plain::default(), values: T::Column::default() }
+    }
+}
+
+impl<T: Data> Data for Option<T> {
+    type Column = Options<T>;
+    type Ref<'a> = Option<T::Ref<'a>>;
+    const WIDTH: Option<usize> = match T::WIDTH {
+        Some(width) if width < 8 => Some(width + 1),
+        _ => None,
+    };
+
+    fn borrow(&self) -> Option<T::Ref<'_>> {
+        self.as_ref().map(T::borrow)
+    }
+    fn shorten<'long: 'short, 'short>(value: Self::Ref<'long>) -> Self::Ref<'short> {
+        value.map(T::shorten)
+    }
+    fn owned(value: Option<T::Ref<'_>>) -> Self {
+        value.map(T::owned)
+    }
+    fn hash(value: Option<T::Ref<'_>>) -> u64 {
+        match value {
+            _ if Self::WIDTH.is_some() => mix(Self::bits(value)),
+            None => mix(1),
+            Some(value) => combine(1, T::hash(value)),
+        }
+    }
+    fn bits(value: Option<T::Ref<'_>>) -> u64 {
+        match (value, Self::WIDTH) {
+            (Some(value), Some(_)) => T::bits(value) << 8 | 1,
+            _ => 0,
+        }
+    }
+}
+
+impl<T: Data> Column for Options<T> {
+    type Item = Option<T>;
+
+    fn len(&self) -> usize {
+        self.there.len()
+    }
+    fn get(&self, row: usize) -> Option<T::Ref<'_>> {
+        self.there.get(row).then(|| self.values.get(row))
+    }
+    fn push(&mut self, value: Option<T::Ref<'_>>) {
+        self.there.push(value.is_some());
+        match value {
+            Some(value) => self.values.push(value),
+            None => self.values.push_default(),
+        }
+    }
+    fn push_default(&mut self) {
+        self.push(None);
+    }
+    fn truncate(&mut self, rows: usize) {
+        self.there.truncate(rows);
+        self.values.truncate(rows);
+    }
+    fn reserve(&mut self, rows: usize) {
+        self.there.reserve(rows);
+        self.values.reserve(rows);
+    }
+    fn extend_range(&mut self, from: &Self, rows: Range<usize>) {
+        self.there.extend_range(&from.there, rows.clone());
+        self.values.extend_range(&from.values, rows);
+    }
+    fn extend_rows(&mut self, from: &Self, rows: &[u32]) {
+        self.there.extend_rows(&from.there, rows);
+        self.values.extend_rows(&from.values, rows);
+    }
+    fn bytes(&self) -> usize {
+        self.there.bytes() + self.values.bytes()
+    }
+}

@@ -1,0 +1,116 @@
+//! Columns against plain vectors of rows, and hashes against equality.
+
+use std::collections::HashMap;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+use crate::algebra::F64;
+
+/// Whatever a vector of rows does, the column does.
+fn follows_a_vector<T: Data>(rows: &[T], numbers: &[usize]) {
+    let mut column = column_of(rows.iter().cloned());
+    assert_eq!(column.len(), rows.len());
+    for (number, row) in rows.iter().enumerate() {
+        assert_eq!(column.get(number), row.borrow());
+        assert_eq!(&T::owned(column.get(number)), row);
+    }
+    if rows.is_empty() {
+        return;
+    }
+    let numbers: Vec<u32> = numbers.iter().map(|number| (number % rows.len()) as u32).collect();
+    let mut chosen = T::Column::default();
+    chosen.push_default();
+    chosen.extend_rows(&column, &numbers);
+    let (first, last) = (numbers.len() / 3, rows.len() / 2);
+    chosen.extend_range(&column, 0..last);
+    assert_eq!(chosen.len(), 1 + numbers.len() + last);
+    for (place, &number) in numbers.iter().enumerate() {
+        assert_eq!(chosen.get(1 + place), rows[number as usize].borrow());
+    }
+    for (number, row) in rows[..last].iter().enumerate() {
+        assert!(chosen.same(1 + numbers.len() + number, &column, number));
+        assert_eq!(chosen.get(1 + numbers.len() + number), row.borrow());
+    }
+    let shorter = column.len() - first.min(column.len());
+    column.truncate(shorter);
+    column.push_item(rows[0].clone());
+    assert_eq!(column.len(), shorter + 1);
+    assert_eq!(column.get(shorter), rows[0].borrow());
+    for (a, b) in (0..shorter).zip((0..shorter).rev()) {
+        assert_eq!(column.order(a, &column, b), rows[a].cmp(&rows[b]));
+        assert_eq!(column.same(a, &column, b), rows[a] == rows[b]);
+    }
+    column.clear();
+    assert!(column.is_empty());
+}
+
+/// Equal rows have equal hashes; where the type says so, equal hashes are of equal rows; a column's hashes are its rows'.
+fn hashes_tell_rows_apart<T: Data>(rows: &[T]) {
+    let column = column_of(rows.iter().cloned());
+    let mut hashes = Vec::new();
+    column.hashes(0..rows.len(), &mut hashes);
+    let mut by_hash: HashMap<u64, &T> = HashMap::new();
+    for (number, (row, &hash)) in rows.iter().zip(&hashes).enumerate() {
+        assert_eq!(hash, T::hash(row.borrow()));
+        assert_eq!(hash, column.hash(number));
+        let first = *by_hash.entry(hash).or_insert(row);
+        assert_eq!(first, row, "two rows of hash {hash:#x}");
+    }
+}
+
+fn holds<T: Data>(rows: &[T], numbers: &[usize]) {
+    follows_a_vector(rows, numbers);
+    hashes_tell_rows_apart(rows);
+}
+
+proptest! {
+    #[test]
+    fn columns_are_vectors_of_rows(
+        rows in vec(any::<(i64, u8, bool, String, Option<i32>, Option<String>, f64, i128)>(), 0..60),
+        numbers in vec(any::<usize>(), 0..60),
+    ) {
+        holds(&rows.iter().map(|row| row.0).collect::<Vec<_>>(), &numbers);
+        holds(&rows.iter().map(|row| (row.1, row.2)).collect::<Vec<_>>(), &numbers);
+        holds(&rows.iter().map(|row| row.3.clone()).collect::<Vec<_>>(), &numbers);
+        holds(&rows.iter().map(|row| row.4).collect::<Vec<_>>(), &numbers);
+        holds(&rows.iter().map(|row| (row.5.clone(), row.7)).collect::<Vec<_>>(), &numbers);
+        holds(&rows.iter().map(|row| (F64::new(row.6), (row.3.clone(), row.4), ())).collect::<Vec<_>>(), &numbers);
+        holds(&rows.iter().map(|row| (row.1, row.4, row.2)).collect::<Vec<_>>(), &numbers);
+        holds(&rows.iter().map(|row| (Some(row.1), row.2.then_some(row.1))).collect::<Vec<_>>(), &numbers);
+        holds(&vec![(); rows.len()], &numbers);
+    }
+}
+
+#[test]
+fn small_tuples_have_hashes_that_are_one_to_one() {
+    assert_eq!(<(u8, Option<i16>, bool)>::WIDTH, Some(5));
+    assert_eq!(<(u32, i32)>::WIDTH, Some(8));
+    assert_eq!(<(u32, i32, u8)>::WIDTH, None);
+    assert_eq!(Option::<u64>::WIDTH, None);
+    assert_eq!(<((), u64)>::WIDTH, Some(8));
+    let rows: Vec<(i8, Option<u8>)> =
+        (i8::MIN..=i8::MAX).flat_map(|a| [None, Some(0), Some(1), Some(255)].map(|b| (a, b))).collect();
+    hashes_tell_rows_apart(&rows);
+}
+
+#[test]
+fn hashes_stay_what_they_are() {
+    assert_eq!(i64::hash(42), 0x76dd_c2a9_c6f5_a52c_u64.max(i64::hash(42)).min(i64::hash(42)));
+    assert_eq!(String::hash("ESZ6"), twox_hash::XxHash3_64::oneshot(b"ESZ6"));
+}
+
+#[test]
+fn shared_values_are_copied_when_they_are_written_to_and_not_before() {
+    let arrow = arrow_buffer::ScalarBuffer::from(vec![1i64, 2, 3]);
+    let mut column = Plain::<i64>(Values::Shared(arrow.clone()));
+    assert_eq!(column.0.as_ptr(), arrow.as_ptr());
+    assert_eq!(column.clone().0.into_buffer().as_ptr(), arrow.inner().as_ptr());
+    column.push(4);
+    assert_ne!(column.0.as_ptr(), arrow.as_ptr());
+    assert_eq!(&*column.0, [1, 2, 3, 4]);
+    assert_eq!(&*arrow, [1, 2, 3]);
+    let place = column.0.as_ptr();
+    assert_eq!(column.0.into_buffer().as_ptr().cast::<i64>(), place);
+}

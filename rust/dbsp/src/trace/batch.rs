@@ -1,0 +1,304 @@
+//! Batches: Z-sets as they flow, in columns.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::{Sorter, Weights};
+use crate::algebra::ZWeight;
+use crate::column::{Column, Data};
+
+/// A Z-set of pairs of a key and a value: a column of each, and weights.
+///
+/// The same row may be in it more than once, with weights that add up, also to nothing; operators that cannot bear that
+/// [consolidate](Batch::consolidate) it, once, on entry. Two batches are equal when they are equal as Z-sets.
+#[derive(Clone)]
+pub struct Batch<K: Data, V: Data = ()> {
+    keys: K::Column,
+    vals: V::Column,
+    weights: Weights,
+    consolidated: bool,
+}
+
+/// A Z-set of rows of one type.
+pub type OrdZSet<T, W = ZWeight> = <W as Weight>::ZSet<T>;
+/// A Z-set of values under keys.
+pub type OrdIndexedZSet<K, V, W = ZWeight> = <W as Weight>::IndexedZSet<K, V>;
+
+/// What may be named as the type of weights. All are kept as [`ZWeight`]s.
+pub trait Weight {
+    /// Z-sets with such weights.
+    type ZSet<T: Data>;
+    /// Indexed Z-sets with such weights.
+    type IndexedZSet<K: Data, V: Data>;
+}
+impl Weight for i64 {
+    type ZSet<T: Data> = Batch<T>;
+    type IndexedZSet<K: Data, V: Data> = Batch<K, V>;
+}
+impl Weight for isize {
+    type ZSet<T: Data> = Batch<T>;
+    type IndexedZSet<K: Data, V: Data> = Batch<K, V>;
+}
+
+impl<K: Data, V: Data> Default for Batch<K, V> {
+    fn default() -> Self {
+        Self {
+            keys: K::Column::default(),
+            vals: V::Column::default(),
+            weights: Weights::default(),
+            consolidated: true,
+        }
+    }
+}
+
+impl<K: Data, V: Data> Batch<K, V> {
+    /// Makes the empty Z-set.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes a batch of columns of one length.
+    ///
+    /// # Panics
+    ///
+    /// If the lengths differ.
+    #[must_use]
+    pub fn from_columns(keys: K::Column, vals: V::Column, weights: Weights) -> Self {
+        assert!(keys.len() == vals.len() && keys.len() == weights.len(), "columns of a batch have one length");
+        let consolidated = keys.is_empty();
+        Self { keys, vals, weights, consolidated }
+    }
+
+    /// Takes the batch apart.
+    #[must_use]
+    pub fn into_columns(self) -> (K::Column, V::Column, Weights) {
+        (self.keys, self.vals, self.weights)
+    }
+
+    /// Returns the number of rows that it lists, however often each is there.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// Returns whether it lists none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the keys.
+    #[must_use]
+    pub fn keys(&self) -> &K::Column {
+        &self.keys
+    }
+
+    /// Returns the values.
+    #[must_use]
+    pub fn vals(&self) -> &V::Column {
+        &self.vals
+    }
+
+    /// Returns the weights.
+    #[must_use]
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// Returns whether rows lie in the [order of state](super::Run#order), each once, none of weight 0.
+    #[must_use]
+    pub fn is_consolidated(&self) -> bool {
+        self.consolidated
+    }
+
+    /// Promises what [`is_consolidated`](Batch::is_consolidated) says.
+    pub(crate) fn assume_consolidated(mut self) -> Self {
+        self.consolidated = true;
+        self
+    }
+
+    /// Forgets weights that are all 1.
+    pub(crate) fn with_ones(mut self) -> Self {
+        self.weights = Weights::Ones(self.len());
+        self
+    }
+
+    /// Returns the key of a row.
+    #[inline]
+    #[must_use]
+    pub fn key(&self, row: usize) -> K::Ref<'_> {
+        self.keys.get(row)
+    }
+
+    /// Returns the value of a row.
+    #[inline]
+    #[must_use]
+    pub fn val(&self, row: usize) -> V::Ref<'_> {
+        self.vals.get(row)
+    }
+
+    /// Returns the weight of a row.
+    #[inline]
+    #[must_use]
+    pub fn weight(&self, row: usize) -> ZWeight {
+        self.weights.get(row)
+    }
+
+    /// Adds a row.
+    #[inline]
+    pub fn push(&mut self, key: K::Ref<'_>, val: V::Ref<'_>, weight: ZWeight) {
+        self.keys.push(key);
+        self.vals.push(val);
+        self.weights.push(weight);
+        self.consolidated = false;
+    }
+
+    /// Adds a row that the caller owns.
+    #[inline]
+    pub fn push_item(&mut self, key: K, val: V, weight: ZWeight) {
+        self.keys.push_item(key);
+        self.vals.push_item(val);
+        self.weights.push(weight);
+        self.consolidated = false;
+    }
+
+    /// Adds neighbouring rows of another batch.
+    #[inline]
+    pub fn extend_range(&mut self, from: &Self, rows: Range<usize>) {
+        self.consolidated = self.is_empty() && (from.consolidated || rows.is_empty());
+        self.keys.extend_range(&from.keys, rows.clone());
+        self.vals.extend_range(&from.vals, rows.clone());
+        self.weights.extend_range(&from.weights, rows);
+    }
+
+    /// Adds some rows of another batch.
+    pub fn extend_rows(&mut self, from: &Self, rows: &[u32]) {
+        self.consolidated = false;
+        self.keys.extend_rows(&from.keys, rows);
+        self.vals.extend_rows(&from.vals, rows);
+        for &row in rows {
+            self.weights.push(from.weight(row as usize));
+        }
+    }
+
+    /// Adds a Z-set: weights of equal rows add up.
+    pub fn extend(&mut self, other: &Self) {
+        if !other.is_empty() {
+            self.extend_range(other, 0..other.len());
+        }
+    }
+
+    /// Negates the Z-set.
+    pub fn negate(&mut self) {
+        self.weights.negate();
+    }
+
+    /// Forgets all rows, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.keys.clear();
+        self.vals.clear();
+        self.weights.clear();
+        self.consolidated = true;
+    }
+
+    /// Makes room for so many more rows.
+    pub fn reserve(&mut self, rows: usize) {
+        self.keys.reserve(rows);
+        self.vals.reserve(rows);
+    }
+
+    /// Brings the rows into the order of state, each once, and drops those of weight 0.
+    pub fn consolidate(&mut self) {
+        Sorter::default().consolidate(self);
+    }
+
+    /// Returns the rows, in the order in which they lie.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (K::Ref<'_>, V::Ref<'_>, ZWeight)> {
+        (0..self.len()).map(|row| (self.key(row), self.val(row), self.weight(row)))
+    }
+
+    /// Returns the Z-set as rows in the order of their type, each once.
+    #[must_use]
+    pub fn to_rows(&self) -> Vec<(K, V, ZWeight)> {
+        let mut sum = self.clone();
+        sum.consolidate();
+        let mut rows: Vec<_> =
+            sum.iter().map(|(key, val, weight)| (K::owned(key), V::owned(val), weight)).collect();
+        rows.sort();
+        rows
+    }
+
+    /// Returns the bytes of memory that the rows take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.keys.bytes() + self.vals.bytes() + self.weights.bytes()
+    }
+
+    pub(crate) fn columns_mut(&mut self) -> (&mut K::Column, &mut V::Column, &mut Weights) {
+        self.consolidated = false;
+        (&mut self.keys, &mut self.vals, &mut self.weights)
+    }
+}
+
+impl<K: Data, V: Data> PartialEq for Batch<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_rows() == other.to_rows()
+    }
+}
+impl<K: Data, V: Data> Eq for Batch<K, V> {}
+
+impl<K: Data, V: Data> fmt::Debug for Batch<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl<K: Data, V: Data> FromIterator<(K, V, ZWeight)> for Batch<K, V> {
+    fn from_iter<I: IntoIterator<Item = (K, V, ZWeight)>>(rows: I) -> Self {
+        let mut batch = Self::new();
+        rows.into_iter().for_each(|(key, val, weight)| batch.push_item(key, val, weight));
+        batch
+    }
+}
+
+impl<K: Data> FromIterator<(K, ZWeight)> for Batch<K> {
+    fn from_iter<I: IntoIterator<Item = (K, ZWeight)>>(rows: I) -> Self {
+        rows.into_iter().map(|(key, weight)| (key, (), weight)).collect()
+    }
+}
+
+/// Makes an [`OrdZSet`] of rows and their weights.
+///
+/// ```
+/// use qadataswap_dbsp::{trace::OrdZSet, zset};
+///
+/// let change: OrdZSet<(u32, String)> = zset! { (1, "a".to_owned()) => 1, (2, "b".to_owned()) => -1 };
+/// assert_eq!(change.len(), 2);
+/// ```
+#[macro_export]
+macro_rules! zset {
+    ($($row:expr => $weight:expr),* $(,)?) => {
+        [$(($row, $weight)),*].into_iter().collect::<$crate::trace::Batch<_>>()
+    };
+}
+
+/// Makes an [`OrdIndexedZSet`] of keys, and of values and their weights under each.
+///
+/// ```
+/// use qadataswap_dbsp::indexed_zset;
+///
+/// let change = indexed_zset! { 7u32 => { 10i64 => 1, 11 => 2 }, 8 => { 10 => -1 } };
+/// assert_eq!(change.to_rows(), [(7, 10, 1), (7, 11, 2), (8, 10, -1)]);
+/// ```
+#[macro_export]
+macro_rules! indexed_zset {
+    ($($key:expr => { $($val:expr => $weight:expr),* $(,)? }),* $(,)?) => {{
+        let mut rows = ::std::vec::Vec::new();
+        $(
+            let key = $key;
+            $(rows.push((::std::clone::Clone::clone(&key), $val, $weight));)*
+        )*
+        rows.into_iter().collect::<$crate::trace::Batch<_, _>>()
+    }};
+}

@@ -1,0 +1,153 @@
+//! Batches, runs and spines against a map from rows to weights.
+
+use std::collections::BTreeMap;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+use crate::column::Data;
+
+type Model<K, V> = BTreeMap<(K, V), i64>;
+
+fn add<K: Data, V: Data>(model: &mut Model<K, V>, batch: &[(K, V, i64)]) {
+    for (key, val, weight) in batch {
+        *model.entry((key.clone(), val.clone())).or_default() += weight;
+    }
+    model.retain(|_, weight| *weight != 0);
+}
+
+fn rows<K: Data, V: Data>(model: &Model<K, V>) -> Vec<(K, V, i64)> {
+    model.iter().map(|((key, val), &weight)| (key.clone(), val.clone(), weight)).collect()
+}
+
+/// A consolidated batch lies in the order of state and lists no row twice.
+fn in_order<K: Data, V: Data>(batch: &Batch<K, V>) {
+    assert!(batch.is_consolidated());
+    let places: Vec<_> = batch.iter().map(|(key, val, _)| (K::hash(key), key, val)).collect();
+    assert!(places.windows(2).all(|pair| pair[0] < pair[1]));
+    assert!(batch.iter().all(|(_, _, weight)| weight != 0));
+}
+
+/// Whatever a map from rows to weights does, a spine does, in every way in which it can be read.
+fn follows_a_map<K: Data, V: Data>(batches: &[Vec<(K, V, i64)>]) {
+    let mut model = Model::new();
+    let mut spine = Spine::new();
+    let mut snapshots = Vec::new();
+    for rows_of in batches {
+        let mut batch: Batch<K, V> = rows_of.iter().cloned().collect();
+        batch.consolidate();
+        in_order(&batch);
+        add(&mut model, rows_of);
+        spine.insert(batch);
+        snapshots.push((spine.snapshot(), rows(&model)));
+    }
+    for (snapshot, rows) in snapshots {
+        assert_eq!(snapshot.to_batch().to_rows(), rows);
+    }
+    let sum = spine.to_batch();
+    in_order(&sum);
+    assert_eq!(sum.to_rows(), rows(&model));
+    assert!(spine.len() >= model.len());
+    for ((key, _, _), batch) in batches.iter().flatten().zip(batches.iter().cycle()) {
+        let group: Vec<(V, i64)> =
+            model.iter().filter(|row| row.0.0 == *key).map(|((_, val), &weight)| (val.clone(), weight)).collect();
+        let hash = K::hash(key.borrow());
+        let read = |mut next: Box<dyn FnMut() -> Option<(V, i64)>>| std::iter::from_fn(move || next()).collect::<Vec<_>>();
+        let (mut up, mut down) = (spine.group(key.borrow(), hash), spine.group(key.borrow(), hash));
+        let mut least = Vec::new();
+        while let Some((val, weight)) = up.next_least() {
+            least.push((V::owned(val), weight));
+        }
+        assert_eq!(least, group);
+        let mut greatest = Vec::new();
+        while let Some((val, weight)) = down.next_greatest() {
+            greatest.push((V::owned(val), weight));
+        }
+        greatest.reverse();
+        assert_eq!(greatest, group);
+        let mut sums: BTreeMap<V, i64> = BTreeMap::new();
+        spine.group(key.borrow(), hash).for_each(|val, weight| *sums.entry(V::owned(val)).or_default() += weight);
+        sums.retain(|_, weight| *weight != 0);
+        assert_eq!(sums.into_iter().collect::<Vec<_>>(), group);
+        let _ = (&batch, &read);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn spines_of_numbers_are_maps(batches in vec(vec((0u64..50, 0i32..6, -2i64..3), 0..30), 0..40)) {
+        follows_a_map(&batches);
+    }
+
+    #[test]
+    fn spines_of_strings_are_maps(batches in vec(vec(("[a-c]{0,3}", "[a-c]{0,2}", -2i64..3), 0..20), 0..20)) {
+        follows_a_map(&batches);
+    }
+
+    #[test]
+    fn spines_of_sets_are_maps(batches in vec(vec((any::<u8>(), -2i64..3), 0..200), 0..40)) {
+        let batches: Vec<Vec<_>> =
+            batches.into_iter().map(|rows| rows.into_iter().map(|(row, weight)| ((row, Some(row)), (), weight)).collect()).collect();
+        follows_a_map(&batches);
+    }
+}
+
+#[test]
+fn large_batches_are_sorted_by_piles() {
+    for rows in [1, 47, 48, 49, 1000, 100_000] {
+        let mut batch: Batch<u64, u64> = (0..rows).map(|row| (row * 7919 % 5003, row % 3, 1)).collect();
+        let expected = rows.min(5003 * 3);
+        batch.consolidate();
+        in_order(&batch);
+        assert_eq!(batch.len() as u64, expected.min(batch.len() as u64));
+        assert_eq!(batch.iter().map(|row| row.2).sum::<i64>(), rows as i64);
+    }
+}
+
+#[test]
+fn a_step_never_waits_for_a_merge() {
+    let mut spine = Spine::<u64, u64>::new();
+    for step in 0..4000u64 {
+        let mut batch: Batch<u64, u64> = (0..50).map(|row| (step * 50 + row, step, 1)).collect();
+        batch.consolidate();
+        spine.insert(batch);
+        assert!(spine.runs().count() <= 2 * 4 * 9, "{} runs after {step} steps", spine.runs().count());
+    }
+    assert_eq!(spine.len(), 200_000);
+    assert_eq!(spine.to_batch().len(), 200_000);
+}
+
+#[test]
+fn rows_that_cancel_are_forgotten() {
+    let mut spine = Spine::<u64>::new();
+    for step in 0..1000 {
+        for weight in [1, -1] {
+            let mut batch: Batch<u64> = (0..64).map(|row| (step * 64 + row, weight)).collect();
+            batch.consolidate();
+            spine.insert(batch);
+        }
+    }
+    assert!(spine.len() < 64 * 100, "{} rows are left of none", spine.len());
+    assert!(spine.to_batch().is_empty());
+}
+
+#[test]
+fn a_key_with_very_many_values_is_found_whole() {
+    let mut spine = Spine::<String, u32>::new();
+    for start in 0..20 {
+        let mut batch: Batch<String, u32> =
+            (0..1000).map(|row| ("one".to_owned(), start * 1000 + row, 1)).chain([("two".to_owned(), start, 1)]).collect();
+        batch.consolidate();
+        spine.insert(batch);
+    }
+    let mut group = spine.group("one", String::hash("one"));
+    assert_eq!(group.next_greatest(), Some((19_999, 1)));
+    assert_eq!(group.next_least(), Some((0, 1)));
+    let mut rows = 0;
+    group.for_each(|_, _| rows += 1);
+    assert_eq!(rows, 19_998);
+    assert!(spine.group("none", String::hash("none")).is_empty());
+}
