@@ -27,8 +27,13 @@ impl Strings {
 impl Data for String {
     type Column = Strings;
     type Ref<'a> = &'a str;
+    type Row<'a, K: Data> = (K::Ref<'a>, Self::Ref<'a>);
     const WIDTH: Option<usize> = None;
 
+    #[inline]
+    fn row<'a, K: Data>(key: K::Ref<'a>, val: Self::Ref<'a>) -> (K::Ref<'a>, Self::Ref<'a>) {
+        (key, val)
+    }
     fn borrow(&self) -> &str {
         self
     }

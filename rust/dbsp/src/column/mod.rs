@@ -41,11 +41,16 @@ pub trait Data: Clone + Ord + Debug + Send + Sync + 'static {
     type Column: Column<Item = Self>;
     /// A value that stays in its column: the value itself where it is small, `&str` for a string.
     type Ref<'a>: Copy + Ord + Debug;
+    /// What a closure sees of a row of a batch whose values these are: the key and the value, or the key alone where
+    /// there are no values (`()`).
+    type Row<'a, K: Data>: Copy + Debug;
 
     /// The size in bytes of what tells two values apart, where that is the same for all values and at most 8. Then
     /// [`bits`](Data::bits) is one-to-one, and equal hashes mean equal values.
     const WIDTH: Option<usize>;
 
+    /// Returns what a closure sees.
+    fn row<'a, K: Data>(key: K::Ref<'a>, val: Self::Ref<'a>) -> Self::Row<'a, K>;
     /// Returns the value, looked at.
     fn borrow(&self) -> Self::Ref<'_>;
     /// Returns the same, for no longer than needed: what lies in two columns can be compared so.

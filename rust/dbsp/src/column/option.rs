@@ -28,11 +28,16 @@ impl<T: Data> Default for Options<T> {
 impl<T: Data> Data for Option<T> {
     type Column = Options<T>;
     type Ref<'a> = Option<T::Ref<'a>>;
+    type Row<'a, K: Data> = (K::Ref<'a>, Self::Ref<'a>);
     const WIDTH: Option<usize> = match T::WIDTH {
         Some(width) if width < 8 => Some(width + 1),
         _ => None,
     };
 
+    #[inline]
+    fn row<'a, K: Data>(key: K::Ref<'a>, val: Self::Ref<'a>) -> (K::Ref<'a>, Self::Ref<'a>) {
+        (key, val)
+    }
     fn borrow(&self) -> Option<T::Ref<'_>> {
         self.as_ref().map(T::borrow)
     }

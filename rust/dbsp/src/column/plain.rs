@@ -144,7 +144,12 @@ macro_rules! fixed {
         impl Data for $type {
             type Column = Plain<Self>;
             type Ref<'a> = Self;
+            type Row<'a, K: Data> = (K::Ref<'a>, Self::Ref<'a>);
             const WIDTH: Option<usize> = if Self::BYTES <= 8 { Some(Self::BYTES) } else { None };
+            #[inline]
+            fn row<'a, K: Data>(key: K::Ref<'a>, val: Self::Ref<'a>) -> (K::Ref<'a>, Self::Ref<'a>) {
+                (key, val)
+            }
             #[inline]
             fn borrow(&self) -> Self { *self }
             #[inline]

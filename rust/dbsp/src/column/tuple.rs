@@ -27,12 +27,17 @@ macro_rules! tuples {
         impl<$($name: Data),+> Data for ($($name,)+) {
             type Column = $columns<$($name),+>;
             type Ref<'a> = ($($name::Ref<'a>,)+);
+            type Row<'a, Key: Data> = (Key::Ref<'a>, Self::Ref<'a>);
             const WIDTH: Option<usize> = {
                 let width = Some(0);
                 $(let width = wider(width, $name::WIDTH);)+
                 width
             };
 
+            #[inline]
+            fn row<'a, Key: Data>(key: Key::Ref<'a>, val: Self::Ref<'a>) -> (Key::Ref<'a>, Self::Ref<'a>) {
+                (key, val)
+            }
             #[inline]
             fn borrow(&self) -> Self::Ref<'_> { ($(self.$index.borrow(),)+) }
             #[inline]

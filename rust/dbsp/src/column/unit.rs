@@ -8,11 +8,23 @@ use super::{Column, Data};
 #[derive(Clone, Debug, Default)]
 pub struct Units(usize);
 
+impl Units {
+    /// Makes so many.
+    #[must_use]
+    pub fn new(rows: usize) -> Self {
+        Self(rows)
+    }
+}
+
 impl Data for () {
     type Column = Units;
     type Ref<'a> = ();
+    type Row<'a, K: Data> = K::Ref<'a>;
     const WIDTH: Option<usize> = Some(0);
 
+    fn row<'a, K: Data>(key: K::Ref<'a>, (): ()) -> K::Ref<'a> {
+        key
+    }
     fn borrow(&self) {}
     fn shorten<'long: 'short, 'short>((): ()) {}
     fn owned((): ()) {}

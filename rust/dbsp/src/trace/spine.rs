@@ -226,7 +226,7 @@ impl<'a, K: Data, V: Data> Group<'a, K, V> {
                     sum = add_weights(sum, run.weight(at(rows)));
                     advance(rows);
                 }
-                !rows.is_empty()
+                rows.start < rows.end
             });
             if sum != 0 {
                 return Some((next, sum));

@@ -1,0 +1,94 @@
+//! A circuit while it is described.
+
+use std::any::{Any, TypeId};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::{Node, Schedule, Worker};
+
+/// The number of an operator in its scope, in the order in which they run.
+pub(crate) type NodeId = usize;
+
+/// An operator and its place.
+pub(crate) struct Entry {
+    pub(crate) name: &'static str,
+    pub(crate) node: Box<dyn Node>,
+    pub(crate) inputs: Vec<NodeId>,
+    pub(crate) always: bool,
+    /// The operators of the scope within, if it is one.
+    pub(crate) inner: Option<Rc<RefCell<Schedule>>>,
+}
+
+/// What has been described so far of one scope of one worker's circuit.
+#[derive(Clone)]
+pub struct Graph(Rc<Inner>);
+
+struct Inner {
+    entries: RefCell<Vec<Entry>>,
+    /// Streams that were made of others before, by what made them: asked for again, they are shared.
+    shared: RefCell<HashMap<(TypeId, NodeId), Rc<dyn Any>>>,
+    /// Streams of the scope around that are read in this one.
+    imports: RefCell<Vec<NodeId>>,
+    worker: Worker,
+}
+
+impl Graph {
+    pub(crate) fn new(worker: Worker) -> Self {
+        Self(Rc::new(Inner {
+            entries: RefCell::default(),
+            shared: RefCell::default(),
+            imports: RefCell::default(),
+            worker,
+        }))
+    }
+
+    pub(crate) fn worker(&self) -> &Worker {
+        &self.0.worker
+    }
+
+    pub(crate) fn add(&self, entry: Entry) -> NodeId {
+        let mut entries = self.0.entries.borrow_mut();
+        entries.push(entry);
+        entries.len() - 1
+    }
+
+    /// Adds an operator that runs when one of its inputs has brought something.
+    pub(crate) fn node(&self, name: &'static str, inputs: &[NodeId], node: impl Node + 'static) -> NodeId {
+        self.add(Entry { name, node: Box::new(node), inputs: inputs.to_vec(), always: false, inner: None })
+    }
+
+    /// Adds an operator that runs in each step.
+    pub(crate) fn restless(&self, name: &'static str, inputs: &[NodeId], node: impl Node + 'static) -> NodeId {
+        self.add(Entry { name, node: Box::new(node), inputs: inputs.to_vec(), always: true, inner: None })
+    }
+
+    /// Adds something that an operator reads, which is made after it.
+    pub(crate) fn feed(&self, consumer: NodeId, input: NodeId) {
+        self.0.entries.borrow_mut()[consumer].inputs.push(input);
+    }
+
+    pub(crate) fn import(&self, outer: NodeId) {
+        self.0.imports.borrow_mut().push(outer);
+    }
+
+    pub(crate) fn imports(&self) -> Vec<NodeId> {
+        self.0.imports.borrow().clone()
+    }
+
+    /// Returns what `Kind` makes of a stream, made once.
+    pub(crate) fn once<Kind: 'static, T: Clone + 'static>(&self, of: NodeId, make: impl FnOnce() -> T) -> T {
+        let key = (TypeId::of::<(Kind, T)>(), of);
+        if let Some(made) = self.0.shared.borrow().get(&key).and_then(|made| made.downcast_ref::<T>()) {
+            return made.clone();
+        }
+        let made = make();
+        self.0.shared.borrow_mut().insert(key, Rc::new(made.clone()));
+        made
+    }
+
+    /// Returns all operators, ready to run.
+    pub(crate) fn schedule(&self) -> Schedule {
+        Schedule::new(self.0.entries.take(), self.0.worker.index())
+    }
+}

@@ -1,0 +1,49 @@
+//! What can go wrong with a circuit.
+
+/// Why a circuit could not be built or did not step.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Code of an operator, its own or a closure's, panicked. The circuit is lost: its state may be half changed.
+    #[error("worker {worker} panicked in operator {operator}: {message}; build the circuit anew")]
+    Panic {
+        /// The worker.
+        worker: usize,
+        /// The operator's name and number.
+        operator: String,
+        /// What the panic said.
+        message: String,
+    },
+    /// An operator cannot go on. The circuit is lost, as after a panic.
+    #[error("worker {worker} failed in operator {operator}: {message}; build the circuit anew")]
+    Operator {
+        /// The worker.
+        worker: usize,
+        /// The operator's name and number.
+        operator: String,
+        /// Why.
+        message: String,
+    },
+    /// An earlier step failed, here or in another worker.
+    #[error("the circuit is lost since an earlier step failed ({0}); build it anew")]
+    Lost(String),
+    /// The circuit that was described cannot be built.
+    #[error("the circuit cannot be built: {0}")]
+    Circuit(String),
+    /// A nested scope went on for too many iterations.
+    #[error("{scope} found no fixed point within {iterations} iterations; bound the recursion or raise the limit")]
+    NoFixedPoint {
+        /// The operator's name and number.
+        scope: String,
+        /// The iterations that it was given.
+        iterations: u32,
+    },
+    /// A thread could not be started.
+    #[error("worker {worker} could not be started: {message}")]
+    Spawn {
+        /// The worker.
+        worker: usize,
+        /// What the system said.
+        message: String,
+    },
+}

@@ -1,0 +1,117 @@
+//! `map`, `filter` and their kin: row by row.
+//!
+//! **Law.** They are linear, *f(a + b) = f(a) + f(b)*, so each is its own incremental form: what has come before is not
+//! looked at, and rows are neither sorted nor consolidated.
+//!
+//! ```text
+//!   Δ ──▶ [ f, row by row ] ──▶ f(Δ)
+//! ```
+//!
+//! | time | input | `filter(even)` | `map(half)` of that |
+//! |---|---|---|---|
+//! | 0 | 1 → +1, 2 → +1 | 2 → +1 | 1 → +1 |
+//! | 1 | 2 → −1, 4 → +3 | 2 → −1, 4 → +3 | 1 → −1, 2 → +3 |
+
+use crate::circuit::{Circuit, Stream};
+use crate::column::Data;
+use crate::trace::Batch;
+
+impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
+    /// Keeps the rows of which `keep` is true.
+    #[must_use]
+    pub fn filter(&self, keep: impl Fn(&V::Row<'_, K>) -> bool + 'static) -> Self {
+        let mut kept = Vec::new();
+        self.linear("filter", move |input, output: &mut Batch<K, V>| {
+            let input = input.get();
+            kept.clear();
+            kept.extend((0..input.len()).filter(|&row| keep(&V::row::<K>(input.key(row), input.val(row)))).map(number));
+            if kept.len() == input.len() {
+                output.extend(&input);
+            } else {
+                output.extend_rows(&input, &kept);
+            }
+        })
+    }
+
+    /// Makes one row of each.
+    pub fn map<T: Data>(&self, to: impl Fn(&V::Row<'_, K>) -> T + 'static) -> Stream<C, Batch<T>> {
+        self.linear("map", move |input, output: &mut Batch<T>| {
+            let input = input.get();
+            output.reserve(input.len());
+            for (key, val, weight) in input.iter() {
+                output.push_item(to(&V::row::<K>(key, val)), (), weight);
+            }
+        })
+    }
+
+    /// Makes one value under a key of each row.
+    pub fn map_index<K2: Data, V2: Data>(
+        &self,
+        to: impl Fn(&V::Row<'_, K>) -> (K2, V2) + 'static,
+    ) -> Stream<C, Batch<K2, V2>> {
+        self.linear("map_index", move |input, output: &mut Batch<K2, V2>| {
+            let input = input.get();
+            output.reserve(input.len());
+            for (key, val, weight) in input.iter() {
+                let (key, val) = to(&V::row::<K>(key, val));
+                output.push_item(key, val, weight);
+            }
+        })
+    }
+
+    /// Makes one row of some.
+    pub fn filter_map<T: Data>(&self, to: impl Fn(&V::Row<'_, K>) -> Option<T> + 'static) -> Stream<C, Batch<T>> {
+        self.spread("filter_map", to)
+    }
+
+    /// Makes any number of rows of each.
+    pub fn flat_map<T: Data, I: IntoIterator<Item = T>>(
+        &self,
+        to: impl Fn(&V::Row<'_, K>) -> I + 'static,
+    ) -> Stream<C, Batch<T>> {
+        self.spread("flat_map", to)
+    }
+
+    /// Makes any number of values under keys of each row.
+    pub fn flat_map_index<K2: Data, V2: Data, I: IntoIterator<Item = (K2, V2)>>(
+        &self,
+        to: impl Fn(&V::Row<'_, K>) -> I + 'static,
+    ) -> Stream<C, Batch<K2, V2>> {
+        self.linear("flat_map_index", move |input, output: &mut Batch<K2, V2>| {
+            for (key, val, weight) in input.get().iter() {
+                for (key, val) in to(&V::row::<K>(key, val)) {
+                    output.push_item(key, val, weight);
+                }
+            }
+        })
+    }
+
+    fn spread<T: Data, I: IntoIterator<Item = T>>(
+        &self,
+        name: &'static str,
+        to: impl Fn(&V::Row<'_, K>) -> I + 'static,
+    ) -> Stream<C, Batch<T>> {
+        self.linear(name, move |input, output: &mut Batch<T>| {
+            for (key, val, weight) in input.get().iter() {
+                for row in to(&V::row::<K>(key, val)) {
+                    output.push_item(row, (), weight);
+                }
+            }
+        })
+    }
+}
+
+impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<(K, V)>> {
+    /// Puts the second of each pair under the first.
+    #[must_use]
+    pub fn index(&self) -> Stream<C, Batch<K, V>> {
+        self.linear("index", |input, output: &mut Batch<K, V>| {
+            let (pairs, _, weights) = input.take().into_columns();
+            *output = Batch::from_columns(pairs.0, pairs.1, weights);
+        })
+    }
+}
+
+fn number(row: usize) -> u32 {
+    u32::try_from(row).expect("a batch has fewer than 2^32 rows")
+}

@@ -1,0 +1,287 @@
+//! From a key to the number of its slot: state that is counted rather than listed.
+//!
+//! An open table of 8-byte entries, each the top half of a key's hash and a slot; keys lie in a column, in the order of
+//! their slots, and whoever has the index keeps what belongs to a key in arrays of its own. Places are the *top* bits of
+//! the hash, so the table lies in the order of hashes and grows by being dealt out again from what is in it, without a
+//! look at the keys. Beyond a few thousand keys it is 256 tables, which grow one by one, so that no step waits for all.
+//! (Linear probing with backward-shift deletion: Knuth, *The Art of Computer Programming* 3, section 6.4, algorithm R.)
+//!
+//! A removed key leaves its slot unused. When most are, [`KeyIndex::compact`] numbers the others anew.
+
+use crate::column::{Column, Data, exact};
+
+const EMPTY: u32 = u32::MAX;
+/// Above so many keys there are 256 tables.
+const ONE_TABLE: usize = 1 << 12;
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    tag: u32,
+    slot: u32,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Table {
+    entries: Vec<Entry>,
+    used: usize,
+}
+
+/// The slots of some keys.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyIndex<K: Data> {
+    tables: Vec<Table>,
+    /// The top bits of a tag that say in which table it is.
+    split: u32,
+    keys: K::Column,
+    len: usize,
+}
+
+impl<K: Data> Default for KeyIndex<K> {
+    fn default() -> Self {
+        Self { tables: vec![Table::default()], split: 0, keys: K::Column::default(), len: 0 }
+    }
+}
+
+fn tag_of(hash: u64) -> u32 {
+    (hash >> 32) as u32
+}
+
+impl Table {
+    fn home(&self, tag: u32, split: u32) -> usize {
+        // A table has 2^b places, b > 0.
+        ((tag << split) >> (32 - self.entries.len().trailing_zeros())) as usize
+    }
+
+    fn place_of(&self, tag: u32, split: u32, mut is: impl FnMut(u32) -> bool) -> Option<usize> {
+        if self.entries.is_empty() {
+            return None;
+        }
+        let mask = self.entries.len() - 1;
+        let mut place = self.home(tag, split);
+        loop {
+            let entry = self.entries[place];
+            if entry.slot == EMPTY {
+                return None;
+            }
+            if entry.tag == tag && is(entry.slot) {
+                return Some(place);
+            }
+            place = (place + 1) & mask;
+        }
+    }
+
+    fn insert(&mut self, entry: Entry, split: u32) {
+        if (self.used + 1) * 5 > self.entries.len() * 4 {
+            let places = (self.entries.len() * 2).max(8);
+            let old = std::mem::replace(&mut self.entries, vec![Entry { tag: 0, slot: EMPTY }; places]);
+            old.into_iter().filter(|entry| entry.slot != EMPTY).for_each(|entry| self.put(entry, split));
+        }
+        self.put(entry, split);
+        self.used += 1;
+    }
+
+    fn put(&mut self, entry: Entry, split: u32) {
+        let mask = self.entries.len() - 1;
+        let mut place = self.home(entry.tag, split);
+        while self.entries[place].slot != EMPTY {
+            place = (place + 1) & mask;
+        }
+        self.entries[place] = entry;
+    }
+
+    fn remove(&mut self, mut hole: usize, split: u32) {
+        let mask = self.entries.len() - 1;
+        let mut next = hole;
+        loop {
+            next = (next + 1) & mask;
+            let entry = self.entries[next];
+            if entry.slot == EMPTY {
+                break;
+            }
+            // It may fill the hole unless its home lies behind the hole.
+            let distance = next.wrapping_sub(self.home(entry.tag, split)) & mask;
+            if distance >= next.wrapping_sub(hole) & mask {
+                self.entries[hole] = entry;
+                hole = next;
+            }
+        }
+        self.entries[hole].slot = EMPTY;
+        self.used -= 1;
+    }
+}
+
+impl<K: Data> KeyIndex<K> {
+    /// Returns the number of keys.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Returns the number of slots, used or not.
+    pub(crate) fn slots(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Returns the key of a slot.
+    pub(crate) fn key(&self, slot: usize) -> K::Ref<'_> {
+        self.keys.get(slot)
+    }
+
+    fn table(&self, tag: u32) -> usize {
+        tag.checked_shr(32 - self.split).unwrap_or(0) as usize
+    }
+
+    /// Returns the slot that is likely the key's, having looked at the table only: a first look for many keys, all of
+    /// which can be under way to memory at once.
+    #[inline]
+    pub(crate) fn guess(&self, hash: u64) -> usize {
+        let tag = tag_of(hash);
+        let table = &self.tables[self.table(tag)];
+        match table.place_of(tag, self.split, |_| true) {
+            Some(place) => table.entries[place].slot as usize,
+            None => usize::MAX,
+        }
+    }
+
+    /// Returns whether a slot, guessed before, is the key's.
+    #[inline]
+    pub(crate) fn is(&self, slot: usize, key: K::Ref<'_>) -> bool {
+        slot < self.keys.len() && self.has(slot, key)
+    }
+
+    #[inline]
+    fn has(&self, slot: usize, key: K::Ref<'_>) -> bool {
+        if exact::<K>() { K::bits(self.keys.get(slot)) == K::bits(key) } else { K::shorten(self.keys.get(slot)) == K::shorten(key) }
+    }
+
+    /// Returns the slot of a key that is there.
+    #[inline]
+    pub(crate) fn find(&self, key: K::Ref<'_>, hash: u64) -> Option<usize> {
+        let tag = tag_of(hash);
+        let table = &self.tables[self.table(tag)];
+        let place = table.place_of(tag, self.split, |slot| self.has(slot as usize, key))?;
+        Some(table.entries[place].slot as usize)
+    }
+
+    /// Gives a slot to a key that is not there: the next one after all slots.
+    pub(crate) fn insert(&mut self, key: K::Ref<'_>, hash: u64) -> usize {
+        let slot = self.keys.len();
+        let entry = Entry { tag: tag_of(hash), slot: u32::try_from(slot).expect("an index has fewer than 2^32 slots") };
+        assert!(entry.slot != EMPTY, "an index has fewer than 2^32 slots");
+        self.keys.push(key);
+        self.len += 1;
+        if self.split == 0 && self.len > ONE_TABLE {
+            self.split = 8;
+            let old = std::mem::replace(&mut self.tables, vec![Table::default(); 256]);
+            for entry in old.into_iter().flat_map(|table| table.entries).filter(|entry| entry.slot != EMPTY) {
+                self.tables[(entry.tag >> 24) as usize].insert(entry, 8);
+            }
+        }
+        let table = self.table(entry.tag);
+        self.tables[table].insert(entry, self.split);
+        slot
+    }
+
+    /// Takes the slot from its key.
+    pub(crate) fn remove(&mut self, slot: usize, hash: u64) {
+        let tag = tag_of(hash);
+        let table = self.table(tag);
+        let table = &mut self.tables[table];
+        let place = table.place_of(tag, self.split, |other| other as usize == slot).expect("the slot is in use");
+        table.remove(place, self.split);
+        self.len -= 1;
+    }
+
+    /// If most slots are unused, numbers the others anew, in their order; returns what the number of each was.
+    pub(crate) fn compact(&mut self) -> Option<Vec<u32>> {
+        if self.keys.len() < 1024 || self.len * 2 > self.keys.len() {
+            return None;
+        }
+        let used = |table: &Table| table.entries.iter().map(|entry| entry.slot).filter(|&slot| slot != EMPTY).collect::<Vec<_>>();
+        let mut kept: Vec<u32> = self.tables.iter().flat_map(used).collect();
+        kept.sort_unstable();
+        let mut new = vec![EMPTY; self.keys.len()];
+        kept.iter().zip(0..).for_each(|(&old, slot)| new[old as usize] = slot);
+        for entry in self.tables.iter_mut().flat_map(|table| &mut table.entries) {
+            if entry.slot != EMPTY {
+                entry.slot = new[entry.slot as usize];
+            }
+        }
+        let mut keys = K::Column::default();
+        keys.extend_rows(&self.keys, &kept);
+        self.keys = keys;
+        Some(kept)
+    }
+
+    /// Returns the bytes of memory taken.
+    pub(crate) fn bytes(&self) -> usize {
+        let entries: usize = self.tables.iter().map(|table| size_of_val(table.entries.as_slice())).sum();
+        entries + self.keys.bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Whatever a map from keys to slots does, the index does; what belongs to a slot follows it through compaction.
+    fn follows_a_map<K: Data + std::hash::Hash>(acts: impl IntoIterator<Item = (K, bool)>) {
+        let mut index = KeyIndex::<K>::default();
+        let mut model: HashMap<K, u64> = HashMap::new();
+        let mut belongings: Vec<u64> = Vec::new();
+        for (number, (key, stays)) in (0u64..).zip(acts) {
+            let hash = <K as Data>::hash(key.borrow());
+            let found = index.find(key.borrow(), hash);
+            assert_eq!(found.map(|slot| belongings[slot]), model.get(&key).copied());
+            if let Some(slot) = found {
+                assert!(index.is(slot, key.borrow()) && index.key(slot) == key.borrow());
+                assert_ne!(index.guess(hash), usize::MAX);
+            }
+            match (found, stays) {
+                (None, true) => {
+                    assert_eq!(index.insert(key.borrow(), hash), belongings.len());
+                    belongings.push(number);
+                    model.insert(key, number);
+                }
+                (Some(slot), false) => {
+                    index.remove(slot, hash);
+                    model.remove(&key);
+                }
+                _ => {}
+            }
+            if let Some(kept) = index.compact() {
+                belongings = kept.into_iter().map(|slot| belongings[slot as usize]).collect();
+                assert_eq!(index.slots(), index.len());
+            }
+            assert_eq!(index.len(), model.len());
+        }
+        for (key, number) in &model {
+            let slot = index.find(key.borrow(), <K as Data>::hash(key.borrow())).expect("every key is found");
+            assert_eq!(belongings[slot], *number);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_index_of_numbers_is_a_map(acts in vec((0u64..200, any::<bool>()), 0..3000)) {
+            follows_a_map(acts);
+        }
+
+        #[test]
+        fn an_index_of_strings_is_a_map(acts in vec(("[ab]{0,4}", any::<bool>()), 0..300)) {
+            follows_a_map(acts);
+        }
+    }
+
+    #[test]
+    fn an_index_grows_into_many_tables_and_shrinks_again() {
+        let keys = 0..30_000u64;
+        let grow = keys.clone().map(|key| (key, true));
+        let shrink = keys.clone().filter(|key| key % 7 != 0).map(|key| (key, false));
+        follows_a_map(grow.chain(shrink).chain((20_000..60_000).map(|key| (key, true))));
+    }
+}

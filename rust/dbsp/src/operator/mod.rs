@@ -1,0 +1,30 @@
+//! Operators on streams. A name without a prefix is of an incremental operator: what it brings is the change of its
+//! result on everything so far. `stream_*` is its twin that looks at one step's batch alone.
+
+mod aggregate;
+mod apply;
+mod communication;
+mod consolidate;
+mod delay;
+mod differentiate;
+mod distinct;
+mod filter_map;
+mod input;
+mod inspect;
+mod join;
+mod key_index;
+mod output;
+mod plus;
+mod trace;
+mod wiring;
+
+pub use delay::Feedback;
+pub use input::{IndexedZSetHandle, MapHandle, ValueHandle, ZSetHandle};
+pub use output::{OutputHandle, ValueOutput};
+pub use trace::Trace;
+pub use wiring::{BinaryOperator, Brought, UnaryOperator};
+
+pub(crate) use key_index::KeyIndex;
+
+#[cfg(test)]
+mod tests;
