@@ -1,7 +1,7 @@
 //! A circuit while it is described.
 
 use std::any::{Any, TypeId};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -31,6 +31,21 @@ struct Inner {
     /// Streams of the scope around that are read in this one.
     imports: RefCell<Vec<NodeId>>,
     worker: Worker,
+    clock: Clock,
+}
+
+/// The iteration of a nested scope, from 0; of the root, always 0.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Clock(Rc<Cell<u32>>);
+
+impl Clock {
+    pub(crate) fn now(&self) -> u32 {
+        self.0.get()
+    }
+
+    pub(crate) fn set(&self, iteration: u32) {
+        self.0.set(iteration);
+    }
 }
 
 impl Graph {
@@ -40,7 +55,12 @@ impl Graph {
             shared: RefCell::default(),
             imports: RefCell::default(),
             worker,
+            clock: Clock::default(),
         }))
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.0.clock
     }
 
     pub(crate) fn worker(&self) -> &Worker {
@@ -63,11 +83,7 @@ impl Graph {
         self.add(Entry { name, node: Box::new(node), inputs: inputs.to_vec(), always: true, inner: None })
     }
 
-    /// Adds something that an operator reads, which is made after it.
-    pub(crate) fn feed(&self, consumer: NodeId, input: NodeId) {
-        self.0.entries.borrow_mut()[consumer].inputs.push(input);
-    }
-
+    /// Notes that an operator of this scope reads a stream of the scope around.
     pub(crate) fn import(&self, outer: NodeId) {
         self.0.imports.borrow_mut().push(outer);
     }

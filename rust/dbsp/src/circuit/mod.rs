@@ -20,6 +20,7 @@
 
 mod graph;
 mod handle;
+mod nested;
 mod node;
 mod runtime;
 mod schedule;
@@ -27,6 +28,7 @@ mod scope;
 mod stream;
 
 pub use handle::CircuitHandle;
+pub use nested::NestedStreams;
 pub use node::{Incoming, State};
 pub use runtime::{DBSPHandle, Runtime};
 pub use schedule::OperatorMetrics;
@@ -34,7 +36,10 @@ pub use scope::{ChildCircuit, Circuit, RootCircuit};
 pub(crate) use scope::sealed::Scope;
 pub use stream::Stream;
 
-pub(crate) use graph::{Graph, NodeId};
+pub(crate) use graph::{Clock, Graph, NodeId};
 pub(crate) use node::{Node, Slot};
 pub(crate) use runtime::{Ends, Worker};
 pub(crate) use schedule::Schedule;
+
+#[cfg(test)]
+mod tests;

@@ -49,11 +49,19 @@ pub(crate) trait Node {
 pub(crate) struct Slot<D> {
     value: RefCell<D>,
     readers: Cell<usize>,
+    /// Whether a scope within reads it too, which runs who knows when among the readers.
+    imported: Cell<bool>,
 }
 
 impl<D> Slot<D> {
     pub(crate) fn new(value: D) -> Rc<Self> {
-        Rc::new(Self { value: RefCell::new(value), readers: Cell::new(0) })
+        Rc::new(Self { value: RefCell::new(value), readers: Cell::new(0), imported: Cell::new(false) })
+    }
+
+    /// Reads from a scope within.
+    pub(crate) fn import(self: &Rc<Self>) -> Incoming<D> {
+        self.imported.set(true);
+        self.read()
     }
 
     pub(crate) fn borrow(&self) -> Ref<'_, D> {
@@ -99,7 +107,7 @@ impl<D> Incoming<D> {
         D: Clone + Default,
     {
         // Readers run in the order in which they were made, so the last one made is the last to look.
-        if self.number + 1 == self.slot.readers.get() {
+        if self.number + 1 == self.slot.readers.get() && !self.slot.imported.get() {
             std::mem::take(&mut *self.slot.borrow_mut())
         } else {
             self.slot.borrow().clone()

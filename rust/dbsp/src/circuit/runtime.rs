@@ -89,6 +89,11 @@ impl<T> Ends<T> {
         all.into_iter().map(Some).collect()
     }
 
+    /// Returns the number of workers.
+    pub(crate) fn workers(&self) -> usize {
+        self.to.len()
+    }
+
     /// Sends a message to each worker but this one, of which it returns that for this one, and then calls `each` for
     /// what each of the others has sent, in the order of their numbers.
     ///

@@ -1,8 +1,6 @@
 //! Stepping the operators of one scope.
 
-use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::graph::Entry;
@@ -175,6 +173,3 @@ impl Schedule {
         }
     }
 }
-
-/// A schedule that an operator and whoever asks for its metrics share.
-pub(crate) type SharedSchedule = Rc<RefCell<Schedule>>;

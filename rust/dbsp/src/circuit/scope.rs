@@ -11,6 +11,8 @@ use crate::time::Timestamp;
 pub trait Circuit: Clone + sealed::Scope + 'static {
     /// What state in this scope has beside each row: nothing in the root, the iteration in a nested scope.
     type Time: Timestamp;
+    /// Whether there is a circuit around it.
+    const NESTED: bool;
 }
 
 pub(crate) mod sealed {
@@ -31,9 +33,11 @@ pub struct ChildCircuit<Outer>(Graph, PhantomData<Outer>);
 
 impl Circuit for RootCircuit {
     type Time = ();
+    const NESTED: bool = false;
 }
 impl Circuit for ChildCircuit<RootCircuit> {
     type Time = u32;
+    const NESTED: bool = true;
 }
 impl sealed::Scope for RootCircuit {
     fn graph(&self) -> &Graph {

@@ -37,6 +37,12 @@ impl<C: Circuit, D: 'static> Stream<C, D> {
         self.id
     }
 
+    /// The same, for an operator in a scope within.
+    pub(crate) fn import(&self, inner: &Graph) -> Incoming<D> {
+        inner.import(self.id);
+        self.slot.import()
+    }
+
     /// Returns the place where an operator that is being made will find what the stream brings.
     pub(crate) fn read(&self) -> Incoming<D> {
         self.slot.read()

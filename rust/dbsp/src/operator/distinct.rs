@@ -15,6 +15,7 @@
 //! | 2 | x → −1, y → +1 | x → −1, y → +1 |
 
 use super::KeyIndex;
+use super::nested::NestedDistinct;
 use crate::algebra::{ZWeight, add_weights};
 use crate::circuit::{Circuit, Incoming, State, Stream};
 use crate::column::Data;
@@ -89,6 +90,9 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
     pub fn distinct(&self) -> Self {
         struct Marker;
         self.graph().once::<Marker, _>(self.id(), || {
+            if C::NESTED {
+                return self.shard().restless_unary("distinct", NestedDistinct::new(self.graph().clock().clone()));
+            }
             self.shard().unary("distinct", Distinct {
                 rows: KeyIndex::default(),
                 counts: Vec::new(),

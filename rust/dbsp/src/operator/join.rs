@@ -18,6 +18,7 @@
 use std::ops::Range;
 
 use super::Trace;
+use super::nested::NestedJoin;
 use super::trace::{keys, rows_of};
 use crate::algebra::{ZWeight, multiply_weights};
 use crate::circuit::{Circuit, Incoming, Stream};
@@ -70,7 +71,7 @@ where
 }
 
 /// Calls `each` for every key that two consolidated batches have, with its rows in both.
-fn both<'a, K: Data, V: Data, W: Data>(
+pub(super) fn both<'a, K: Data, V: Data, W: Data>(
     left: &'a Batch<K, V>,
     right: &'a Batch<K, W>,
     mut each: impl FnMut(K::Ref<'a>, Range<usize>, Range<usize>),
@@ -101,6 +102,10 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
         other: &Stream<C, Batch<K, W>>,
         emit: impl Fn(K::Ref<'_>, V::Ref<'_>, W::Ref<'_>, ZWeight, &mut O) + 'static,
     ) -> Stream<C, O> {
+        if C::NESTED {
+            let operator = NestedJoin::new(self.graph().clock().clone(), emit);
+            return self.shard().restless_binary(name, &other.shard(), operator);
+        }
         let (left, right) = (self.shard().integrate_trace(), other.shard().integrate_trace());
         left.binary(name, &right, Join(emit))
     }

@@ -117,7 +117,8 @@ impl<K: Data> KeyIndex<K> {
     }
 
     /// Returns the number of slots, used or not.
-    pub(crate) fn slots(&self) -> usize {
+    #[cfg(test)]
+    fn slots(&self) -> usize {
         self.keys.len()
     }
 

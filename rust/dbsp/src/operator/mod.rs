@@ -13,14 +13,17 @@ mod input;
 mod inspect;
 mod join;
 mod key_index;
+mod nested;
 mod output;
 mod plus;
+mod recursive;
 mod trace;
 mod wiring;
 
 pub use delay::Feedback;
 pub use input::{IndexedZSetHandle, MapHandle, ValueHandle, ZSetHandle};
 pub use output::{OutputHandle, ValueOutput};
+pub use recursive::RecursiveStreams;
 pub use trace::Trace;
 pub use wiring::{BinaryOperator, Brought, UnaryOperator};
 

@@ -179,4 +179,16 @@ impl<C: Circuit, I: 'static> Stream<C, I> {
         let node = Binary { operator, left: self.read(), right: other.read(), output: output.clone() };
         Stream::new(self.circuit(), self.graph().node(name, &[self.id(), other.id()], node), output)
     }
+
+    /// Applies an operator of one's own to this stream and another, that has to run in each step.
+    pub fn restless_binary<B: 'static, O: Brought>(
+        &self,
+        name: &'static str,
+        other: &Stream<C, B>,
+        operator: impl BinaryOperator<I, B, O>,
+    ) -> Stream<C, O> {
+        let output = Slot::new(O::default());
+        let node = Binary { operator, left: self.read(), right: other.read(), output: output.clone() };
+        Stream::new(self.circuit(), self.graph().restless(name, &[self.id(), other.id()], node), output)
+    }
 }

@@ -278,6 +278,7 @@ impl<K: Data> FromIterator<(K, ZWeight)> for Batch<K> {
 /// ```
 #[macro_export]
 macro_rules! zset {
+    () => { $crate::trace::Batch::<_, ()>::default() };
     ($($row:expr => $weight:expr),* $(,)?) => {
         [$(($row, $weight)),*].into_iter().collect::<$crate::trace::Batch<_>>()
     };

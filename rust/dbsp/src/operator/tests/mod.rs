@@ -6,6 +6,7 @@
 //! within one batch, and one to eight workers.
 
 mod joins;
+mod recursion;
 mod rows;
 
 use std::collections::BTreeMap;

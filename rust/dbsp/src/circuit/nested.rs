@@ -1,0 +1,191 @@
+//! Circuits within circuits: a scope that, in each step of the one around, iterates until nothing changes any more.
+//!
+//! ```text
+//!            ┌────────── scope ──────────────┐
+//!   Δ ──▶ [ δ₀ ] ──▶ operators ──▶ ... ──▶ [ Σ ] ──▶ the sum over the iterations
+//!            │          ▲───── z⁻¹ ◀────┘    │
+//!            └───────────────────────────────┘
+//! ```
+//!
+//! The scope is settled when none of its operators has anything to bring in a later iteration: no feedback, and no state
+//! of an earlier step that an iteration still to come would change. With several workers all have to be.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::graph::Entry;
+use super::scope::Circuit as _;
+use super::{ChildCircuit, Clock, Ends, Incoming, Node, NodeId, RootCircuit, Schedule, Scope, Slot, State, Stream};
+use crate::column::Data;
+use crate::error::Error;
+use crate::trace::Batch;
+
+/// How many iterations a scope may take unless told otherwise.
+const LIMIT: u32 = 1_000_000;
+
+/// Adds up what a stream within brings.
+trait Export {
+    fn gather(&self);
+    fn rows(&self) -> usize;
+    fn clear(&self);
+}
+
+struct Sum<K: Data, V: Data> {
+    inner: Incoming<Batch<K, V>>,
+    outer: Rc<Slot<Batch<K, V>>>,
+}
+
+impl<K: Data, V: Data> Export for Sum<K, V> {
+    fn gather(&self) {
+        self.outer.borrow_mut().extend(&self.inner.get());
+    }
+    fn rows(&self) -> usize {
+        self.outer.borrow().len()
+    }
+    fn clear(&self) {
+        self.outer.clear();
+    }
+}
+
+struct Nested {
+    schedule: Rc<RefCell<Schedule>>,
+    clock: Clock,
+    exports: Vec<Box<dyn Export>>,
+    /// With whom to agree that all are settled.
+    others: Option<Ends<bool>>,
+    limit: u32,
+}
+
+impl Node for Nested {
+    fn eval(&mut self) -> Result<usize, Error> {
+        let mut schedule = self.schedule.borrow_mut();
+        schedule.clock_start();
+        let mut iteration = 0;
+        loop {
+            self.clock.set(iteration);
+            schedule.step()?;
+            self.exports.iter().for_each(|export| export.gather());
+            let mut settled = schedule.is_settled();
+            if let Some(others) = &self.others {
+                let own = settled;
+                others.meet(std::iter::repeat_n(own, others.workers()), |_, other| settled &= other)?;
+            }
+            if settled {
+                break;
+            }
+            iteration += 1;
+            if iteration >= self.limit {
+                return Err(Error::NoFixedPoint { scope: String::new(), iterations: self.limit });
+            }
+        }
+        schedule.clock_end();
+        Ok(self.exports.iter().map(|export| export.rows()).sum())
+    }
+    fn rest(&mut self) {
+        self.exports.iter().for_each(|export| export.clear());
+    }
+    fn state(&self) -> State {
+        self.schedule.borrow().state()
+    }
+}
+
+/// Streams of a nested scope, one or some, that the scope around is to have.
+pub trait NestedStreams {
+    /// The same streams, in the scope around.
+    type Outer;
+    #[doc(hidden)]
+    fn export(self, exports: &mut Exports) -> Box<dyn FnOnce(&RootCircuit, NodeId) -> Self::Outer>;
+}
+
+/// What is to be exported so far.
+#[derive(Default)]
+pub struct Exports(Vec<Box<dyn Export>>);
+
+impl<K: Data, V: Data> NestedStreams for Stream<ChildCircuit<RootCircuit>, Batch<K, V>> {
+    type Outer = Stream<RootCircuit, Batch<K, V>>;
+
+    fn export(self, exports: &mut Exports) -> Box<dyn FnOnce(&RootCircuit, NodeId) -> Self::Outer> {
+        let outer = Slot::new(Batch::new());
+        exports.0.push(Box::new(Sum { inner: self.read(), outer: outer.clone() }));
+        Box::new(move |circuit, id| Stream::new(circuit, id, outer))
+    }
+}
+
+macro_rules! tuples {
+    ($($name:ident $index:tt),+) => {
+        impl<$($name: NestedStreams + 'static),+> NestedStreams for ($($name,)+) {
+            type Outer = ($($name::Outer,)+);
+
+            fn export(self, exports: &mut Exports) -> Box<dyn FnOnce(&RootCircuit, NodeId) -> Self::Outer> {
+                let made = ($(self.$index.export(exports),)+);
+                Box::new(move |circuit, id| ($((made.$index)(circuit, id),)+))
+            }
+        }
+    };
+}
+tuples!(A 0);
+tuples!(A 0, B 1);
+tuples!(A 0, B 1, C 2);
+tuples!(A 0, B 1, C 2, D 3);
+
+impl RootCircuit {
+    /// Adds a scope that iterates until nothing changes; returns the streams that the closure does, each of which brings
+    /// the sum of what it brought in all iterations of the step.
+    ///
+    /// Streams of this circuit enter the scope by [`delta0`](Stream::delta0); cycles go through
+    /// [feedback](ChildCircuit::add_feedback). For relations that are defined by themselves, use
+    /// [`recursive`](RootCircuit::recursive).
+    ///
+    /// # Errors
+    ///
+    /// What the closure returns.
+    pub fn fixpoint<S: NestedStreams>(
+        &self,
+        describe: impl FnOnce(&ChildCircuit<Self>) -> Result<S, Error>,
+    ) -> Result<S::Outer, Error> {
+        self.nest("fixpoint", LIMIT, describe)
+    }
+
+    /// The same, where more than `limit` iterations of one step are an error.
+    ///
+    /// # Errors
+    ///
+    /// What the closure returns.
+    pub fn fixpoint_within<S: NestedStreams>(
+        &self,
+        limit: u32,
+        describe: impl FnOnce(&ChildCircuit<Self>) -> Result<S, Error>,
+    ) -> Result<S::Outer, Error> {
+        self.nest("fixpoint", limit, describe)
+    }
+
+    pub(crate) fn nest<S: NestedStreams>(
+        &self,
+        name: &'static str,
+        limit: u32,
+        describe: impl FnOnce(&ChildCircuit<Self>) -> Result<S, Error>,
+    ) -> Result<S::Outer, Error> {
+        debug_assert!(!Self::NESTED, "scopes are nested in the root only");
+        let child = ChildCircuit::new(self.graph().worker());
+        let mut exports = Exports::default();
+        let outer = describe(&child)?.export(&mut exports);
+        let worker = self.graph().worker();
+        let schedule = Rc::new(RefCell::new(child.graph().schedule()));
+        let node = Nested {
+            schedule: schedule.clone(),
+            clock: child.graph().clock().clone(),
+            exports: exports.0,
+            others: (worker.workers() > 1).then(|| worker.ends()),
+            limit,
+        };
+        let id = self.graph().add(Entry {
+            name,
+            node: Box::new(node),
+            inputs: child.graph().imports(),
+            // With others, it has to agree with them in each step, whether or not there is input for this worker.
+            always: worker.workers() > 1,
+            inner: Some(schedule),
+        });
+        Ok(outer(self, id))
+    }
+}

@@ -1,0 +1,13 @@
+//! Operators with state in nested scopes.
+//!
+//! In a nested scope time is a pair: the step of the scope around, and the iteration. A change at step *t*, iteration *i*
+//! bears on all times at or after both, so a stateful operator has to bring, at *(t, j)*, what follows at that time
+//! and not before: *Σ out(s, i), s ≤ t, i ≤ j*, is the operator applied to *Σ in(s, i), s ≤ t, i ≤ j* (Budiu et al.,
+//! section 6; McSherry et al., "Differential Dataflow", CIDR 2013). State keeps the iteration beside each row, and no
+//! step: all past steps are at or before this one. What a change has to bring in a later iteration waits for it.
+
+mod distinct;
+mod join;
+
+pub(super) use distinct::NestedDistinct;
+pub(super) use join::NestedJoin;
