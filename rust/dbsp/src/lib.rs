@@ -4,6 +4,7 @@ pub mod algebra;
 pub mod circuit;
 pub mod column;
 mod error;
+pub mod monitor;
 pub mod operator;
 pub mod time;
 pub mod trace;

@@ -23,6 +23,7 @@ impl CircuitHandle {
     /// [`Error::NoFixedPoint`] if a recursion does not end; [`Error::Lost`] from then on.
     pub fn step(&mut self) -> Result<(), Error> {
         let schedule = self.schedule()?;
+        let _span = tracing::debug_span!("step").entered();
         if let Err(error) = schedule.step() {
             self.lose(&error);
             return Err(error);

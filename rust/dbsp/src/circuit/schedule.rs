@@ -102,6 +102,7 @@ impl Schedule {
         let start = self.timed.then(Instant::now);
         let entry = &mut self.entries[id];
         let operator = || format!("{} {id}", entry.name);
+        let _span = tracing::trace_span!("operator", name = entry.name, id, worker = self.worker).entered();
         let rows = match catch_unwind(AssertUnwindSafe(|| entry.node.eval())) {
             Ok(rows) => rows.map_err(|error| match error {
                 Error::Operator { message, .. } => {
