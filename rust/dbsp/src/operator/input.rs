@@ -119,65 +119,78 @@ impl<K: Data, V: Data> Node for Input<K, V> {
     }
 }
 
-/// The last change of each key, in the order in which they came.
-type Upserts<K, V> = Vec<(K, Option<V>)>;
+/// Changes of keys, in the order in which they came.
+type Changes<K, U> = Vec<(K, U)>;
 
 /// Sets the value under each key of a map that enters a circuit, as a [`ZSetHandle`] changes a set.
 #[derive(Clone, Debug)]
-pub struct MapHandle<K: Data, V: Data>(Arc<Mailboxes<Upserts<K, V>>>);
+pub struct MapHandle<K: Data, V: Data>(KeyedHandle<K, Option<V>>);
+
+/// Sends changes of what is under each key to a [keyed input](RootCircuit::add_input_keyed).
+#[derive(Clone, Debug)]
+pub struct KeyedHandle<K: Data, U>(Arc<Mailboxes<Changes<K, U>>>);
 
 impl<K: Data, V: Data> MapHandle<K, V> {
     /// Sets the value under a key, whether there is one or not.
     pub fn upsert(&self, key: K, val: V) {
-        self.set(key, Some(val));
+        self.0.push(key, Some(val));
     }
 
     /// Takes away the value under a key, if there is one.
     pub fn remove(&self, key: K) {
-        self.set(key, None);
-    }
-
-    fn set(&self, key: K, val: Option<V>) {
-        let workers = self.0.boxes.len();
-        let worker = ((K::hash(key.borrow()) >> 56) as usize * workers) >> 8;
-        self.0.open(worker).push((key, val));
+        self.0.push(key, None);
     }
 }
 
-/// **Law.** Brings *new − old* of each key that was set, so that the sum of all it brings is the map.
-struct Upsert<K: Data, V: Data> {
-    mailboxes: Arc<Mailboxes<Upserts<K, V>>>,
+impl<K: Data, U> KeyedHandle<K, U> {
+    /// Sends a change of what is under a key. Changes of one key are made in the order in which one thread sent them.
+    pub fn push(&self, key: K, change: U) {
+        let workers = self.0.boxes.len();
+        let worker = ((K::hash(key.borrow()) >> 56) as usize * workers) >> 8;
+        self.0.open(worker).push((key, change));
+    }
+}
+
+/// **Law.** Brings *new − old* of each key that has changed, so that the sum of all it brings is the map.
+struct Keyed<K: Data, V: Data, U, F> {
+    mailboxes: Arc<Mailboxes<Changes<K, U>>>,
     worker: usize,
     keys: KeyIndex<K>,
     vals: Vec<V>,
+    change: F,
     output: Rc<Slot<Batch<K, V>>>,
 }
 
-impl<K: Data, V: Data> Node for Upsert<K, V> {
+impl<K: Data, V: Data, U, F: Fn(Option<&V>, U) -> Option<V>> Node for Keyed<K, V, U, F> {
     fn eval(&mut self) -> Result<usize, Error> {
         let changes = std::mem::take(&mut *self.mailboxes.open(self.worker));
         let mut output = self.output.borrow_mut();
-        for (key, val) in changes {
+        for (key, change) in changes {
             let hash = K::hash(key.borrow());
-            match (self.keys.find(key.borrow(), hash), val) {
-                (Some(slot), Some(val)) => {
-                    if self.vals[slot] != val {
-                        output.push(key.borrow(), self.vals[slot].borrow(), -1);
-                        output.push(key.borrow(), val.borrow(), 1);
-                        self.vals[slot] = val;
-                    }
-                }
-                (Some(slot), None) => {
-                    output.push(key.borrow(), self.vals[slot].borrow(), -1);
-                    self.keys.remove(slot, hash);
-                }
-                (None, Some(val)) => {
-                    let slot = self.keys.insert(key.borrow(), hash);
-                    output.push(key.borrow(), val.borrow(), 1);
-                    if slot == self.vals.len() { self.vals.push(val) } else { self.vals[slot] = val }
+            let slot = self.keys.find(key.borrow(), hash);
+            let old = slot.map(|slot| &self.vals[slot]);
+            let new = (self.change)(old, change);
+            if old == new.as_ref() {
+                continue;
+            }
+            if let Some(old) = old {
+                output.push(key.borrow(), old.borrow(), -1);
+            }
+            if let Some(new) = &new {
+                output.push(key.borrow(), new.borrow(), 1);
+            }
+            match (slot, new) {
+                (Some(slot), Some(new)) => self.vals[slot] = new,
+                (Some(slot), None) => self.keys.remove(slot, hash),
+                (None, Some(new)) => {
+                    self.keys.insert(key.borrow(), hash);
+                    self.vals.push(new);
                 }
                 (None, None) => {}
             }
+        }
+        if let Some(kept) = self.keys.compact() {
+            self.vals = kept.into_iter().map(|slot| self.vals[slot as usize].clone()).collect();
         }
         Ok(output.len())
     }
@@ -209,17 +222,55 @@ impl RootCircuit {
 
     /// Adds an input of one value under each key, set by key.
     pub fn add_input_map<K: Data, V: Data>(&self) -> (Stream<Self, Batch<K, V>>, MapHandle<K, V>) {
+        let (stream, handle) = self.add_keyed("input_map", |_: Option<&V>, new: Option<V>| new);
+        (stream, MapHandle(handle))
+    }
+
+    /// Adds an input of one value under each key, changed by key: `change` makes the new value of the old one, if there
+    /// is one, and of what was sent; nothing if there is to be none.
+    ///
+    /// ```
+    /// use qadataswap_dbsp::{RootCircuit, indexed_zset};
+    ///
+    /// // Orders of a book: added with a size, cancelled in parts.
+    /// let (mut circuit, (changes, orders)) = RootCircuit::build(|circuit| {
+    ///     let (orders, changes) = circuit.add_input_keyed(|size: Option<&i64>, change: i64| {
+    ///         Some(size.unwrap_or(&0) + change).filter(|&size| size > 0)
+    ///     });
+    ///     Ok((changes, orders.output()))
+    /// })?;
+    /// changes.push(7u64, 10);
+    /// changes.push(8, 5);
+    /// changes.push(7, -4);
+    /// changes.push(8, -5);
+    /// circuit.step()?;
+    /// assert_eq!(orders.take(), indexed_zset! { 7 => { 6 => 1 } });
+    /// # Ok::<(), qadataswap_dbsp::Error>(())
+    /// ```
+    pub fn add_input_keyed<K: Data, V: Data, U: Send + 'static>(
+        &self,
+        change: impl Fn(Option<&V>, U) -> Option<V> + 'static,
+    ) -> (Stream<Self, Batch<K, V>>, KeyedHandle<K, U>) {
+        self.add_keyed("input_keyed", change)
+    }
+
+    fn add_keyed<K: Data, V: Data, U: Send + 'static>(
+        &self,
+        name: &'static str,
+        change: impl Fn(Option<&V>, U) -> Option<V> + 'static,
+    ) -> (Stream<Self, Batch<K, V>>, KeyedHandle<K, U>) {
         let worker = self.graph().worker();
-        let mailboxes = worker.common(|| Mailboxes::<Upserts<K, V>>::new(worker.workers()));
+        let mailboxes = worker.common(|| Mailboxes::<Changes<K, U>>::new(worker.workers()));
         let output = Slot::new(Batch::new());
-        let node = Upsert {
+        let node = Keyed {
             mailboxes: mailboxes.clone(),
             worker: worker.index(),
             keys: KeyIndex::default(),
             vals: Vec::new(),
+            change,
             output: output.clone(),
         };
-        (Stream::new(self, self.graph().restless("input_map", &[], node), output), MapHandle(mailboxes))
+        (Stream::new(self, self.graph().restless(name, &[], node), output), KeyedHandle(mailboxes))
     }
 
     /// Adds an input of a plain value, the same for all workers: the last that was set, from the next step on.

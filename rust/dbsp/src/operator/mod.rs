@@ -21,7 +21,7 @@ mod trace;
 mod wiring;
 
 pub use delay::Feedback;
-pub use input::{IndexedZSetHandle, MapHandle, ValueHandle, ZSetHandle};
+pub use input::{IndexedZSetHandle, KeyedHandle, MapHandle, ValueHandle, ZSetHandle};
 pub use output::{OutputHandle, ValueOutput};
 pub use recursive::RecursiveStreams;
 pub use trace::Trace;
