@@ -1,6 +1,6 @@
 //! Tables for crossing from one language to another, and a file of them that Arrow's own reader takes.
 
-use crate::Scene;
+use crate::{Scene, skip};
 use arrow::array::{ArrayData, MutableArrayData};
 use arrow::ipc::writer::StreamWriter;
 use arrow_array::types::{Int8Type, Int32Type};
@@ -13,6 +13,19 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// A file of real market data, if it is on this machine: beside the repository, or where `QADATASWAP_DATA` says.
+#[must_use]
+pub fn real(file: &str) -> Option<PathBuf> {
+    let beside = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data"));
+    let folder = std::env::var_os("QADATASWAP_DATA").map_or(beside, PathBuf::from);
+    let path = folder.join(file);
+    if !path.exists() {
+        skip(&format!("no {file} in {}", folder.display()));
+        return None;
+    }
+    Some(path)
+}
 
 /// A table in its batches.
 #[derive(Clone, Debug)]

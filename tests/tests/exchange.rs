@@ -2,10 +2,10 @@
 
 use arrow_array::RecordBatch;
 use qadataswap::Frame;
-use qadataswap_tests::{Actor, PATIENCE, Ring, Scene, echo, in_place, note, skip};
+use qadataswap_tests::samples::real;
+use qadataswap_tests::{Actor, PATIENCE, Ring, Scene, echo, in_place, note};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use std::path::PathBuf;
 
 /// Sends every table to an echoing process and looks at what comes back, table by table.
 fn echoed(scene: &Scene, slot_bytes: u64, tables: &[Vec<RecordBatch>], each: impl Fn(usize, &Frame)) {
@@ -72,18 +72,6 @@ fn a_slot_dumped_to_a_file_is_an_arrow_stream() {
         assert_eq!(batches, std::slice::from_ref(table), "table {number}");
         std::fs::remove_file(&dump).expect("ours");
     }
-}
-
-/// Real tables, if they are on this machine: beside the repository, or where `QADATASWAP_DATA` says.
-fn real(file: &str) -> Option<PathBuf> {
-    let beside = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data"));
-    let folder = std::env::var_os("QADATASWAP_DATA").map_or(beside, PathBuf::from);
-    let path = folder.join(file);
-    if !path.exists() {
-        skip(&format!("no {file} in {}", folder.display()));
-        return None;
-    }
-    Some(path)
 }
 
 #[test]

@@ -31,7 +31,9 @@ pub enum Error {
     #[error("the circuit cannot be built: {0}")]
     Circuit(String),
     /// A nested scope went on for too many iterations.
-    #[error("{scope} found no fixed point within {iterations} iterations; bound the recursion or raise the limit")]
+    #[error(
+        "{scope} found no fixed point within {iterations} iterations; bound the recursion or raise the limit"
+    )]
     NoFixedPoint {
         /// The operator's name and number.
         scope: String,

@@ -20,7 +20,11 @@ fn ring<R: RingValue + std::fmt::Debug>(a: &R, b: &R, c: &R) {
     assert_eq!(&a.mul_by_ref(&R::one()), a);
     assert_eq!(a.mul_by_ref(b).mul_by_ref(c), a.mul_by_ref(&b.mul_by_ref(c)));
     let sum = b.add_by_ref(c);
-    assert_eq!(a.mul_by_ref(&sum), a.mul_by_ref(b).add_by_ref(&a.mul_by_ref(c)), "multiplication distributes");
+    assert_eq!(
+        a.mul_by_ref(&sum),
+        a.mul_by_ref(b).add_by_ref(&a.mul_by_ref(c)),
+        "multiplication distributes"
+    );
 }
 
 fn linear<L: LinearValue + std::fmt::Debug>(a: &L, b: &L, v: ZWeight, w: ZWeight) {
@@ -35,7 +39,10 @@ fn lattice<L: Lattice + std::fmt::Debug>(a: &L, b: &L, c: &L) {
     assert_eq!(join, b.join(a));
     assert_eq!(meet, b.meet(a));
     assert!(!(a.less_equal(c) && b.less_equal(c)) || join.less_equal(c), "the join is the least upper bound");
-    assert!(!(c.less_equal(a) && c.less_equal(b)) || c.less_equal(&meet), "the meet is the greatest lower bound");
+    assert!(
+        !(c.less_equal(a) && c.less_equal(b)) || c.less_equal(&meet),
+        "the meet is the greatest lower bound"
+    );
     assert_eq!(a.less_than(b), a.less_equal(b) && a != b);
     assert_eq!(&a.join(&meet), a, "absorption");
 }

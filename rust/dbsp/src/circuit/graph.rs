@@ -79,7 +79,12 @@ impl Graph {
     }
 
     /// Adds an operator that runs in each step.
-    pub(crate) fn restless(&self, name: &'static str, inputs: &[NodeId], node: impl Node + 'static) -> NodeId {
+    pub(crate) fn restless(
+        &self,
+        name: &'static str,
+        inputs: &[NodeId],
+        node: impl Node + 'static,
+    ) -> NodeId {
         self.add(Entry { name, node: Box::new(node), inputs: inputs.to_vec(), always: true, inner: None })
     }
 

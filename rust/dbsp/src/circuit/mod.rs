@@ -32,8 +32,8 @@ pub use nested::NestedStreams;
 pub use node::{Incoming, State};
 pub use runtime::{DBSPHandle, Runtime};
 pub use schedule::OperatorMetrics;
-pub use scope::{ChildCircuit, Circuit, RootCircuit};
 pub(crate) use scope::sealed::Scope;
+pub use scope::{ChildCircuit, Circuit, RootCircuit};
 pub use stream::Stream;
 
 pub(crate) use graph::{Clock, Graph, NodeId};

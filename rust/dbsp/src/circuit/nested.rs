@@ -15,7 +15,9 @@ use std::rc::Rc;
 
 use super::graph::Entry;
 use super::scope::Circuit as _;
-use super::{ChildCircuit, Clock, Ends, Incoming, Node, NodeId, RootCircuit, Schedule, Scope, Slot, State, Stream};
+use super::{
+    ChildCircuit, Clock, Ends, Incoming, Node, NodeId, RootCircuit, Schedule, Scope, Slot, State, Stream,
+};
 use crate::column::Data;
 use crate::error::Error;
 use crate::trace::Batch;

@@ -100,7 +100,11 @@ impl<T> Ends<T> {
     /// # Errors
     ///
     /// [`Error::Lost`] if a worker has failed.
-    pub(crate) fn meet(&self, messages: impl IntoIterator<Item = T>, mut each: impl FnMut(usize, T)) -> Result<(), Error> {
+    pub(crate) fn meet(
+        &self,
+        messages: impl IntoIterator<Item = T>,
+        mut each: impl FnMut(usize, T),
+    ) -> Result<(), Error> {
         let mut own = None;
         for (to, message) in messages.into_iter().enumerate() {
             if to == self.own {
@@ -157,7 +161,11 @@ impl Runtime {
                 .name(format!("dbsp-{index}"))
                 .spawn(move || {
                     let worker = Worker::new(index, workers, shared);
-                    work(RootCircuit::build_in(worker, |circuit| describe(circuit).map(drop)), &received, &answer);
+                    work(
+                        RootCircuit::build_in(worker, |circuit| describe(circuit).map(drop)),
+                        &received,
+                        &answer,
+                    );
                 })
                 .map_err(|error| Error::Spawn { worker: index, message: error.to_string() })?;
             threads.push(Thread { commands: Some(commands), answers, thread: Some(thread) });

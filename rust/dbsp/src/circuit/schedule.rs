@@ -64,7 +64,16 @@ impl Schedule {
             always[id / 64] |= u64::from(entry.always) << (id % 64);
         }
         let counts = vec![Counts::default(); entries.len()];
-        Self { entries, consumers, counts, due: vec![0; words], always, ran: Vec::new(), worker, timed: false }
+        Self {
+            entries,
+            consumers,
+            counts,
+            due: vec![0; words],
+            always,
+            ran: Vec::new(),
+            worker,
+            timed: false,
+        }
     }
 
     /// Runs what has to run; returns whether anything brought anything.
@@ -108,7 +117,9 @@ impl Schedule {
                 Error::Operator { message, .. } => {
                     Error::Operator { worker: self.worker, operator: operator(), message }
                 }
-                Error::NoFixedPoint { iterations, .. } => Error::NoFixedPoint { scope: operator(), iterations },
+                Error::NoFixedPoint { iterations, .. } => {
+                    Error::NoFixedPoint { scope: operator(), iterations }
+                }
                 other => other,
             })?,
             Err(panic) => {

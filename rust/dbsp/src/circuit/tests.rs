@@ -1,7 +1,7 @@
 //! Circuits, workers and what becomes of them when something fails.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::error::Error;
@@ -159,7 +159,10 @@ fn plain_values_are_applied_each_step() {
             ticks += 1;
             ticks
         });
-        let product = a.apply(crate::Batch::len).apply2(&factor, |rows, factor| rows * factor).apply2(&tick, |a, b| (*a, *b));
+        let product = a
+            .apply(crate::Batch::len)
+            .apply2(&factor, |rows, factor| rows * factor)
+            .apply2(&tick, |a, b| (*a, *b));
         Ok((handle, rows, product.output_value()))
     })
     .unwrap();

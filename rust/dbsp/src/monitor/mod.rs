@@ -63,9 +63,12 @@ fn name(path: &[usize]) -> String {
 #[must_use]
 pub fn dot(metrics: &[OperatorMetrics]) -> String {
     let totals = totals(metrics);
-    let inner = |path: &[usize]| totals.keys().any(|other| other.len() > path.len() && other.starts_with(path));
+    let inner =
+        |path: &[usize]| totals.keys().any(|other| other.len() > path.len() && other.starts_with(path));
     let all: u128 = totals.iter().filter(|(path, _)| !inner(path)).map(|(_, total)| total.nanoseconds).sum();
-    let mut text = String::from("digraph circuit {\n  rankdir=LR;\n  node [shape=box, style=\"rounded,filled\", fontname=\"sans-serif\", fontsize=10];\n");
+    let mut text = String::from(
+        "digraph circuit {\n  rankdir=LR;\n  node [shape=box, style=\"rounded,filled\", fontname=\"sans-serif\", fontsize=10];\n",
+    );
     scope(&totals, &[], all, &inner, &mut text);
     for (path, total) in &totals {
         for input in &total.first.inputs {
@@ -98,7 +101,11 @@ fn scope(
     for (path, total) in totals.iter().filter(|(path, _)| path.len() == depth && path.starts_with(around)) {
         if inner(path) {
             line(text, depth, &format!("subgraph cluster{} {{", name(path)));
-            line(text, depth + 1, &format!("label=\"{} {}\";", total.first.name, total.first.path[depth - 1]));
+            line(
+                text,
+                depth + 1,
+                &format!("label=\"{} {}\";", total.first.name, total.first.path[depth - 1]),
+            );
             scope(totals, path, all, inner, text);
             // Streams out of the scope start at a point of it.
             line(text, depth + 1, &format!("{} [label=\"Σ\", shape=circle];", name(path)));
@@ -195,10 +202,17 @@ mod tests {
         for workers in [1, 2] {
             let metrics = metrics(workers);
             let dot = dot(&metrics);
-            let nodes: Vec<&str> =
-                dot.lines().filter(|line| line.contains("label=") && !line.trim().starts_with("label=")).map(|line| line.trim().split(' ').next().unwrap()).collect();
-            let paths: std::collections::BTreeSet<_> = metrics.iter().map(|metric| name(&metric.path)).collect();
-            assert_eq!(nodes.iter().map(|&name| name.to_owned()).collect::<std::collections::BTreeSet<_>>(), paths);
+            let nodes: Vec<&str> = dot
+                .lines()
+                .filter(|line| line.contains("label=") && !line.trim().starts_with("label="))
+                .map(|line| line.trim().split(' ').next().unwrap())
+                .collect();
+            let paths: std::collections::BTreeSet<_> =
+                metrics.iter().map(|metric| name(&metric.path)).collect();
+            assert_eq!(
+                nodes.iter().map(|&name| name.to_owned()).collect::<std::collections::BTreeSet<_>>(),
+                paths
+            );
             assert_eq!(nodes.len(), paths.len(), "each operator once, not once per worker");
             let arrows: Vec<&str> = dot.lines().filter(|line| line.contains("->")).collect();
             assert!(arrows.len() >= paths.len() - 3);
@@ -217,7 +231,10 @@ mod tests {
         let drawing = svg(&metrics).unwrap();
         assert!(drawing.trim_end().ends_with("</svg>"));
         for metric in metrics.iter().filter(|metric| metric.name != "recursive") {
-            assert!(drawing.contains(&format!("{} {}", metric.name, metric.path.last().unwrap())), "{drawing}");
+            assert!(
+                drawing.contains(&format!("{} {}", metric.name, metric.path.last().unwrap())),
+                "{drawing}"
+            );
         }
     }
 
@@ -225,10 +242,14 @@ mod tests {
     fn stacks_add_up_to_the_time_that_was_measured() {
         let metrics = metrics(2);
         let stacks = folded_stacks(&metrics);
-        let sum: u128 = stacks.lines().map(|line| line.rsplit_once(' ').unwrap().1.parse::<u128>().unwrap()).sum();
+        let sum: u128 =
+            stacks.lines().map(|line| line.rsplit_once(' ').unwrap().1.parse::<u128>().unwrap()).sum();
         let roots: u128 =
             metrics.iter().filter(|metric| metric.path.len() == 1).map(|metric| metric.time.as_nanos()).sum();
         assert_eq!(sum, roots);
-        assert!(stacks.lines().any(|line| line.starts_with("worker 1;recursive ") && line.contains(";join ")), "{stacks}");
+        assert!(
+            stacks.lines().any(|line| line.starts_with("worker 1;recursive ") && line.contains(";join ")),
+            "{stacks}"
+        );
     }
 }

@@ -42,7 +42,8 @@ impl<C: Circuit, A: 'static> Stream<C, A> {
     /// Brings, in each step, a function of what this stream brings.
     pub fn apply<T: Default + 'static>(&self, function: impl FnMut(&A) -> T + 'static) -> Stream<C, T> {
         let output = Slot::new(T::default());
-        let node = Apply::<_, A, (), T> { function, first: self.read(), second: None, output: output.clone() };
+        let node =
+            Apply::<_, A, (), T> { function, first: self.read(), second: None, output: output.clone() };
         Stream::new(self.circuit(), self.graph().restless("apply", &[self.id()], node), output)
     }
 
@@ -53,8 +54,12 @@ impl<C: Circuit, A: 'static> Stream<C, A> {
         function: impl FnMut(&A, &B) -> T + 'static,
     ) -> Stream<C, T> {
         let output = Slot::new(T::default());
-        let node =
-            Apply2(Apply { function, first: self.read(), second: Some(other.read()), output: output.clone() });
+        let node = Apply2(Apply {
+            function,
+            first: self.read(),
+            second: Some(other.read()),
+            output: output.clone(),
+        });
         Stream::new(self.circuit(), self.graph().restless("apply2", &[self.id(), other.id()], node), output)
     }
 }

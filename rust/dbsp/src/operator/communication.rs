@@ -34,9 +34,12 @@ impl<K: Data, V: Data> UnaryOperator<Batch<K, V>, Batch<K, V>> for Exchange<K, V
         } else {
             self.share_out(&input.get(), &mut shares);
         }
-        self.ends.meet(shares, |_, share| {
-            if output.is_empty() { *output = share } else { output.extend(&share) }
-        })
+        self.ends.meet(
+            shares,
+            |_, share| {
+                if output.is_empty() { *output = share } else { output.extend(&share) }
+            },
+        )
     }
 }
 

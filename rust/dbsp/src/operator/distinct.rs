@@ -35,8 +35,18 @@ struct Distinct<K: Data, V: Data> {
 
 impl<K: Data, V: Data> Distinct<K, V> {
     /// Adds to the count of a row; returns it as it was, and as it is.
-    fn count<'a>(&mut self, row: (K::Ref<'a>, V::Ref<'a>), hash: u64, guess: usize, weight: ZWeight) -> (ZWeight, ZWeight) {
-        let found = if self.rows.is(guess, row) && self.counts[guess] != 0 { Some(guess) } else { self.rows.find(row, hash) };
+    fn count<'a>(
+        &mut self,
+        row: (K::Ref<'a>, V::Ref<'a>),
+        hash: u64,
+        guess: usize,
+        weight: ZWeight,
+    ) -> (ZWeight, ZWeight) {
+        let found = if self.rows.is(guess, row) && self.counts[guess] != 0 {
+            Some(guess)
+        } else {
+            self.rows.find(row, hash)
+        };
         let Some(slot) = found else {
             if weight != 0 {
                 self.rows.insert(row, hash);
@@ -91,14 +101,19 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
         struct Marker;
         self.graph().once::<Marker, _>(self.id(), || {
             if C::NESTED {
-                return self.shard().restless_unary("distinct", NestedDistinct::new(self.graph().clock().clone()));
+                return self
+                    .shard()
+                    .restless_unary("distinct", NestedDistinct::new(self.graph().clock().clone()));
             }
-            self.shard().unary("distinct", Distinct {
-                rows: KeyIndex::default(),
-                counts: Vec::new(),
-                hashes: Vec::new(),
-                guesses: Vec::new(),
-            })
+            self.shard().unary(
+                "distinct",
+                Distinct {
+                    rows: KeyIndex::default(),
+                    counts: Vec::new(),
+                    hashes: Vec::new(),
+                    guesses: Vec::new(),
+                },
+            )
         })
     }
 

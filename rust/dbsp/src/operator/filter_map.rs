@@ -24,7 +24,11 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
         self.linear("filter", move |input, output: &mut Batch<K, V>| {
             let input = input.get();
             kept.clear();
-            kept.extend((0..input.len()).filter(|&row| keep(&V::row::<K>(input.key(row), input.val(row)))).map(number));
+            kept.extend(
+                (0..input.len())
+                    .filter(|&row| keep(&V::row::<K>(input.key(row), input.val(row))))
+                    .map(number),
+            );
             if kept.len() == input.len() {
                 output.extend(&input);
             } else {
@@ -60,7 +64,10 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
     }
 
     /// Makes one row of some.
-    pub fn filter_map<T: Data>(&self, to: impl Fn(&V::Row<'_, K>) -> Option<T> + 'static) -> Stream<C, Batch<T>> {
+    pub fn filter_map<T: Data>(
+        &self,
+        to: impl Fn(&V::Row<'_, K>) -> Option<T> + 'static,
+    ) -> Stream<C, Batch<T>> {
         self.spread("filter_map", to)
     }
 

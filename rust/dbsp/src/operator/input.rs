@@ -274,7 +274,9 @@ impl RootCircuit {
     }
 
     /// Adds an input of a plain value, the same for all workers: the last that was set, from the next step on.
-    pub fn add_input_value<T: Clone + Default + Send + Sync + 'static>(&self) -> (Stream<Self, T>, ValueHandle<T>) {
+    pub fn add_input_value<T: Clone + Default + Send + Sync + 'static>(
+        &self,
+    ) -> (Stream<Self, T>, ValueHandle<T>) {
         let value = self.graph().worker().common(|| Mutex::new(T::default()));
         let handle = ValueHandle(value.clone());
         let latest = move || value.lock().unwrap_or_else(PoisonError::into_inner).clone();

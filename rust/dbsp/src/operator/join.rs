@@ -53,12 +53,16 @@ where
         };
         keys(new_left, |key, hash, rows| {
             for run in right.before().runs() {
-                rows_of(run, key, hash, |j| rows.clone().for_each(|i| emit(key, (new_left, i), (run.rows(), j))));
+                rows_of(run, key, hash, |j| {
+                    rows.clone().for_each(|i| emit(key, (new_left, i), (run.rows(), j)))
+                });
             }
         });
         keys(new_right, |key, hash, rows| {
             for run in left.before().runs() {
-                rows_of(run, key, hash, |i| rows.clone().for_each(|j| emit(key, (run.rows(), i), (new_right, j))));
+                rows_of(run, key, hash, |i| {
+                    rows.clone().for_each(|j| emit(key, (run.rows(), i), (new_right, j)))
+                });
             }
         });
         both(new_left, new_right, |key, lefts, rights| {
@@ -209,7 +213,10 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
         left.plus(&other.antijoin(self).for_each_value(move |key, w| alone(key, None, Some(w))))
     }
 
-    fn for_each_value<T: Data>(&self, to: impl Fn(&K::Ref<'_>, &V::Ref<'_>) -> T + 'static) -> Stream<C, Batch<T>> {
+    fn for_each_value<T: Data>(
+        &self,
+        to: impl Fn(&K::Ref<'_>, &V::Ref<'_>) -> T + 'static,
+    ) -> Stream<C, Batch<T>> {
         self.linear("map", move |input, output: &mut Batch<T>| {
             for (key, val, weight) in input.get().iter() {
                 output.push_item(to(&key, &val), (), weight);

@@ -151,7 +151,11 @@ impl<K: Data> KeyIndex<K> {
 
     #[inline]
     fn has(&self, slot: usize, key: K::Ref<'_>) -> bool {
-        if exact::<K>() { K::bits(self.keys.get(slot)) == K::bits(key) } else { K::shorten(self.keys.get(slot)) == K::shorten(key) }
+        if exact::<K>() {
+            K::bits(self.keys.get(slot)) == K::bits(key)
+        } else {
+            K::shorten(self.keys.get(slot)) == K::shorten(key)
+        }
     }
 
     /// Returns the slot of a key that is there.
@@ -166,7 +170,10 @@ impl<K: Data> KeyIndex<K> {
     /// Gives a slot to a key that is not there: the next one after all slots.
     pub(crate) fn insert(&mut self, key: K::Ref<'_>, hash: u64) -> usize {
         let slot = self.keys.len();
-        let entry = Entry { tag: tag_of(hash), slot: u32::try_from(slot).expect("an index has fewer than 2^32 slots") };
+        let entry = Entry {
+            tag: tag_of(hash),
+            slot: u32::try_from(slot).expect("an index has fewer than 2^32 slots"),
+        };
         assert!(entry.slot != EMPTY, "an index has fewer than 2^32 slots");
         self.keys.push(key);
         self.len += 1;
@@ -187,7 +194,8 @@ impl<K: Data> KeyIndex<K> {
         let tag = tag_of(hash);
         let table = self.table(tag);
         let table = &mut self.tables[table];
-        let place = table.place_of(tag, self.split, |other| other as usize == slot).expect("the slot is in use");
+        let place =
+            table.place_of(tag, self.split, |other| other as usize == slot).expect("the slot is in use");
         table.remove(place, self.split);
         self.len -= 1;
     }
@@ -197,7 +205,9 @@ impl<K: Data> KeyIndex<K> {
         if self.keys.len() < 1024 || self.len * 2 > self.keys.len() {
             return None;
         }
-        let used = |table: &Table| table.entries.iter().map(|entry| entry.slot).filter(|&slot| slot != EMPTY).collect::<Vec<_>>();
+        let used = |table: &Table| {
+            table.entries.iter().map(|entry| entry.slot).filter(|&slot| slot != EMPTY).collect::<Vec<_>>()
+        };
         let mut kept: Vec<u32> = self.tables.iter().flat_map(used).collect();
         kept.sort_unstable();
         let mut new = vec![EMPTY; self.keys.len()];

@@ -12,8 +12,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::circuit::{Circuit, RootCircuit, Stream};
 use crate::circuit::Incoming;
+use crate::circuit::{Circuit, RootCircuit, Stream};
 use crate::column::Data;
 use crate::error::Error;
 use crate::operator::UnaryOperator;
@@ -80,7 +80,10 @@ impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
     pub fn output(&self) -> OutputHandle<K, V> {
         let worker = self.graph().worker();
         let mailboxes = worker.common(|| (0..worker.workers()).map(|_| Mutex::default()).collect::<Vec<_>>());
-        self.unary::<Nothing>("output", Output { mailboxes: mailboxes.clone(), worker: worker.index(), left: 0 });
+        self.unary::<Nothing>(
+            "output",
+            Output { mailboxes: mailboxes.clone(), worker: worker.index(), left: 0 },
+        );
         OutputHandle(mailboxes)
     }
 }

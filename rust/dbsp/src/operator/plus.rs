@@ -51,7 +51,11 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
         let output = Slot::new(Batch::new());
         let inputs: Vec<_> = terms.iter().map(|(stream, _)| stream.id()).collect();
         let terms = terms.iter().map(|(stream, negated)| (stream.read(), *negated)).collect();
-        Self::new(self.circuit(), self.graph().node(name, &inputs, Sum { terms, output: output.clone() }), output)
+        Self::new(
+            self.circuit(),
+            self.graph().node(name, &inputs, Sum { terms, output: output.clone() }),
+            output,
+        )
     }
 
     /// Adds another stream.

@@ -19,7 +19,9 @@
 use std::rc::Rc;
 
 use super::delay::Feedback;
-use crate::circuit::{ChildCircuit, Circuit, Incoming, NestedStreams, Node, RootCircuit, Scope, Slot, Stream};
+use crate::circuit::{
+    ChildCircuit, Circuit, Incoming, NestedStreams, Node, RootCircuit, Scope, Slot, Stream,
+};
 use crate::column::Data;
 use crate::error::Error;
 use crate::trace::Batch;

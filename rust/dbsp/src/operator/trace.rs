@@ -58,7 +58,10 @@ impl<K: Data, V: Data> Node for Integrate<K, V> {
     }
     fn state(&self) -> State {
         let trace = self.trace.borrow();
-        State { rows: trace.before.len() + trace.delta.len(), bytes: trace.before.bytes() + trace.delta.bytes() }
+        State {
+            rows: trace.before.len() + trace.delta.len(),
+            bytes: trace.before.bytes() + trace.delta.bytes(),
+        }
     }
 }
 
@@ -94,6 +97,11 @@ pub(super) fn keys<'a, K: Data, V: Data>(
 
 /// Calls `each` for every row of a run that has this key.
 #[inline]
-pub(super) fn rows_of<K: Data, V: Data>(run: &Run<K, V>, key: K::Ref<'_>, hash: u64, each: impl FnMut(usize)) {
+pub(super) fn rows_of<K: Data, V: Data>(
+    run: &Run<K, V>,
+    key: K::Ref<'_>,
+    hash: u64,
+    each: impl FnMut(usize),
+) {
     run.group(key, hash).for_each(each);
 }

@@ -144,11 +144,20 @@ impl<C: Circuit, I: 'static> Stream<C, I> {
     }
 
     /// Applies an operator of one's own that has to run in each step, whether there is input or not.
-    pub fn restless_unary<O: Brought>(&self, name: &'static str, operator: impl UnaryOperator<I, O>) -> Stream<C, O> {
+    pub fn restless_unary<O: Brought>(
+        &self,
+        name: &'static str,
+        operator: impl UnaryOperator<I, O>,
+    ) -> Stream<C, O> {
         self.place(name, operator, true)
     }
 
-    fn place<O: Brought>(&self, name: &'static str, operator: impl UnaryOperator<I, O>, always: bool) -> Stream<C, O> {
+    fn place<O: Brought>(
+        &self,
+        name: &'static str,
+        operator: impl UnaryOperator<I, O>,
+        always: bool,
+    ) -> Stream<C, O> {
         let output = Slot::new(O::default());
         let node = Unary { operator, input: self.read(), output: output.clone() };
         let id = if always {

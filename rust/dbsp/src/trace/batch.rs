@@ -65,7 +65,10 @@ impl<K: Data, V: Data> Batch<K, V> {
     /// If the lengths differ.
     #[must_use]
     pub fn from_columns(keys: K::Column, vals: V::Column, weights: Weights) -> Self {
-        assert!(keys.len() == vals.len() && keys.len() == weights.len(), "columns of a batch have one length");
+        assert!(
+            keys.len() == vals.len() && keys.len() == weights.len(),
+            "columns of a batch have one length"
+        );
         let consolidated = keys.is_empty();
         Self { keys, vals, weights, consolidated }
     }

@@ -155,7 +155,8 @@ impl Fences {
     }
 
     fn finish(&mut self, rows: usize) {
-        self.firsts.resize((1 << self.bits) + 1, u32::try_from(rows).expect("a run has fewer than 2^32 rows"));
+        self.firsts
+            .resize((1 << self.bits) + 1, u32::try_from(rows).expect("a run has fewer than 2^32 rows"));
     }
 
     #[inline]

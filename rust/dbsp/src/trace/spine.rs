@@ -89,9 +89,9 @@ impl<K: Data, V: Data> Spine<K, V> {
 
     /// Returns the runs whose sum this is.
     pub fn runs(&self) -> impl Iterator<Item = &Arc<Run<K, V>>> {
-        self.levels.iter().flat_map(|level| {
-            level.merge.iter().flat_map(|merge| &merge.sources).chain(&level.runs)
-        })
+        self.levels
+            .iter()
+            .flat_map(|level| level.merge.iter().flat_map(|merge| &merge.sources).chain(&level.runs))
     }
 
     /// Returns what there is of one key.
@@ -127,7 +127,8 @@ impl<K: Data, V: Data> Spine<K, V> {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let runs: usize = self.runs().map(|run| run.bytes()).sum();
-        let merges: usize = self.levels.iter().flat_map(|level| &level.merge).map(|merge| merge.rows.bytes()).sum();
+        let merges: usize =
+            self.levels.iter().flat_map(|level| &level.merge).map(|merge| merge.rows.bytes()).sum();
         runs + merges
     }
 

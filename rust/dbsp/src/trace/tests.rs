@@ -50,10 +50,15 @@ fn follows_a_map<K: Data, V: Data>(batches: &[Vec<(K, V, i64)>]) {
     assert_eq!(sum.to_rows(), rows(&model));
     assert!(spine.len() >= model.len());
     for ((key, _, _), batch) in batches.iter().flatten().zip(batches.iter().cycle()) {
-        let group: Vec<(V, i64)> =
-            model.iter().filter(|row| row.0.0 == *key).map(|((_, val), &weight)| (val.clone(), weight)).collect();
+        let group: Vec<(V, i64)> = model
+            .iter()
+            .filter(|row| row.0.0 == *key)
+            .map(|((_, val), &weight)| (val.clone(), weight))
+            .collect();
         let hash = K::hash(key.borrow());
-        let read = |mut next: Box<dyn FnMut() -> Option<(V, i64)>>| std::iter::from_fn(move || next()).collect::<Vec<_>>();
+        let read = |mut next: Box<dyn FnMut() -> Option<(V, i64)>>| {
+            std::iter::from_fn(move || next()).collect::<Vec<_>>()
+        };
         let (mut up, mut down) = (spine.group(key.borrow(), hash), spine.group(key.borrow(), hash));
         let mut least = Vec::new();
         while let Some((val, weight)) = up.next_least() {
@@ -67,7 +72,9 @@ fn follows_a_map<K: Data, V: Data>(batches: &[Vec<(K, V, i64)>]) {
         greatest.reverse();
         assert_eq!(greatest, group);
         let mut sums: BTreeMap<V, i64> = BTreeMap::new();
-        spine.group(key.borrow(), hash).for_each(|val, weight| *sums.entry(V::owned(val)).or_default() += weight);
+        spine
+            .group(key.borrow(), hash)
+            .for_each(|val, weight| *sums.entry(V::owned(val)).or_default() += weight);
         sums.retain(|_, weight| *weight != 0);
         assert_eq!(sums.into_iter().collect::<Vec<_>>(), group);
         let _ = (&batch, &read);
@@ -138,8 +145,10 @@ fn rows_that_cancel_are_forgotten() {
 fn a_key_with_very_many_values_is_found_whole() {
     let mut spine = Spine::<String, u32>::new();
     for start in 0..20 {
-        let mut batch: Batch<String, u32> =
-            (0..1000).map(|row| ("one".to_owned(), start * 1000 + row, 1)).chain([("two".to_owned(), start, 1)]).collect();
+        let mut batch: Batch<String, u32> = (0..1000)
+            .map(|row| ("one".to_owned(), start * 1000 + row, 1))
+            .chain([("two".to_owned(), start, 1)])
+            .collect();
         batch.consolidate();
         spine.insert(batch);
     }

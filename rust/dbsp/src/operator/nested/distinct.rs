@@ -42,7 +42,13 @@ pub(crate) struct NestedDistinct<K: Data, V: Data> {
 
 impl<K: Data, V: Data> NestedDistinct<K, V> {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, rows: KeyIndex::default(), histories: Vec::new(), later: BTreeMap::new(), now: Vec::new() }
+        Self {
+            clock,
+            rows: KeyIndex::default(),
+            histories: Vec::new(),
+            later: BTreeMap::new(),
+            now: Vec::new(),
+        }
     }
 
     fn note<'a>(&mut self, row: (K::Ref<'a>, V::Ref<'a>), weight: ZWeight, iteration: u32) {
@@ -117,11 +123,16 @@ impl<K: Data, V: Data> UnaryOperator<Batch<K, V>, Batch<K, V>> for NestedDistinc
     }
     fn clock_end(&mut self) {
         if let Some(kept) = self.rows.compact() {
-            self.histories = kept.into_iter().map(|slot| std::mem::take(&mut self.histories[slot as usize])).collect();
+            self.histories =
+                kept.into_iter().map(|slot| std::mem::take(&mut self.histories[slot as usize])).collect();
         }
     }
     fn state(&self) -> State {
-        let spilt = self.histories.iter().filter(|history| history.spilled()).map(|history| history.len() * size_of::<Event>());
+        let spilt = self
+            .histories
+            .iter()
+            .filter(|history| history.spilled())
+            .map(|history| history.len() * size_of::<Event>());
         let bytes = self.rows.bytes() + size_of_val(self.histories.as_slice()) + spilt.sum::<usize>();
         State { rows: self.rows.len(), bytes }
     }

@@ -118,4 +118,3 @@ where
         State { rows: left.len() + right.len(), bytes: left.bytes() + right.bytes() }
     }
 }
-

@@ -6,7 +6,9 @@ use super::*;
 
 fn pairs<K: Data, V: Data, W: Data>(a: &Rows<K, V>, b: &Rows<K, W>) -> Vec<(K, V, W, i64)> {
     let pairs = a.iter().flat_map(|((k, v), x)| {
-        b.iter().filter(move |((l, _), _)| k == l).map(move |((_, w), y)| (k.clone(), v.clone(), w.clone(), x * y))
+        b.iter()
+            .filter(move |((l, _), _)| k == l)
+            .map(move |((_, w), y)| (k.clone(), v.clone(), w.clone(), x * y))
     });
     pairs.collect()
 }

@@ -54,7 +54,10 @@ const WORKERS: [usize; 4] = [1, 2, 4, 8];
 /// Checks that `circuit` is the incremental form of `function`.
 pub(super) fn is_incremental<K: Data, V: Data, K2: Data, V2: Data>(
     steps: &Steps<K, V>,
-    circuit: impl Fn(&Stream<RootCircuit, Batch<K, V>>) -> Stream<RootCircuit, Batch<K2, V2>> + Clone + Send + 'static,
+    circuit: impl Fn(&Stream<RootCircuit, Batch<K, V>>) -> Stream<RootCircuit, Batch<K2, V2>>
+    + Clone
+    + Send
+    + 'static,
     function: impl Fn(&Rows<K, V>) -> Rows<K2, V2>,
 ) {
     let empty = vec![Vec::<(K, V, i64)>::new(); steps.len()];
@@ -65,7 +68,10 @@ pub(super) fn is_incremental<K: Data, V: Data, K2: Data, V2: Data>(
 pub(super) fn are_incremental<K, V, L, W, K2, V2>(
     left: &Steps<K, V>,
     right: &Steps<L, W>,
-    circuit: impl Fn(&Stream<RootCircuit, Batch<K, V>>, &Stream<RootCircuit, Batch<L, W>>) -> Stream<RootCircuit, Batch<K2, V2>>
+    circuit: impl Fn(
+        &Stream<RootCircuit, Batch<K, V>>,
+        &Stream<RootCircuit, Batch<L, W>>,
+    ) -> Stream<RootCircuit, Batch<K2, V2>>
     + Clone
     + Send
     + 'static,

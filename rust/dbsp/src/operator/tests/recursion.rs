@@ -29,7 +29,10 @@ fn once<T: Data>(all: BTreeSet<T>) -> Rows<T, ()> {
 }
 
 fn step(paths: &Edges, edges: &Edges) -> Edges {
-    paths.iter().flat_map(|&(a, b)| edges.iter().filter(move |edge| edge.0 == b).map(move |edge| (a, edge.1))).collect()
+    paths
+        .iter()
+        .flat_map(|&(a, b)| edges.iter().filter(move |edge| edge.0 == b).map(move |edge| (a, edge.1)))
+        .collect()
 }
 
 fn paths(edges: &Stream<RootCircuit, Batch<(u8, u8)>>) -> Stream<RootCircuit, Batch<(u8, u8)>> {
@@ -121,7 +124,10 @@ fn a_recursion_without_end_is_an_error_and_loses_the_circuit() {
     circuit.step().expect("nothing from nothing");
     numbers.0.push(1, 1);
     let failed = circuit.step().expect_err("there is no end");
-    assert!(matches!(&failed, Error::NoFixedPoint { scope, iterations: 50 } if scope.starts_with("fixpoint ")), "{failed}");
+    assert!(
+        matches!(&failed, Error::NoFixedPoint { scope, iterations: 50 } if scope.starts_with("fixpoint ")),
+        "{failed}"
+    );
     assert!(matches!(circuit.step(), Err(Error::Lost(_))));
 }
 
@@ -131,14 +137,17 @@ fn a_fixpoint_brings_the_sum_of_its_iterations() {
         let (numbers, handle) = circuit.add_input_zset::<u64>();
         let all = circuit.fixpoint(|scope| {
             let (feedback, known) = scope.add_feedback::<u64, ()>();
-            let all = numbers.delta0(scope).plus(&known.filter(|number| *number > 0).map(|number| number - 1));
+            let all =
+                numbers.delta0(scope).plus(&known.filter(|number| *number > 0).map(|number| number - 1));
             feedback.connect(&all);
             Ok(all)
         })?;
         Ok((handle, all.output()))
     })
     .unwrap();
-    for (push, expected) in [(3, [0, 1, 2, 3].map(|row| (row, 1)).to_vec()), (1, [0, 1].map(|row| (row, 1)).to_vec())] {
+    for (push, expected) in
+        [(3, [0, 1, 2, 3].map(|row| (row, 1)).to_vec()), (1, [0, 1].map(|row| (row, 1)).to_vec())]
+    {
         numbers.push(push, 1);
         circuit.step().unwrap();
         assert_eq!(output.take(), expected.into_iter().collect::<Batch<u64>>());
