@@ -18,6 +18,7 @@ mod plus;
 mod trace;
 mod wiring;
 
+pub use aggregate::{Aggregator, Change, Count, Extreme, Fold, Max, MaxSome, Min, MinSome, Values};
 pub use delay::Feedback;
 pub use input::{IndexedZSetHandle, MapHandle, ValueHandle, ZSetHandle};
 pub use output::{OutputHandle, ValueOutput};
