@@ -9,6 +9,7 @@ mod delay;
 mod differentiate;
 mod distinct;
 mod filter_map;
+mod group;
 mod input;
 mod inspect;
 mod join;
