@@ -19,6 +19,7 @@ mod bytes;
 mod hash;
 mod option;
 mod plain;
+mod reverse;
 mod tuple;
 mod unit;
 
@@ -30,6 +31,7 @@ pub use bytes::Strings;
 pub use hash::{combine, mix};
 pub use option::Options;
 pub use plain::{Fixed, Plain, Values};
+pub use reverse::Reversed;
 pub use tuple::*;
 pub use unit::Units;
 

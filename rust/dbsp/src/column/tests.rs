@@ -79,6 +79,7 @@ proptest! {
         holds(&rows.iter().map(|row| (F64::new(row.6), (row.3.clone(), row.4), ())).collect::<Vec<_>>(), &numbers);
         holds(&rows.iter().map(|row| (row.1, row.4, row.2)).collect::<Vec<_>>(), &numbers);
         holds(&rows.iter().map(|row| (Some(row.1), row.2.then_some(row.1))).collect::<Vec<_>>(), &numbers);
+        holds(&rows.iter().map(|row| (std::cmp::Reverse(row.3.clone()), std::cmp::Reverse(row.1))).collect::<Vec<_>>(), &numbers);
         holds(&vec![(); rows.len()], &numbers);
     }
 }

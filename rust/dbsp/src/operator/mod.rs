@@ -9,6 +9,7 @@ mod delay;
 mod differentiate;
 mod distinct;
 mod filter_map;
+mod group;
 mod input;
 mod inspect;
 mod join;
@@ -20,6 +21,7 @@ mod recursive;
 mod trace;
 mod wiring;
 
+pub use aggregate::{Aggregator, Change, Count, Extreme, Fold, Max, MaxSome, Min, MinSome, Values};
 pub use delay::Feedback;
 pub use input::{IndexedZSetHandle, KeyedHandle, MapHandle, ValueHandle, ZSetHandle};
 pub use output::{OutputHandle, ValueOutput};

@@ -10,12 +10,13 @@
 //! **Law.** In step *t*, `before` is *I(Δ)(t − 1)* and `delta` is *Δ(t)*: both what was and what has changed are at hand,
 //! which is what every bilinear operator needs. A stream has one trace, however many operators search it.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use crate::circuit::{Circuit, Incoming, Node, Slot, State, Stream};
 use crate::column::Data;
 use crate::error::Error;
-use crate::trace::{Batch, Run, Sorter, Spine};
+use crate::trace::{Batch, Group, Run, Sorter, Spine};
 
 /// The integral of a stream up to the last step, and what this step adds to it.
 #[derive(Debug)]
@@ -35,6 +36,13 @@ impl<K: Data, V: Data> Trace<K, V> {
     #[must_use]
     pub fn delta(&self) -> &Batch<K, V> {
         &self.delta
+    }
+
+    /// Returns what there is of a key after this step; `rows` are those that the delta has of it.
+    pub(super) fn after(&self, key: K::Ref<'_>, hash: u64, rows: Range<usize>) -> Group<'_, V> {
+        let mut group = self.before.group(key, hash);
+        group.add(&self.delta, rows);
+        group
     }
 }
 
@@ -81,7 +89,7 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
 /// Calls `each` for every key of a consolidated batch, with its hash and its rows.
 pub(super) fn keys<'a, K: Data, V: Data>(
     batch: &'a Batch<K, V>,
-    mut each: impl FnMut(K::Ref<'a>, u64, std::ops::Range<usize>),
+    mut each: impl FnMut(K::Ref<'a>, u64, Range<usize>),
 ) {
     let mut start = 0;
     while start < batch.len() {

@@ -5,15 +5,17 @@
 //! hold rows in one order, [the order of state](Run#order).
 
 mod batch;
+mod group;
 mod run;
 mod sort;
 mod spine;
 mod weights;
 
 pub use batch::{Batch, OrdIndexedZSet, OrdZSet, Weight};
+pub use group::Group;
 pub use run::Run;
 pub use sort::Sorter;
-pub use spine::{Group, Spine};
+pub use spine::Spine;
 pub use weights::Weights;
 
 #[cfg(test)]

@@ -10,15 +10,23 @@
 //! own rows ([`EFFORT`]). A level cannot gather `FAN` new runs before as many rows have come as its merge has to read, so
 //! it is done long before; should it not be, it is finished then. So no step takes longer because a spine is large. Runs
 //! under a merge are read until it is done, and whoever holds a [snapshot](Spine::snapshot) keeps its runs.
+//!
+//! # Forgetting
+//!
+//! What an operator will never look at again it gives to [`Spine::retain_keys`] or [`Spine::retain_values`]. Such rows are
+//! hidden at once from all that reads by key, and left behind when their run is merged, which costs nothing of its own.
+//! A merge that leaves rows behind gives a shorter run, in a lower level, so of a stream that moves on in time the spine
+//! holds a few times what is retained, however long it goes on.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use super::run::{Fences, gallop};
-use super::{Batch, Run};
-use crate::algebra::{ZWeight, add_weights};
+use super::{Batch, Group, Run};
+use crate::algebra::add_weights;
 use crate::column::{Column, Data, exact};
 
 /// How many runs of a level make one of the next.
@@ -28,11 +36,43 @@ const EFFORT: usize = 3;
 /// And how many at least for each batch. A merge of no more rows is done at once.
 const LEAST: usize = 256;
 
+/// Whether what has this key, or this value, stays.
+pub(super) type Keep<T> = dyn Fn(<T as Data>::Ref<'_>) -> bool + Send + Sync;
+
 /// The sum of all batches that were inserted.
 #[derive(Clone, Debug)]
 pub struct Spine<K: Data, V: Data = ()> {
     levels: Vec<Level<K, V>>,
     rows: usize,
+    retain: Retain<K, V>,
+}
+
+/// What stays; all if nothing is said.
+#[derive(Clone)]
+struct Retain<K: Data, V: Data> {
+    keys: Option<Arc<Keep<K>>>,
+    vals: Option<Arc<Keep<V>>>,
+}
+
+impl<K: Data, V: Data> Retain<K, V> {
+    fn all() -> Self {
+        Self { keys: None, vals: None }
+    }
+
+    fn is_all(&self) -> bool {
+        self.keys.is_none() && self.vals.is_none()
+    }
+
+    fn has(&self, rows: &Batch<K, V>, row: usize) -> bool {
+        self.keys.as_ref().is_none_or(|keep| keep(rows.key(row)))
+            && self.vals.as_ref().is_none_or(|keep| keep(rows.val(row)))
+    }
+}
+
+impl<K: Data, V: Data> fmt::Debug for Retain<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Retain").field("keys", &self.keys.is_some()).field("vals", &self.vals.is_some()).finish()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -49,7 +89,7 @@ impl<K: Data, V: Data> Default for Level<K, V> {
 
 impl<K: Data, V: Data> Default for Spine<K, V> {
     fn default() -> Self {
-        Self { levels: Vec::new(), rows: 0 }
+        Self { levels: Vec::new(), rows: 0, retain: Retain::all() }
     }
 }
 
@@ -87,30 +127,40 @@ impl<K: Data, V: Data> Spine<K, V> {
         self.work(rows * EFFORT + LEAST);
     }
 
-    /// Returns the runs whose sum this is.
+    /// Returns the runs whose sum this is, and in which rows may lie that are to be forgotten.
     pub fn runs(&self) -> impl Iterator<Item = &Arc<Run<K, V>>> {
         self.levels
             .iter()
             .flat_map(|level| level.merge.iter().flat_map(|merge| &merge.sources).chain(&level.runs))
     }
 
+    /// Forgets the rows of keys that `keep` is not true of, also those that are still to come. It takes the place of
+    /// what was said of keys before, and must not be true of a key that was to be forgotten then.
+    pub fn retain_keys(&mut self, keep: impl Fn(K::Ref<'_>) -> bool + Send + Sync + 'static) {
+        self.retain.keys = Some(Arc::new(keep));
+    }
+
+    /// Forgets the rows of values that `keep` is not true of, as [`retain_keys`](Spine::retain_keys) does.
+    pub fn retain_values(&mut self, keep: impl Fn(V::Ref<'_>) -> bool + Send + Sync + 'static) {
+        self.retain.vals = Some(Arc::new(keep));
+    }
+
     /// Returns what there is of one key.
     #[must_use]
-    pub fn group(&self, key: K::Ref<'_>, hash: u64) -> Group<'_, K, V> {
-        let mut parts = SmallVec::new();
-        for run in self.runs() {
-            let rows = run.group(key, hash);
-            if !rows.is_empty() {
-                parts.push((&**run, rows));
+    pub fn group(&self, key: K::Ref<'_>, hash: u64) -> Group<'_, V> {
+        let mut group = Group::new(self.retain.vals.as_deref());
+        if self.retain.keys.as_ref().is_none_or(|keep| keep(key)) {
+            for run in self.runs() {
+                group.add(run.rows(), run.group(key, hash));
             }
         }
-        Group { parts }
+        group
     }
 
     /// Returns the same rows as a spine of its own, without copying them.
     #[must_use]
     pub fn snapshot(&self) -> Self {
-        let mut snapshot = Self { levels: vec![Level::default()], rows: self.rows };
+        let mut snapshot = Self { levels: vec![Level::default()], rows: self.rows, retain: self.retain.clone() };
         snapshot.levels[0].runs.extend(self.runs().cloned());
         snapshot
     }
@@ -118,7 +168,7 @@ impl<K: Data, V: Data> Spine<K, V> {
     /// Returns all rows as one consolidated batch.
     #[must_use]
     pub fn to_batch(&self) -> Batch<K, V> {
-        let mut merge = Merge::new(self.runs().cloned().collect());
+        let mut merge = Merge::new(self.runs().cloned().collect(), self.retain.clone());
         merge.work(usize::MAX);
         merge.finish().into_rows()
     }
@@ -150,7 +200,7 @@ impl<K: Data, V: Data> Spine<K, V> {
                     self.settle(merge);
                 }
                 let level = &mut self.levels[number];
-                level.merge = Some(Merge::new(level.runs.drain(..).collect()));
+                level.merge = Some(Merge::new(level.runs.drain(..).collect(), self.retain.clone()));
             }
             let level = &mut self.levels[number];
             if let Some(merge) = &mut level.merge
@@ -174,68 +224,6 @@ impl<K: Data, V: Data> Spine<K, V> {
     }
 }
 
-/// The rows of one key in a spine.
-#[derive(Debug)]
-pub struct Group<'a, K: Data, V: Data> {
-    parts: SmallVec<[(&'a Run<K, V>, Range<usize>); 8]>,
-}
-
-impl<'a, K: Data, V: Data> Group<'a, K, V> {
-    /// Returns whether there are no rows; if there are, they may still cancel.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.parts.is_empty()
-    }
-
-    /// Calls `each` for all rows, in no order, where one value may come more than once with weights that add up.
-    pub fn for_each(&self, mut each: impl FnMut(V::Ref<'a>, ZWeight)) {
-        for (run, rows) in &self.parts {
-            for row in rows.clone() {
-                each(run.rows().val(row), run.weight(row));
-            }
-        }
-    }
-
-    /// Takes the least value that is left, and its weight, which is not 0.
-    pub fn next_least(&mut self) -> Option<(V::Ref<'a>, ZWeight)> {
-        self.next_by(|rows| rows.start, |rows| rows.start += 1, |a, b| a < b)
-    }
-
-    /// Takes the greatest value that is left, and its weight, which is not 0.
-    pub fn next_greatest(&mut self) -> Option<(V::Ref<'a>, ZWeight)> {
-        self.next_by(|rows| rows.end - 1, |rows| rows.end -= 1, |a, b| a > b)
-    }
-
-    fn next_by(
-        &mut self,
-        at: impl Fn(&Range<usize>) -> usize,
-        advance: impl Fn(&mut Range<usize>),
-        before: impl Fn(V::Ref<'a>, V::Ref<'a>) -> bool,
-    ) -> Option<(V::Ref<'a>, ZWeight)> {
-        loop {
-            let mut next: Option<V::Ref<'a>> = None;
-            for (run, rows) in &self.parts {
-                let val = run.rows().val(at(rows));
-                if next.is_none_or(|next| before(val, next)) {
-                    next = Some(val);
-                }
-            }
-            let next = next?;
-            let mut sum = 0;
-            self.parts.retain(|(run, rows)| {
-                if run.rows().val(at(rows)) == next {
-                    sum = add_weights(sum, run.weight(at(rows)));
-                    advance(rows);
-                }
-                rows.start < rows.end
-            });
-            if sum != 0 {
-                return Some((next, sum));
-            }
-        }
-    }
-}
-
 /// A merge under way.
 #[derive(Clone, Debug)]
 struct Merge<K: Data, V: Data> {
@@ -245,6 +233,7 @@ struct Merge<K: Data, V: Data> {
     hashes: Vec<u64>,
     fences: Fences,
     ones: bool,
+    retain: Retain<K, V>,
 }
 
 /// The next row of a source.
@@ -256,7 +245,7 @@ struct Head {
 }
 
 impl<K: Data, V: Data> Merge<K, V> {
-    fn new(sources: Vec<Arc<Run<K, V>>>) -> Self {
+    fn new(sources: Vec<Arc<Run<K, V>>>, retain: Retain<K, V>) -> Self {
         let heads = sources
             .iter()
             .enumerate()
@@ -266,7 +255,7 @@ impl<K: Data, V: Data> Merge<K, V> {
         let all = sources.iter().map(|run| run.len()).sum();
         let mut rows = Batch::new();
         rows.reserve(all);
-        Self { sources, heads, rows, hashes: Vec::new(), fences: Fences::for_rows(all), ones: true }
+        Self { sources, heads, rows, hashes: Vec::new(), fences: Fences::for_rows(all), ones: true, retain }
     }
 
     /// Merges about so many rows; returns whether all are merged.
@@ -324,8 +313,8 @@ impl<K: Data, V: Data> Merge<K, V> {
         let weight = equal.iter().fold(0, |sum, &place| {
             add_weights(sum, rows_of(&self.heads[place]).weight(self.heads[place].row))
         });
-        if weight != 0 {
-            let from = self.sources[least.source].rows();
+        let from = self.sources[least.source].rows();
+        if weight != 0 && (self.retain.is_all() || self.retain.has(from, least.row)) {
             self.fences.note(self.rows.len(), hash);
             self.rows.push(from.key(least.row), from.val(least.row), weight);
             self.ones &= weight == 1;
@@ -342,18 +331,34 @@ impl<K: Data, V: Data> Merge<K, V> {
     /// Copies the rows of a head up to `end`.
     #[inline]
     fn take(&mut self, place: usize, end: usize) {
-        let head = self.heads[place];
-        let run = &self.sources[head.source];
-        for row in head.row..end {
+        let Head { source, row, .. } = self.heads[place];
+        if self.retain.is_all() {
+            self.copy(source, row..end);
+        } else {
+            let mut start = row;
+            for row in row..end {
+                if !self.retain.has(self.sources[source].rows(), row) {
+                    self.copy(source, start..row);
+                    start = row + 1;
+                }
+            }
+            self.copy(source, start..end);
+        }
+        self.step(place, end);
+    }
+
+    #[inline]
+    fn copy(&mut self, source: usize, rows: Range<usize>) {
+        let run = &self.sources[source];
+        for row in rows.clone() {
             let hash = run.hash(row);
-            self.fences.note(self.rows.len() + row - head.row, hash);
+            self.fences.note(self.rows.len() + row - rows.start, hash);
             if !exact::<K>() {
                 self.hashes.push(hash);
             }
             self.ones &= run.weight(row) == 1;
         }
-        self.rows.extend_range(run.rows(), head.row..end);
-        self.step(place, end);
+        self.rows.extend_range(run.rows(), rows);
     }
 
     #[inline]

@@ -160,3 +160,45 @@ fn a_key_with_very_many_values_is_found_whole() {
     assert_eq!(rows, 19_998);
     assert!(spine.group("none", String::hash("none")).is_empty());
 }
+
+#[test]
+fn what_is_not_retained_is_hidden_at_once_and_left_behind_by_merges() {
+    let mut spine = Spine::<u32, u64>::new();
+    for step in 0..2000u64 {
+        let mut batch: Batch<u32, u64> = (0..50).map(|row| (row as u32 % 7, step * 50 + row, 1)).collect();
+        batch.consolidate();
+        spine.insert(batch);
+        let edge = (step * 50).saturating_sub(1000);
+        spine.retain_values(move |val| val >= edge);
+        spine.retain_keys(|key| key != 3);
+        let mut group = spine.group(2, u32::hash(2));
+        let least = group.next_least().expect("some rows are retained").0;
+        assert!((edge..edge + 50).contains(&least), "{least} is the least that is left from {edge} on");
+        group.for_each(|val, _| assert!(val >= edge));
+        assert!(spine.group(3, u32::hash(3)).is_empty());
+    }
+    assert!(spine.len() < 8 * 1050, "{} rows are left of 900", spine.len());
+    assert!(spine.to_batch().iter().all(|(key, val, _)| key != 3 && val >= 98_950));
+    assert!(spine.snapshot().group(3, u32::hash(3)).is_empty());
+}
+
+#[test]
+fn the_ends_of_a_group_are_moved_by_search() {
+    let mut spine = Spine::<u32, u64>::new();
+    for start in 0..30 {
+        let mut batch: Batch<u32, u64> = (0..100).map(|row| (7, row * 30 + start, 1)).collect();
+        batch.consolidate();
+        spine.insert(batch);
+    }
+    let looked = std::cell::Cell::new(0);
+    let mut group = spine.group(7, u32::hash(7));
+    group.skip_while(|val| {
+        looked.set(looked.get() + 1);
+        val < 1234
+    });
+    group.take_while(|val| val <= 2345);
+    assert!(looked.get() < 12 * spine.runs().count());
+    assert_eq!((group.next_least(), group.next_greatest()), (Some((1234, 1)), Some((2345, 1))));
+    group.skip_while(|_| true);
+    assert!(group.is_empty());
+}

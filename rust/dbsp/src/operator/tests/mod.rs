@@ -5,6 +5,8 @@
 //! collections, and feeds random changes with deletions: batches of all sizes, negative weights, rows that come and go
 //! within one batch, and one to eight workers.
 
+mod aggregates;
+mod groups;
 mod joins;
 mod recursion;
 mod rows;

@@ -15,12 +15,13 @@
 //! | 1 | (a, 3) → −1, (b, 1) → +1 | (a, 8) → −1, (a, 5) → +1, (b, 1) → +1 |
 //! | 2 | (a, 2) → −1, (a, 3) → −1 | (a, 5) → −1 |
 
-use super::KeyIndex;
-use crate::algebra::{LinearValue, ZWeight, add_weights};
+use std::ops::Div;
+
+use crate::algebra::{HasOne, LinearValue, ZWeight, add_weights};
 use crate::circuit::{Circuit, Incoming, State, Stream};
 use crate::column::{Column, Data};
 use crate::error::Error;
-use crate::operator::UnaryOperator;
+use crate::operator::{KeyIndex, UnaryOperator};
 use crate::trace::Batch;
 
 /// Rows looked up together, so that their ways to memory overlap.
@@ -73,7 +74,7 @@ where
     A: LinearValue,
     O: Data,
     F: Fn(&V::Ref<'_>) -> A + 'static,
-    P: Fn(&A) -> O + 'static,
+    P: Fn(&A, ZWeight) -> Option<O> + 'static,
 {
     fn eval(&mut self, input: &Incoming<Batch<K, V>>, output: &mut Batch<K, O>) -> Result<(), Error> {
         let input = input.get();
@@ -102,8 +103,10 @@ where
             let after = &mut self.groups[slot];
             after.touched = false;
             let key = self.keys.key(slot);
-            let old = before.is_there().then(|| (self.finish)(&before.sum));
-            let new = after.is_there().then(|| (self.finish)(&after.sum));
+            let finish = |group: &Group<A>| {
+                if group.is_there() { (self.finish)(&group.sum, group.rows) } else { None }
+            };
+            let (old, new) = (finish(&before), finish(after));
             if old != new {
                 for (result, weight) in [(old, -1), (new.as_ref().cloned(), 1)] {
                     if let Some(result) = result {
@@ -111,7 +114,7 @@ where
                     }
                 }
             }
-            if new.is_none() {
+            if !after.is_there() {
                 let hash = K::hash(key);
                 self.keys.remove(slot, hash);
             }
@@ -159,6 +162,14 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
         value: impl Fn(&V::Ref<'_>) -> A + 'static,
         finish: impl Fn(&A) -> O + 'static,
     ) -> Stream<C, Batch<K, O>> {
+        self.sum_by_key(value, move |sum, _| Some(finish(sum)))
+    }
+
+    fn sum_by_key<A: LinearValue, O: Data>(
+        &self,
+        value: impl Fn(&V::Ref<'_>) -> A + 'static,
+        finish: impl Fn(&A, ZWeight) -> Option<O> + 'static,
+    ) -> Stream<C, Batch<K, O>> {
         let operator = Linear {
             keys: KeyIndex::<K>::default(),
             groups: Vec::new(),
@@ -169,6 +180,15 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
             finish,
         };
         self.shard().unary("aggregate_linear", operator)
+    }
+
+    /// Brings, for each key, the average of `value` over its rows, each as often as its weight says, as the division of
+    /// `A` gives it: that of integers drops the fraction. A key whose rows are not more than none has none.
+    pub fn average<A: LinearValue + HasOne + Div<Output = A> + Data>(
+        &self,
+        value: impl Fn(&V::Ref<'_>) -> A + 'static,
+    ) -> Stream<C, Batch<K, A>> {
+        self.sum_by_key(value, |sum, rows| (rows > 0).then(|| sum.clone() / A::one().mul_by_ref(&rows)))
     }
 
     /// Brings the number of rows of each key, each as often as its weight says.

@@ -1,0 +1,222 @@
+//! The least and the greatest value of a group.
+//!
+//! **Law.** The state of a group is its *winner*, with its weight, and whether there are *debts*: values ahead of the
+//! winner whose weight is negative. Without debts every value ahead of the winner has weight 0, so one that comes with
+//! positive weight wins, with that weight, and nothing has to be searched; what comes behind the winner does not matter.
+//! Only where the winner goes is there a search, from its place on, past nothing that was ahead of it; and where
+//! something wins that has debts ahead, which may only be paid.
+//!
+//! | change | search |
+//! |---|---|
+//! | a value behind the winner comes or goes | no |
+//! | a value ahead of the winner comes | only among debts |
+//! | the winner comes again, or goes and is still there | no |
+//! | the winner goes | the next value behind it |
+
+use std::cmp::Ordering;
+
+use super::{Aggregator, Change, Values};
+use crate::algebra::{ZWeight, add_weights};
+use crate::column::Data;
+use crate::trace::Group;
+
+/// The least value.
+#[derive(Clone, Copy, Debug)]
+pub struct Min;
+
+/// The greatest value.
+#[derive(Clone, Copy, Debug)]
+pub struct Max;
+
+/// The least value but nothing; nothing if there is nothing else. As SQL's `MIN` skips nulls.
+#[derive(Clone, Copy, Debug)]
+pub struct MinSome;
+
+/// The greatest value but nothing; nothing if there is nothing else. As SQL's `MAX` skips nulls: nothing being the least
+/// of all, this is [`Max`].
+#[derive(Clone, Copy, Debug)]
+pub struct MaxSome;
+
+/// What is remembered of a group whose least or greatest value is asked for.
+#[derive(Clone, Debug)]
+pub struct Extreme<V> {
+    winner: Option<(V, ZWeight)>,
+    /// Whether values ahead of the winner have negative weight; without a winner, any values.
+    debts: bool,
+}
+
+impl<V> Default for Extreme<V> {
+    fn default() -> Self {
+        Self { winner: None, debts: false }
+    }
+}
+
+impl<V: Data> Extreme<V> {
+    /// Brings the winner up to date, among the values that `counts` is true of; returns the state as it was if there is
+    /// another winner now. In the order that makes the winner the first.
+    fn update<'c>(
+        &mut self,
+        rows: impl Iterator<Item = (V::Ref<'c>, ZWeight)>,
+        change: &Change<'c, V>,
+        greatest: bool,
+        counts: impl Fn(V::Ref<'c>) -> bool,
+    ) -> Option<Self> {
+        for (val, weight) in rows {
+            if !counts(val) {
+                continue;
+            }
+            let place = match &self.winner {
+                None => Ordering::Less,
+                Some((winner, _)) if greatest => winner.borrow().cmp(&V::shorten(val)),
+                Some((winner, _)) => V::shorten(val).cmp(&winner.borrow()),
+            };
+            match place {
+                Ordering::Less if weight < 0 => self.debts = true,
+                Ordering::Less if self.debts => {
+                    // It may only have paid a debt, or others may be paid.
+                    let old = self.clone();
+                    self.debts = false;
+                    self.walk(change.group(), greatest, counts);
+                    return Some(old);
+                }
+                Ordering::Less => {
+                    return Some(Self { winner: self.winner.replace((V::owned(val), weight)), debts: false });
+                }
+                Ordering::Equal => {
+                    let (_, sum) = self.winner.as_mut().expect("there is a winner to be equal to");
+                    *sum = add_weights(*sum, weight);
+                    break;
+                }
+                Ordering::Greater => break,
+            }
+        }
+        let (_, weight) = self.winner.as_ref()?;
+        if *weight > 0 {
+            return None;
+        }
+        self.debts |= *weight < 0;
+        let old = self.winner.take()?;
+        let mut group = change.group();
+        if greatest {
+            group.take_while(|val| V::shorten(val) < old.0.borrow());
+        } else {
+            group.skip_while(|val| V::shorten(val) <= old.0.borrow());
+        }
+        self.walk(group, greatest, counts);
+        Some(Self { winner: Some(old), debts: false })
+    }
+
+    /// Finds the first value of positive weight, and notes whether any ahead of it have negative weight.
+    fn walk<'c>(&mut self, mut group: Group<'c, V>, greatest: bool, counts: impl Fn(V::Ref<'c>) -> bool) {
+        self.winner = loop {
+            let next = if greatest { group.next_greatest() } else { group.next_least() };
+            match next {
+                None => break None,
+                Some((val, _)) if !counts(val) => {}
+                Some((val, weight)) if weight > 0 => break Some((V::owned(val), weight)),
+                Some(_) => self.debts = true,
+            }
+        };
+    }
+
+    fn output(&self) -> Option<V> {
+        self.winner.as_ref().map(|(val, _)| val.clone())
+    }
+
+    fn is_blank(&self) -> bool {
+        self.winner.is_none() && !self.debts
+    }
+}
+
+/// Returns the first of some values.
+fn first<V: Data>(values: Values<'_, V>, greatest: bool) -> Option<V> {
+    let mut first: Option<V> = None;
+    values(&mut |val, _| {
+        let ahead = |winner: &V| {
+            if greatest { V::shorten(val) > winner.borrow() } else { V::shorten(val) < winner.borrow() }
+        };
+        if first.as_ref().is_none_or(ahead) {
+            first = Some(V::owned(val));
+        }
+    });
+    first
+}
+
+macro_rules! extremes {
+    ($($name:ident: $greatest:expr, |$change:ident| $rows:expr;)*) => {$(
+        impl<V: Data> Aggregator<V> for $name {
+            type State = Extreme<V>;
+            type Output = V;
+
+            fn of(&self, values: Values<'_, V>) -> Option<V> {
+                first(values, $greatest)
+            }
+            #[inline]
+            fn update(&self, state: &mut Extreme<V>, $change: &Change<'_, V>) -> Option<Extreme<V>> {
+                state.update($rows, $change, $greatest, |_| true)
+            }
+            fn output(&self, state: &Extreme<V>) -> Option<V> {
+                state.output()
+            }
+            fn is_blank(&self, state: &Extreme<V>) -> bool {
+                state.is_blank()
+            }
+        }
+    )*};
+}
+extremes! {
+    Min: false, |change| change.rows();
+    Max: true, |change| change.rows().rev();
+}
+
+impl<T: Data> Aggregator<Option<T>> for MaxSome {
+    type State = Extreme<Option<T>>;
+    type Output = Option<T>;
+
+    fn of(&self, values: Values<'_, Option<T>>) -> Option<Option<T>> {
+        Max.of(values)
+    }
+    fn update(&self, state: &mut Self::State, change: &Change<'_, Option<T>>) -> Option<Self::State> {
+        Max.update(state, change)
+    }
+    fn output(&self, state: &Self::State) -> Option<Option<T>> {
+        state.output()
+    }
+    fn is_blank(&self, state: &Self::State) -> bool {
+        state.is_blank()
+    }
+}
+
+impl<T: Data> Aggregator<Option<T>> for MinSome {
+    /// The weight of nothing, and the rest.
+    type State = (ZWeight, Extreme<Option<T>>);
+    type Output = Option<T>;
+
+    fn of(&self, values: Values<'_, Option<T>>) -> Option<Option<T>> {
+        let mut least: Option<Option<T>> = None;
+        values(&mut |val, _| {
+            let least = least.get_or_insert(None);
+            if val.is_some() && least.as_ref().is_none_or(|least| val.map(T::shorten) < Some(least.borrow()))
+            {
+                *least = Option::<T>::owned(val);
+            }
+        });
+        least
+    }
+    fn update(&self, state: &mut Self::State, change: &Change<'_, Option<T>>) -> Option<Self::State> {
+        let nothings = state.0;
+        if let Some((None, weight)) = change.rows().next() {
+            state.0 = add_weights(nothings, weight);
+        }
+        match state.1.update(change.rows(), change, false, |val| val.is_some()) {
+            Some(old) => Some((nothings, old)),
+            None => ((nothings > 0) != (state.0 > 0)).then(|| (nothings, state.1.clone())),
+        }
+    }
+    fn output(&self, state: &Self::State) -> Option<Option<T>> {
+        state.1.output().or_else(|| (state.0 > 0).then_some(None))
+    }
+    fn is_blank(&self, state: &Self::State) -> bool {
+        state.0 == 0 && state.1.is_blank()
+    }
+}

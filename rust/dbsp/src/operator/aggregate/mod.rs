@@ -1,0 +1,353 @@
+//! Aggregates of the values under each key: any that [`Aggregator`] can describe.
+//!
+//! **Law.** *A(a)[k] = f({v : a[k, v] > 0})*, and nothing for a key without such values. Of a key whose aggregate changes
+//! the old row goes and the new one comes. State is what the aggregator remembers of each key, found by hash, and the
+//! trace of the input, which it searches when what it remembers does not suffice: [`Min`] and [`Max`] remember the winner,
+//! so that only the winner's going makes them search, [`Count`] never searches, and [`Fold`] walks the whole group.
+//!
+//! ```text
+//!   Δ ──▶ [ trace ] ──▶ Δ of one key ──▶ [ state of the key ] ──▶ (k, after) − (k, before)
+//!                └──── all of that key ─ ─ ─ ─▲  if it has to
+//! ```
+//!
+//! | time | Δ | `aggregate(Max)` |
+//! |---|---|---|
+//! | 0 | (a, 2) → +1, (a, 3) → +2 | (a, 3) → +1 |
+//! | 1 | (a, 1) → +1, (a, 3) → −1 | |
+//! | 2 | (a, 3) → −1, (b, 1) → +1 | (a, 3) → −1, (a, 2) → +1, (b, 1) → +1 |
+
+mod extreme;
+mod linear;
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+pub use extreme::{Extreme, Max, MaxSome, Min, MinSome};
+
+use crate::algebra::{ZWeight, add_weights};
+use crate::circuit::{Circuit, Incoming, State, Stream};
+use crate::column::{Column, Data};
+use crate::error::Error;
+use crate::operator::{KeyIndex, Trace, UnaryOperator};
+use crate::trace::{Batch, Group, Weights};
+
+/// Rows looked up together, so that their ways to memory overlap.
+const BLOCK: usize = 64;
+
+/// A function of the values of a group that have positive weight.
+///
+/// ```
+/// use qadataswap_dbsp::operator::{Aggregator, Change, Values};
+/// use qadataswap_dbsp::{RootCircuit, indexed_zset};
+///
+/// /// The longest of some names.
+/// #[derive(Clone)]
+/// struct Longest;
+///
+/// impl Aggregator<String> for Longest {
+///     type State = Option<String>;
+///     type Output = String;
+///
+///     fn of(&self, values: Values<'_, String>) -> Option<String> {
+///         let mut longest: Option<String> = None;
+///         values(&mut |name, _| {
+///             if longest.as_ref().is_none_or(|longest| name.len() > longest.len()) {
+///                 longest = Some(name.to_owned());
+///             }
+///         });
+///         longest
+///     }
+///     fn update(&self, state: &mut Option<String>, change: &Change<'_, String>) -> Option<Option<String>> {
+///         let new = change.with_values(|values| self.of(values));
+///         (new != *state).then(|| std::mem::replace(state, new))
+///     }
+///     fn output(&self, state: &Option<String>) -> Option<String> {
+///         state.clone()
+///     }
+///     fn is_blank(&self, state: &Option<String>) -> bool {
+///         state.is_none()
+///     }
+/// }
+///
+/// let (mut circuit, (names, longest)) = RootCircuit::build(|circuit| {
+///     let (names, handle) = circuit.add_input_indexed_zset::<u32, String>();
+///     Ok((handle, names.aggregate(Longest).output()))
+/// })?;
+/// names.push(7, "ESZ6".to_owned(), 1);
+/// names.push(7, "ES".to_owned(), 1);
+/// circuit.step()?;
+/// assert_eq!(longest.take(), indexed_zset! { 7 => { "ESZ6".to_owned() => 1 } });
+/// # Ok::<(), qadataswap_dbsp::Error>(())
+/// ```
+pub trait Aggregator<V: Data>: 'static {
+    /// What is remembered of each group from step to step; blank of a group without rows.
+    type State: Clone + Default + 'static;
+    /// The aggregate.
+    type Output: Data;
+
+    /// Returns the aggregate of some values, from scratch; nothing if there are none.
+    fn of(&self, values: Values<'_, V>) -> Option<Self::Output>;
+    /// Brings the state up to date; returns it as it was if the aggregate may be another now.
+    fn update(&self, state: &mut Self::State, change: &Change<'_, V>) -> Option<Self::State>;
+    /// Returns the aggregate, or nothing if no value is there.
+    fn output(&self, state: &Self::State) -> Option<Self::Output>;
+    /// Returns whether the state is as good as the default, so that it need not be kept.
+    fn is_blank(&self, state: &Self::State) -> bool;
+}
+
+/// Some values: calls what it is given with each of them and its weight, which is positive.
+pub type Values<'a, V> = &'a dyn Fn(&mut dyn FnMut(<V as Data>::Ref<'_>, ZWeight));
+
+/// What one step changes in one group.
+pub struct Change<'a, V: Data> {
+    vals: &'a V::Column,
+    weights: &'a Weights,
+    rows: Range<usize>,
+    after: &'a dyn Fn() -> Group<'a, V>,
+}
+
+impl<'a, V: Data> Change<'a, V> {
+    /// Returns the values whose weight changes, each once, from the least up, and by how much.
+    pub fn rows(&self) -> impl DoubleEndedIterator<Item = (V::Ref<'a>, ZWeight)> {
+        let (vals, weights) = (self.vals, self.weights);
+        self.rows.clone().map(move |row| (vals.get(row), weights.get(row)))
+    }
+
+    /// Searches for all there is of the group after this step.
+    #[must_use]
+    pub fn group(&self) -> Group<'a, V> {
+        (self.after)()
+    }
+
+    /// Calls `with` with the values that the group has after this step, from the least up.
+    pub fn with_values<T>(&self, with: impl FnOnce(Values<'_, V>) -> T) -> T {
+        let group = self.group();
+        with(&|each| {
+            let mut rest = group.clone();
+            while let Some((val, weight)) = rest.next_present(false) {
+                each(val, weight);
+            }
+        })
+    }
+}
+
+/// Starts with a value, takes one step for each value of the group, from the least up, and finishes with the aggregate.
+/// A group that changes is walked as a whole: where the group is large, an aggregate that is a sum is better.
+#[derive(Clone, Debug)]
+pub struct Fold<T, S, F, O> {
+    init: T,
+    step: S,
+    finish: F,
+    output: PhantomData<fn() -> O>,
+}
+
+impl<T, S, F, O> Fold<T, S, F, O> {
+    /// Makes one of its parts; `step` gets what there is so far, a value, and its weight.
+    pub fn new<V: Data>(init: T, step: S, finish: F) -> Self
+    where
+        S: Fn(&mut T, V::Ref<'_>, ZWeight),
+        F: Fn(T) -> O,
+    {
+        Self { init, step, finish, output: PhantomData }
+    }
+}
+
+impl<V: Data, T, S, F, O> Aggregator<V> for Fold<T, S, F, O>
+where
+    T: Clone + 'static,
+    S: Fn(&mut T, V::Ref<'_>, ZWeight) + 'static,
+    F: Fn(T) -> O + 'static,
+    O: Data,
+{
+    type State = Option<O>;
+    type Output = O;
+
+    fn of(&self, values: Values<'_, V>) -> Option<O> {
+        let mut so_far: Option<T> = None;
+        values(&mut |val, weight| (self.step)(so_far.get_or_insert_with(|| self.init.clone()), val, weight));
+        so_far.map(&self.finish)
+    }
+    fn update(&self, state: &mut Option<O>, change: &Change<'_, V>) -> Option<Option<O>> {
+        let new = change.with_values(|values| self.of(values));
+        (new != *state).then(|| std::mem::replace(state, new))
+    }
+    fn output(&self, state: &Option<O>) -> Option<O> {
+        state.clone()
+    }
+    fn is_blank(&self, state: &Option<O>) -> bool {
+        state.is_none()
+    }
+}
+
+/// The number of rows, each as often as its weight says, while that is positive.
+#[derive(Clone, Copy, Debug)]
+pub struct Count;
+
+impl<V: Data> Aggregator<V> for Count {
+    type State = ZWeight;
+    type Output = ZWeight;
+
+    fn of(&self, values: Values<'_, V>) -> Option<ZWeight> {
+        let mut count = 0;
+        values(&mut |_, weight| count = add_weights(count, weight));
+        (count > 0).then_some(count)
+    }
+    fn update(&self, state: &mut ZWeight, change: &Change<'_, V>) -> Option<ZWeight> {
+        let new = change.rows().fold(*state, |count, (_, weight)| add_weights(count, weight));
+        (new != *state).then(|| std::mem::replace(state, new))
+    }
+    fn output(&self, state: &ZWeight) -> Option<ZWeight> {
+        (*state > 0).then_some(*state)
+    }
+    fn is_blank(&self, state: &ZWeight) -> bool {
+        *state == 0
+    }
+}
+
+/// Some aggregates side by side, where there are all of them.
+macro_rules! tuples {
+    ($($name:ident $index:tt),+) => {
+        impl<Val: Data, $($name: Aggregator<Val>),+> Aggregator<Val> for ($($name,)+) {
+            type State = ($($name::State,)+);
+            type Output = ($($name::Output,)+);
+
+            fn of(&self, values: Values<'_, Val>) -> Option<Self::Output> {
+                Some(($(self.$index.of(values)?,)+))
+            }
+            fn update(&self, state: &mut Self::State, change: &Change<'_, Val>) -> Option<Self::State> {
+                let old = ($(self.$index.update(&mut state.$index, change),)+);
+                if true $(&& old.$index.is_none())+ {
+                    return None;
+                }
+                Some(($(old.$index.unwrap_or_else(|| state.$index.clone()),)+))
+            }
+            fn output(&self, state: &Self::State) -> Option<Self::Output> {
+                Some(($(self.$index.output(&state.$index)?,)+))
+            }
+            fn is_blank(&self, state: &Self::State) -> bool {
+                true $(&& self.$index.is_blank(&state.$index))+
+            }
+        }
+    };
+}
+tuples!(A 0);
+tuples!(A 0, B 1);
+tuples!(A 0, B 1, C 2);
+tuples!(A 0, B 1, C 2, D 3);
+tuples!(A 0, B 1, C 2, D 3, E 4);
+tuples!(A 0, B 1, C 2, D 3, E 4, F 5);
+
+struct Aggregate<K: Data, S, A> {
+    keys: KeyIndex<K>,
+    states: Vec<S>,
+    hashes: Vec<u64>,
+    guesses: Vec<usize>,
+    aggregator: A,
+}
+
+impl<K: Data, V: Data, A: Aggregator<V>> UnaryOperator<Trace<K, V>, Batch<K, A::Output>>
+    for Aggregate<K, A::State, A>
+{
+    fn eval(&mut self, trace: &Incoming<Trace<K, V>>, output: &mut Batch<K, A::Output>) -> Result<(), Error> {
+        let trace = trace.get();
+        let delta = trace.delta();
+        let mut start = 0;
+        while start < delta.len() {
+            let block = start..delta.len().min(start + BLOCK);
+            self.hashes.clear();
+            delta.keys().hashes(block.clone(), &mut self.hashes);
+            self.guesses.clear();
+            self.guesses.extend(self.hashes.iter().map(|&hash| self.keys.guess(hash)));
+            let first = start;
+            while start < block.end {
+                let key = delta.key(start);
+                let (hash, guess) = (self.hashes[start - first], self.guesses[start - first]);
+                let end = (start + 1..delta.len()).find(|&row| delta.key(row) != key).unwrap_or(delta.len());
+                self.group(&trace, key, hash, guess, start..end, output);
+                start = end;
+            }
+        }
+        if let Some(kept) = self.keys.compact() {
+            self.states =
+                kept.into_iter().map(|slot| std::mem::take(&mut self.states[slot as usize])).collect();
+        }
+        Ok(())
+    }
+    fn state(&self) -> State {
+        State { rows: self.keys.len(), bytes: self.keys.bytes() + size_of_val(self.states.as_slice()) }
+    }
+}
+
+impl<K: Data, S: Default, A> Aggregate<K, S, A> {
+    /// Brings what changes of one key.
+    #[inline]
+    fn group<V: Data>(
+        &mut self,
+        trace: &Trace<K, V>,
+        key: K::Ref<'_>,
+        hash: u64,
+        guess: usize,
+        rows: Range<usize>,
+        output: &mut Batch<K, A::Output>,
+    ) where
+        A: Aggregator<V, State = S>,
+    {
+        let found = if self.keys.is(guess, key) { Some(guess) } else { self.keys.find(key, hash) };
+        let mut blank = S::default();
+        let state = found.map_or(&mut blank, |slot| &mut self.states[slot]);
+        let (delta, all) = (trace.delta(), rows.clone());
+        let after = || trace.after(K::shorten(key), hash, all.clone());
+        let change = Change { vals: delta.vals(), weights: delta.weights(), rows, after: &after };
+        let old = self.aggregator.update(state, &change);
+        if let Some(old) = old {
+            let (old, new) = (self.aggregator.output(&old), self.aggregator.output(state));
+            if old != new {
+                for (result, weight) in [(old, -1), (new, 1)] {
+                    if let Some(result) = result {
+                        output.push(key, result.borrow(), weight);
+                    }
+                }
+            }
+        }
+        match (found, self.aggregator.is_blank(state)) {
+            (Some(slot), true) => self.keys.remove(slot, hash),
+            (None, false) => {
+                self.keys.insert(key, hash);
+                self.states.push(blank);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
+    /// Brings, for each key, an aggregate of its values that have positive weight.
+    ///
+    /// ```
+    /// use qadataswap_dbsp::operator::{Count, Fold, Max, Min};
+    /// use qadataswap_dbsp::{RootCircuit, indexed_zset};
+    ///
+    /// let (mut circuit, (trades, bar)) = RootCircuit::build(|circuit| {
+    ///     let (trades, handle) = circuit.add_input_indexed_zset::<String, i64>();
+    ///     let product = Fold::new::<i64>(1, |product: &mut i64, price, _| *product *= price, |product| product);
+    ///     Ok((handle, trades.aggregate((Min, Max, Count, product)).output()))
+    /// })?;
+    /// trades.extend([6750, 6756, 6752].map(|price| ("ESZ6".to_owned(), price, 1)));
+    /// circuit.step()?;
+    /// assert_eq!(bar.take(), indexed_zset! { "ESZ6".to_owned() => { (6750, 6756, 3, 307_685_952_000) => 1 } });
+    /// trades.push("ESZ6".to_owned(), 6756, -1);
+    /// circuit.step()?;
+    /// assert_eq!(bar.take().to_rows().last().map(|row| row.1), Some((6750, 6756, 3, 307_685_952_000)));
+    /// # Ok::<(), qadataswap_dbsp::Error>(())
+    /// ```
+    pub fn aggregate<A: Aggregator<V>>(&self, aggregator: A) -> Stream<C, Batch<K, A::Output>> {
+        let operator = Aggregate {
+            keys: KeyIndex::<K>::default(),
+            states: Vec::new(),
+            hashes: Vec::new(),
+            guesses: Vec::new(),
+            aggregator,
+        };
+        self.shard().integrate_trace().unary("aggregate", operator)
+    }
+}
