@@ -40,6 +40,35 @@ pub enum Error {
         /// The iterations that it was given.
         iterations: u32,
     },
+    /// A table lacks a column.
+    #[error("there is no column {column}, only {present}; add it, or say which column it is")]
+    MissingColumn {
+        /// The column.
+        column: String,
+        /// The columns that are there.
+        present: String,
+    },
+    /// A column of a table is of another type than its rows have.
+    #[error("column {column} has to be {expected} and is {got}; cast it first")]
+    ColumnType {
+        /// The column.
+        column: String,
+        /// The type of its rows.
+        expected: String,
+        /// The type that it has.
+        got: String,
+    },
+    /// Rows are missing in a column where none can be.
+    #[error("column {column} has {nulls} nulls and its rows can have none; fill them, or make it an `Option`")]
+    Nulls {
+        /// The column.
+        column: String,
+        /// How many.
+        nulls: usize,
+    },
+    /// Columns of a table cannot be told apart, or are not named one by one.
+    #[error("{0}; name each column once")]
+    ColumnNames(String),
     /// A thread could not be started.
     #[error("worker {worker} could not be started: {message}")]
     Spawn {

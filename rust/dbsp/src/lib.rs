@@ -21,7 +21,11 @@
 //! # Ok::<(), qadataswap_dbsp::Error>(())
 //! ```
 
+// What `derive(Data)` makes names this crate, here as anywhere.
+extern crate self as qadataswap_dbsp;
+
 pub mod algebra;
+pub mod arrow;
 pub mod circuit;
 pub mod column;
 mod error;
@@ -32,5 +36,6 @@ pub mod trace;
 pub mod tutorial;
 
 pub use circuit::{ChildCircuit, Circuit, CircuitHandle, DBSPHandle, RootCircuit, Runtime, Stream};
+pub use column::Data;
 pub use error::Error;
 pub use trace::{Batch, OrdIndexedZSet, OrdZSet};

@@ -22,6 +22,12 @@ impl Strings {
     pub fn parts(&self) -> (&str, &[usize]) {
         (&self.text, &self.ends)
     }
+
+    /// Returns the same as the caller's own.
+    #[must_use]
+    pub fn into_parts(self) -> (String, Vec<usize>) {
+        (self.text, self.ends)
+    }
 }
 
 impl Data for String {

@@ -32,12 +32,29 @@ pub use hash::{combine, mix};
 pub use option::Options;
 pub use plain::{Fixed, Plain, Values};
 pub use reverse::Reversed;
+pub use qadataswap_dbsp_derive::Data;
 pub use tuple::*;
 pub use unit::Units;
 
 /// What may be a row, or a part of one.
 ///
-/// Equal values have equal references, hashes and bits, and references order as values do.
+/// Equal values have equal references, hashes and bits, and references order as values do. Structs of rows are rows by
+/// `derive(Data)`:
+///
+/// ```
+/// use qadataswap_dbsp::{Data, column::Column};
+///
+/// #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Data)]
+/// pub struct Trade {
+///     pub symbol: String,
+///     pub price: i64,
+/// }
+///
+/// let mut trades = TradeColumns::default();
+/// trades.push_item(Trade { symbol: "ESZ6".to_owned(), price: 675_025 });
+/// let TradeRef { symbol, price } = trades.get(0);
+/// assert_eq!((symbol, price), ("ESZ6", 675_025));
+/// ```
 pub trait Data: Clone + Ord + Debug + Send + Sync + 'static {
     /// Where such values lie.
     type Column: Column<Item = Self>;
@@ -137,4 +154,4 @@ pub fn column_of<T: Data>(rows: impl IntoIterator<Item = T>) -> T::Column {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

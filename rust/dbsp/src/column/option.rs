@@ -17,6 +17,23 @@ impl<T: Data> Options<T> {
     pub fn parts(&self) -> (&Plain<bool>, &T::Column) {
         (&self.there, &self.values)
     }
+
+    /// Returns the same as the caller's own.
+    #[must_use]
+    pub fn into_parts(self) -> (Plain<bool>, T::Column) {
+        (self.there, self.values)
+    }
+
+    /// Makes a column of which rows are there, and of the values.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many of the one as of the other.
+    #[must_use]
+    pub fn of_parts(there: Plain<bool>, values: T::Column) -> Self {
+        assert_eq!(there.len(), values.len(), "each row is there or is not");
+        Self { there, values }
+    }
 }
 
 impl<T: Data> Default for Options<T> {

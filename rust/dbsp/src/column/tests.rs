@@ -1,5 +1,7 @@
 //! Columns against plain vectors of rows, and hashes against equality.
 
+pub(crate) mod derived;
+
 use std::collections::HashMap;
 
 use proptest::collection::vec;
@@ -60,7 +62,7 @@ fn hashes_tell_rows_apart<T: Data>(rows: &[T]) {
     }
 }
 
-fn holds<T: Data>(rows: &[T], numbers: &[usize]) {
+pub(super) fn holds<T: Data>(rows: &[T], numbers: &[usize]) {
     follows_a_vector(rows, numbers);
     hashes_tell_rows_apart(rows);
 }
