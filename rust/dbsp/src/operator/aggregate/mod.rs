@@ -28,6 +28,7 @@ use crate::algebra::{ZWeight, add_weights};
 use crate::circuit::{Circuit, Incoming, State, Stream};
 use crate::column::{Column, Data};
 use crate::error::Error;
+use crate::operator::nested::NestedAggregate;
 use crate::operator::{KeyIndex, Trace, UnaryOperator};
 use crate::trace::{Batch, Group, Weights};
 
@@ -341,6 +342,10 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
     /// # Ok::<(), qadataswap_dbsp::Error>(())
     /// ```
     pub fn aggregate<A: Aggregator<V>>(&self, aggregator: A) -> Stream<C, Batch<K, A::Output>> {
+        if C::NESTED {
+            let operator = NestedAggregate::new(self.graph().clock().clone(), aggregator);
+            return self.shard().restless_unary("aggregate", operator);
+        }
         let operator = Aggregate {
             keys: KeyIndex::<K>::default(),
             states: Vec::new(),

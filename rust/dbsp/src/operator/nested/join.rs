@@ -15,8 +15,9 @@ use std::marker::PhantomData;
 
 use crate::algebra::{ZWeight, multiply_weights};
 use crate::circuit::{Clock, Incoming, State};
-use crate::column::{Column, Columns2, Data};
+use crate::column::Data;
 use crate::error::Error;
+use super::stamp;
 use crate::operator::join::both;
 use crate::operator::trace::keys;
 use crate::operator::{BinaryOperator, Brought};
@@ -44,14 +45,6 @@ impl<K: Data, V: Data, W: Data, O, E> NestedJoin<K, V, W, O, E> {
             output: PhantomData,
         }
     }
-}
-
-/// Puts the iteration beside each value.
-fn stamp<K: Data, V: Data>(batch: Batch<K, V>, iteration: u32) -> Batch<K, (V, u32)> {
-    let (keys, vals, weights) = batch.into_columns();
-    let mut iterations = <u32 as Data>::Column::default();
-    (0..weights.len()).for_each(|_| iterations.push(iteration));
-    Batch::from_columns(keys, Columns2(vals, iterations), weights).assume_consolidated()
 }
 
 impl<K, V, W, O, E> BinaryOperator<Batch<K, V>, Batch<K, W>, O> for NestedJoin<K, V, W, O, E>

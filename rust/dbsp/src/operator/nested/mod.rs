@@ -6,8 +6,21 @@
 //! section 6; McSherry et al., "Differential Dataflow", CIDR 2013). State keeps the iteration beside each row, and no
 //! step: all past steps are at or before this one. What a change has to bring in a later iteration waits for it.
 
+mod aggregate;
 mod distinct;
 mod join;
 
+pub(super) use aggregate::NestedAggregate;
 pub(super) use distinct::NestedDistinct;
 pub(super) use join::NestedJoin;
+
+use crate::column::{Column, Columns2, Data};
+use crate::trace::Batch;
+
+/// Puts the iteration beside each value.
+fn stamp<K: Data, V: Data>(batch: Batch<K, V>, iteration: u32) -> Batch<K, (V, u32)> {
+    let (keys, vals, weights) = batch.into_columns();
+    let mut iterations = <u32 as Data>::Column::default();
+    (0..weights.len()).for_each(|_| iterations.push(iteration));
+    Batch::from_columns(keys, Columns2(vals, iterations), weights).assume_consolidated()
+}

@@ -153,3 +153,45 @@ fn a_fixpoint_brings_the_sum_of_its_iterations() {
         assert_eq!(output.take(), expected.into_iter().collect::<Batch<u64>>());
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn shortest_distances_by_the_least_of_all(steps in steps((0u8..6, 0u8..6, 1i64..6), Just(()))) {
+        use crate::operator::Min;
+
+        type Known = BTreeMap<u8, i64>;
+        // From node 0, without a distance there is none; distances beyond 40 are forgotten, so that it ends on cycles that
+        // have lost their beginning too.
+        let circuit = |edges: &Stream<RootCircuit, Batch<(u8, u8, i64)>>| {
+            edges.circuit().clone().recursive(|scope, known: Stream<_, Batch<u8, i64>>| {
+                let edges = edges.distinct().delta0(scope).map_index(|&(a, b, length)| (a, (b, length)));
+                let start = edges.filter(|(a, _)| *a == 0).map_index(|_| (0u8, 0i64));
+                let longer = known.join_index(&edges, |_, &so_far, &(b, length)| (b, so_far + length)).filter(|(_, far)| *far <= 40);
+                Ok(start.plus(&longer).aggregate(Min))
+            }).expect("the closure returns no error")
+        };
+        is_incremental(&steps, circuit, |rows_of| {
+            let edges: BTreeSet<_> = rows_of.iter().filter(|(_, weight)| **weight > 0).map(|((edge, ()), _)| *edge).collect();
+            let mut known = Known::new();
+            if edges.iter().any(|edge| edge.0 == 0) {
+                known.insert(0, 0);
+            }
+            loop {
+                let mut next = known.clone();
+                for &(a, b, length) in &edges {
+                    if let Some(far) = known.get(&a).map(|so_far| so_far + length).filter(|&far| far <= 40) {
+                        let least = next.entry(b).or_insert(far);
+                        *least = far.min(*least);
+                    }
+                }
+                if next == known {
+                    break;
+                }
+                known = next;
+            }
+            rows(known.into_iter().map(|(node, far)| (node, far, 1)))
+        });
+    }
+}
