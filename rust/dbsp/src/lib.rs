@@ -31,6 +31,8 @@ pub mod column;
 mod error;
 pub mod monitor;
 pub mod operator;
+#[cfg(feature = "ring")]
+pub mod ring;
 pub mod time;
 pub mod trace;
 pub mod tutorial;

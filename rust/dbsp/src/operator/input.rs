@@ -52,6 +52,12 @@ pub struct ZSetHandle<T: Data>(IndexedZSetHandle<T, ()>);
 #[derive(Clone, Debug)]
 pub struct IndexedZSetHandle<K: Data, V: Data>(Arc<Mailboxes<Batch<K, V>>>);
 
+impl<T: Data> From<ZSetHandle<T>> for IndexedZSetHandle<T, ()> {
+    fn from(handle: ZSetHandle<T>) -> Self {
+        handle.0
+    }
+}
+
 impl<T: Data> ZSetHandle<T> {
     /// Adds a row so many times, or takes it away.
     pub fn push(&self, row: T, weight: ZWeight) {

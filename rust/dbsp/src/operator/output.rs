@@ -39,6 +39,15 @@ impl<K: Data, V: Data> OutputHandle<K, V> {
     }
 }
 
+impl<K: Data, V: Data> OutputHandle<K, V> {
+    /// Puts back what was taken and could not be passed on.
+    #[cfg(feature = "ring")]
+    pub(crate) fn give_back(&self, change: Batch<K, V>) {
+        let mut mailbox = self.0[0].lock().unwrap_or_else(PoisonError::into_inner);
+        if mailbox.is_empty() { *mailbox = change } else { mailbox.extend(&change) }
+    }
+}
+
 struct Output<K: Data, V: Data> {
     mailboxes: Arc<Vec<Mutex<Batch<K, V>>>>,
     worker: usize,

@@ -1,0 +1,262 @@
+//! Rings as inputs and outputs of circuits: the door between the engine and the bus.
+//!
+//! ```text
+//!   ring "trades" ──▶ RingInput ──▶ circuit ──▶ RingView ──▶ ring "bars.changes": what changes, with a weight
+//!                                                       └──▶ ring "bars":         all of it, now and then
+//! ```
+//!
+//! A frame's columns enter a circuit as they lie in the ring, without a copy, as far as linear operators go; whatever keeps
+//! rows copies those that it keeps, so that no state holds a slot of the ring. A view leaves as two rings. Each frame of the one is a
+//! change, a table with a column `weight`, +1 of a row that has come and −1 of one that has gone; a frame of the other is the
+//! whole view, which says in its schema's metadata, under [`CHANGES_UNTIL`], up to which frame of the first ring it is. So
+//! who comes late reads the last of these and goes on with the changes that follow; in Python and C++ these are
+//! ordinary frames.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use arrow_array::{Int64Array, RecordBatch, StringArray};
+//! use qadataswap::SharedDataFrame;
+//! use qadataswap_dbsp::RootCircuit;
+//! use qadataswap_dbsp::arrow::Layout;
+//! use qadataswap_dbsp::ring::{RingInput, RingView};
+//!
+//! # let (trades_name, view_name) = (format!("doc-trades-{}", std::process::id()), format!("doc-view-{}", std::process::id()));
+//! let trades_writer = SharedDataFrame::create_writer((trades_name.as_str(), 1 << 20))?;
+//! let (mut circuit, (trades, volumes)) = RootCircuit::build(|circuit| {
+//!     let (trades, handle) = circuit.add_input_zset::<(String, i64)>();
+//!     Ok((handle, trades.index().aggregate_linear(|&size| size).output()))
+//! })?;
+//! let mut input = RingInput::new(
+//!     SharedDataFrame::create_reader(trades_name.as_str())?,
+//!     Layout::new().keys(["symbol", "size"])?,
+//!     trades.into(),
+//! );
+//! let layout = Layout::new().keys(["symbol"])?.vals(["volume"])?;
+//! let mut view = RingView::create(view_name.as_str(), 1 << 20, layout, volumes)?;
+//! let changes = SharedDataFrame::create_reader(format!("{view_name}.changes"))?;
+//!
+//! trades_writer.write_arrow(&RecordBatch::try_from_iter([
+//!     ("symbol", Arc::new(StringArray::from(vec!["ESZ6", "ESZ6"])) as _),
+//!     ("size", Arc::new(Int64Array::from(vec![2, 3])) as _),
+//! ])?)?;
+//! input.read(1000)?;
+//! circuit.step()?;
+//! view.publish()?;
+//! let change = changes.read_arrow(1000)?.expect("a change");
+//! assert_eq!(change.num_rows(), 1); // ESZ6, 5, weight 1
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use qadataswap::config::Timeout;
+use qadataswap::{ErrorKind, Frame, QADataSwapError, SharedDataFrame};
+
+use crate::arrow::{ArrowColumn, Layout};
+use crate::column::Data;
+use crate::error::Error;
+use crate::operator::{IndexedZSetHandle, OutputHandle};
+use crate::trace::{Batch, Sorter};
+
+/// The key, in the metadata of a whole view's schema, of the sequence number of the last change that it includes.
+pub const CHANGES_UNTIL: &str = "qadataswap.changes_until";
+
+/// Why a frame did not get through the door.
+#[derive(Debug, thiserror::Error)]
+pub enum RingError {
+    /// The ring could not be read or written.
+    #[error(transparent)]
+    Ring(#[from] QADataSwapError),
+    /// The table in the frame is not what the circuit takes.
+    #[error("frame {sequence} of ring {ring:?}: {error}")]
+    Table {
+        /// The ring.
+        ring: String,
+        /// The frame.
+        sequence: u64,
+        /// What is wrong with the table.
+        error: Error,
+    },
+    /// The view cannot be a table.
+    #[error(transparent)]
+    View(Error),
+}
+
+/// What came through the door.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Read {
+    /// The frames.
+    pub frames: u64,
+    /// The rows in them.
+    pub rows: usize,
+    /// The frames that a reader which does not get all of them has missed before.
+    pub missed: u64,
+    /// Whether the stream has ended: its writer closed it, and nothing will follow.
+    pub ended: bool,
+}
+
+/// Frames of a ring, as an input of a circuit.
+#[derive(Debug)]
+pub struct RingInput<K: Data, V: Data = ()> {
+    ring: SharedDataFrame,
+    layout: Layout<K, V>,
+    input: IndexedZSetHandle<K, V>,
+}
+
+impl<K: Data, V: Data> RingInput<K, V>
+where
+    K::Column: ArrowColumn,
+    V::Column: ArrowColumn,
+{
+    /// Makes an input of a ring's reading end. Frames are changes: each row comes once, or as often as the column of weights
+    /// that `layout` names says.
+    pub fn new(ring: SharedDataFrame, layout: Layout<K, V>, input: IndexedZSetHandle<K, V>) -> Self {
+        Self { ring, layout, input }
+    }
+
+    /// Waits for a frame, and pushes it and all others that are there to the circuit's input; step the circuit then.
+    ///
+    /// # Errors
+    ///
+    /// [`RingError::Ring`] if the ring cannot be read, which includes that its writer has died; [`RingError::Table`] if a
+    /// frame is not what the circuit takes: it is left out.
+    pub fn read(&mut self, timeout: impl Into<Timeout>) -> Result<Read, RingError> {
+        let mut read = Read::default();
+        let mut next = self.ring.read_frame(timeout);
+        loop {
+            match next {
+                Ok(Some(frame)) => self.push(&frame, &mut read)?,
+                Ok(None) => return Ok(read),
+                Err(error) if error.kind() == ErrorKind::EndOfStream => {
+                    read.ended = true;
+                    return Ok(read);
+                }
+                // What was read before is in the circuit already: the next call tells.
+                Err(_) if read.frames > 0 => return Ok(read),
+                Err(error) => return Err(error.into()),
+            }
+            next = self.ring.try_read_frame();
+        }
+    }
+
+    fn push(&self, frame: &Frame, read: &mut Read) -> Result<(), RingError> {
+        read.frames += 1;
+        read.missed += frame.missed();
+        for table in frame.batches() {
+            let batch = self.layout.read(table).map_err(|error| RingError::Table {
+                ring: self.ring.name(),
+                sequence: frame.sequence(),
+                error,
+            })?;
+            read.rows += batch.len();
+            self.input.append(batch);
+        }
+        Ok(())
+    }
+
+    /// Returns the ring.
+    #[must_use]
+    pub fn ring(&self) -> &SharedDataFrame {
+        &self.ring
+    }
+}
+
+/// A view of a circuit, as two rings: of what changes, and of all of it.
+#[derive(Debug)]
+pub struct RingView<K: Data, V: Data = ()> {
+    output: OutputHandle<K, V>,
+    layout: Layout<K, V>,
+    changes: SharedDataFrame,
+    whole: SharedDataFrame,
+    sum: Batch<K, V>,
+    sorter: Sorter,
+    until: Option<u64>,
+}
+
+impl<K: Data, V: Data> RingView<K, V>
+where
+    K::Column: ArrowColumn,
+    V::Column: ArrowColumn,
+{
+    /// Creates the rings of a view: `name` of all of it, and `name.changes`, of `bytes` each.
+    ///
+    /// # Errors
+    ///
+    /// If a ring cannot be created, as [`SharedDataFrame::create_writer`] says.
+    pub fn create(
+        name: &str,
+        bytes: u64,
+        layout: Layout<K, V>,
+        output: OutputHandle<K, V>,
+    ) -> Result<Self, RingError> {
+        let changes = SharedDataFrame::create_writer((format!("{name}.changes").as_str(), bytes))?;
+        let whole = SharedDataFrame::create_writer((name, bytes))?;
+        Ok(Self::new(changes, whole, layout, output))
+    }
+
+    /// Makes a view of the writing ends of two rings.
+    pub fn new(
+        changes: SharedDataFrame,
+        whole: SharedDataFrame,
+        layout: Layout<K, V>,
+        output: OutputHandle<K, V>,
+    ) -> Self {
+        let layout = layout.always_weights();
+        Self { output, layout, changes, whole, sum: Batch::new(), sorter: Sorter::default(), until: None }
+    }
+
+    /// Publishes what has changed since the last time; returns the frame's sequence number, or nothing if nothing has.
+    ///
+    /// # Errors
+    ///
+    /// [`RingError::Ring`] if the frame cannot be written. The change is kept, and goes with the next.
+    pub fn publish(&mut self) -> Result<Option<u64>, RingError> {
+        let change = self.output.take();
+        if change.is_empty() {
+            return Ok(None);
+        }
+        let table = self.layout.write(change.clone()).map_err(RingError::View)?;
+        match self.changes.write_arrow(&table) {
+            Ok(sequence) => {
+                self.sum.extend(&change);
+                self.sorter.consolidate(&mut self.sum);
+                self.until = Some(sequence);
+                Ok(Some(sequence))
+            }
+            Err(error) => {
+                self.output.give_back(change);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Publishes the whole view, as it is after the change that was published last; returns the frame's sequence number.
+    ///
+    /// # Errors
+    ///
+    /// [`RingError::Ring`] if the frame cannot be written.
+    pub fn publish_whole(&mut self) -> Result<u64, RingError> {
+        let table = self.layout.write(self.sum.clone()).map_err(RingError::View)?;
+        let mut metadata: HashMap<String, String> = table.schema().metadata().clone();
+        if let Some(until) = self.until {
+            metadata.insert(CHANGES_UNTIL.to_owned(), until.to_string());
+        }
+        let schema = Arc::new(table.schema().as_ref().clone().with_metadata(metadata));
+        let table = RecordBatch::try_new(schema, table.columns().to_vec());
+        let table = table.map_err(|error| RingError::View(Error::Circuit(error.to_string())))?;
+        Ok(self.whole.write_arrow(&table)?)
+    }
+
+    /// Ends both streams.
+    ///
+    /// # Errors
+    ///
+    /// [`RingError::Ring`] if a ring cannot be closed.
+    pub fn close(&self) -> Result<(), RingError> {
+        self.changes.close()?;
+        Ok(self.whole.close()?)
+    }
+}
