@@ -3,6 +3,7 @@
 
 mod aggregate;
 mod apply;
+mod asof_join;
 mod communication;
 mod consolidate;
 mod delay;

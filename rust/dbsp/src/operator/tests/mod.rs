@@ -6,6 +6,7 @@
 //! within one batch, and one to eight workers.
 
 mod aggregates;
+mod asof_joins;
 mod groups;
 mod joins;
 mod rows;
