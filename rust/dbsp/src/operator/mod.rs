@@ -17,6 +17,7 @@ mod join;
 mod key_index;
 mod output;
 mod plus;
+mod time_series;
 mod trace;
 mod wiring;
 
@@ -24,6 +25,7 @@ pub use aggregate::{Aggregator, Change, Count, Extreme, Fold, Max, MaxSome, Min,
 pub use delay::Feedback;
 pub use input::{IndexedZSetHandle, MapHandle, ValueHandle, ZSetHandle};
 pub use output::{OutputHandle, ValueOutput};
+pub use time_series::{EventTime, RelOffset, RelRange};
 pub use trace::Trace;
 pub use wiring::{BinaryOperator, Brought, UnaryOperator};
 

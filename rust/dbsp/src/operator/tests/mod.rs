@@ -10,6 +10,7 @@ mod asof_joins;
 mod groups;
 mod joins;
 mod rows;
+mod time_series;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
