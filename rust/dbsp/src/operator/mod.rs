@@ -3,6 +3,7 @@
 
 mod aggregate;
 mod apply;
+mod asof_join;
 mod communication;
 mod consolidate;
 mod delay;
@@ -18,6 +19,7 @@ mod nested;
 mod output;
 mod plus;
 mod recursive;
+mod time_series;
 mod trace;
 mod wiring;
 
@@ -26,6 +28,7 @@ pub use delay::Feedback;
 pub use input::{IndexedZSetHandle, KeyedHandle, MapHandle, ValueHandle, ZSetHandle};
 pub use output::{OutputHandle, ValueOutput};
 pub use recursive::RecursiveStreams;
+pub use time_series::{EventTime, RelOffset, RelRange};
 pub use trace::Trace;
 pub use wiring::{BinaryOperator, Brought, UnaryOperator};
 

@@ -6,10 +6,12 @@
 //! within one batch, and one to eight workers.
 
 mod aggregates;
+mod asof_joins;
 mod groups;
 mod joins;
 mod recursion;
 mod rows;
+mod time_series;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

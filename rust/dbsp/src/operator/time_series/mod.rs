@@ -1,0 +1,164 @@
+//! Operators that know of the time of events: windows, waterlines and rolling aggregates.
+
+mod rolling;
+mod rolling_linear;
+mod rolling_rows;
+mod sums;
+mod waterline;
+mod window;
+
+use crate::column::Data;
+use crate::trace::Batch;
+
+/// A time of events: an integer, with or without sign, of whatever unit.
+pub trait EventTime: for<'a> Data<Ref<'a> = Self> + Copy + Default {
+    /// The first of all times.
+    const FIRST: Self;
+    /// The last of all times.
+    const LAST: Self;
+    /// Returns the time so many units earlier, unless that is before all times.
+    fn earlier(self, units: u64) -> Option<Self>;
+    /// Returns the time so many units later, unless that is after all times.
+    fn later(self, units: u64) -> Option<Self>;
+}
+
+macro_rules! times {
+    ($($type:ty, $unsigned:ty, $earlier:ident, $later:ident;)*) => {$(
+        impl EventTime for $type {
+            const FIRST: Self = Self::MIN;
+            const LAST: Self = Self::MAX;
+            fn earlier(self, units: u64) -> Option<Self> {
+                self.$earlier(<$unsigned>::try_from(units).ok()?)
+            }
+            fn later(self, units: u64) -> Option<Self> {
+                self.$later(<$unsigned>::try_from(units).ok()?)
+            }
+        }
+    )*};
+}
+times! {
+    u8, u8, checked_sub, checked_add;
+    u16, u16, checked_sub, checked_add;
+    u32, u32, checked_sub, checked_add;
+    u64, u64, checked_sub, checked_add;
+    i8, u8, checked_sub_unsigned, checked_add_unsigned;
+    i16, u16, checked_sub_unsigned, checked_add_unsigned;
+    i32, u32, checked_sub_unsigned, checked_add_unsigned;
+    i64, u64, checked_sub_unsigned, checked_add_unsigned;
+}
+
+/// A time as seen from a row's own, in its unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelOffset {
+    /// So many units before.
+    Before(u64),
+    /// So many units after.
+    After(u64),
+}
+
+impl RelOffset {
+    fn opposite(self) -> Self {
+        match self {
+            Self::Before(units) => Self::After(units),
+            Self::After(units) => Self::Before(units),
+        }
+    }
+
+    fn signed(self) -> i128 {
+        match self {
+            Self::Before(units) => -i128::from(units),
+            Self::After(units) => i128::from(units),
+        }
+    }
+}
+
+/// A range of times as seen from a row's own, both ends included.
+///
+/// ```
+/// use qadataswap_dbsp::operator::{RelOffset, RelRange};
+///
+/// let range = RelRange::new(RelOffset::Before(60), RelOffset::Before(0));
+/// assert_eq!(range.of(100u64), Some((40, 100)));
+/// assert_eq!(range.of(10u64), Some((0, 10)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RelRange {
+    from: RelOffset,
+    to: RelOffset,
+}
+
+impl RelRange {
+    /// Makes the range.
+    ///
+    /// # Panics
+    ///
+    /// If `to` comes before `from`.
+    #[must_use]
+    pub fn new(from: RelOffset, to: RelOffset) -> Self {
+        assert!(from.signed() <= to.signed(), "a range from {from:?} to {to:?} holds nothing");
+        Self { from, to }
+    }
+
+    /// Returns the first and the last time that the range has for a row of this time, if there are any.
+    #[must_use]
+    pub fn of<T: EventTime>(self, time: T) -> Option<(T, T)> {
+        let from = match self.from {
+            RelOffset::Before(units) => time.earlier(units).unwrap_or(T::FIRST),
+            RelOffset::After(units) => time.later(units)?,
+        };
+        let to = match self.to {
+            RelOffset::Before(units) => time.earlier(units)?,
+            RelOffset::After(units) => time.later(units).unwrap_or(T::LAST),
+        };
+        Some((from, to))
+    }
+
+    /// Returns the range of the rows that have a row in theirs.
+    fn mirrored(self) -> Self {
+        Self { from: self.to.opposite(), to: self.from.opposite() }
+    }
+
+    /// Lists the times whose rows are affected by changes at some times, as ranges that neither meet nor touch.
+    fn affected<T: EventTime>(self, changes: impl Iterator<Item = T>, zones: &mut Vec<(T, T)>) {
+        zones.clear();
+        // A row that comes or goes is affected itself, also where it is not in its own range.
+        changes.for_each(|time| zones.extend([(time, time)].into_iter().chain(self.mirrored().of(time))));
+        zones.sort_unstable();
+        zones.dedup_by(|next, last| {
+            let meets = next.0 <= last.1;
+            if meets {
+                last.1 = last.1.max(next.1);
+            }
+            meets
+        });
+    }
+
+    /// Returns the first time that still matters if all changes to come are at `line` or later.
+    fn horizon<T: EventTime>(self, line: T) -> T {
+        let first = |range: Self, time: T| match range.from {
+            RelOffset::Before(units) => time.earlier(units).unwrap_or(T::FIRST),
+            RelOffset::After(_) => time,
+        };
+        first(self, first(self.mirrored(), line))
+    }
+}
+
+/// Brings the difference of two lists of results of one partition, each in the order of time.
+fn bring<P: Data, T: EventTime, O: Data>(
+    partition: P::Ref<'_>,
+    old: Vec<(T, O)>,
+    new: Vec<(T, O)>,
+    output: &mut Batch<P, (T, O)>,
+) {
+    let (mut old, mut new) = (old.into_iter().peekable(), new.into_iter().peekable());
+    while let Some(time) = [old.peek(), new.peek()].into_iter().flatten().map(|row| row.0).min() {
+        let (before, after) = (old.next_if(|row| row.0 == time), new.next_if(|row| row.0 == time));
+        if before != after {
+            for (row, weight) in [(before, -1), (after, 1)] {
+                if let Some((time, result)) = row {
+                    output.push(partition, (time, result.borrow()), weight);
+                }
+            }
+        }
+    }
+}

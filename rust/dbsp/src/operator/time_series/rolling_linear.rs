@@ -1,0 +1,256 @@
+//! Rolling sums: of each row's range of time, within its partition.
+//!
+//! **Law.** *rolling(a)[p]* has, for each time *t* of the partition, *(t, f(Σ g(v) · a[p, (u, v)]))* over the times *u* in
+//! the range of *t*. A time is there while its number of rows, or its sum, is not 0.
+//!
+//! ```text
+//!   Δ ──▶ [ sums by partition and time ] ──▶ rows in reach of a change: after − before
+//! ```
+//!
+//! | time | Δ | sums of prices in [t − 2, t] |
+//! |---|---|---|
+//! | 0 | (p, (1, 10)) → +1, (p, (3, 20)) → +1 | (p, (1, 10)) → +1, (p, (3, 30)) → +1 |
+//! | 1 | (p, (4, 5)) → +1 | (p, (4, 25)) → +1 |
+//! | 2 | (p, (2, 1)) → +1, late | (p, (2, 11)) → +1, (p, (3, 30)) → −1, (p, (3, 31)) → +1, (p, (4, 25)) → −1, (p, (4, 26)) → +1 |
+//!
+//! State is the sum at each time, in a tree of partial sums ([`sums`](super::sums)): no input, no output. A change costs,
+//! for each row in its reach, *O(log n)*, however long the range is.
+//!
+//! Under a waterline rows that come below that of the step before are late and are dropped; what can be in no range of a
+//! row at or above it is forgotten, and what was brought for it stays.
+
+use super::sums::Sums;
+use super::{EventTime, RelRange, bring};
+use crate::algebra::{LinearValue, ZWeight};
+use crate::circuit::{Circuit, Incoming, State, Stream};
+use crate::column::Data;
+use crate::error::Error;
+use crate::operator::{BinaryOperator, KeyIndex, UnaryOperator};
+use crate::trace::Batch;
+
+struct Rolling<P: Data, T, A, G, F> {
+    partitions: KeyIndex<P>,
+    sums: Vec<Sums<T, (A, ZWeight)>>,
+    range: RelRange,
+    value: G,
+    finish: F,
+    /// The waterline of the step before, if there is one.
+    line: Option<T>,
+    /// The partition that is next to forget what is behind the waterline.
+    sweep: usize,
+    changes: Vec<(usize, T, (A, ZWeight))>,
+    zones: Vec<(T, T)>,
+}
+
+impl<P: Data, T: EventTime, A: LinearValue, G, F> Rolling<P, T, A, G, F> {
+    fn step<V: Data, O: Data>(&mut self, input: &Batch<P, (T, V)>, output: &mut Batch<P, (T, O)>)
+    where
+        G: Fn(&V::Ref<'_>) -> A,
+        F: Fn(&A) -> O,
+    {
+        for (partition, (time, val), weight) in input.iter() {
+            if self.line.is_none_or(|line| time >= line) {
+                let slot = self.slot(partition);
+                self.changes.push((slot, time, ((self.value)(&val).mul_by_ref(&weight), weight)));
+            }
+        }
+        let mut changes = std::mem::take(&mut self.changes);
+        changes.sort_unstable_by_key(|change| (change.0, change.1));
+        for changes in changes.chunk_by(|a, b| a.0 == b.0) {
+            self.update(changes, output);
+        }
+        changes.clear();
+        self.changes = changes;
+        if let Some(kept) = self.partitions.compact() {
+            let mut sums = std::mem::take(&mut self.sums);
+            self.sums = kept
+                .into_iter()
+                .map(|slot| std::mem::replace(&mut sums[slot as usize], Sums::new()))
+                .collect();
+        }
+    }
+
+    fn slot(&mut self, partition: P::Ref<'_>) -> usize {
+        let hash = P::hash(partition);
+        self.partitions.find(partition, hash).unwrap_or_else(|| {
+            self.sums.push(Sums::new());
+            self.partitions.insert(partition, hash)
+        })
+    }
+
+    /// Makes the changes of one partition, in the order of time, and brings what follows.
+    fn update<O: Data>(&mut self, changes: &[(usize, T, (A, ZWeight))], output: &mut Batch<P, (T, O)>)
+    where
+        F: Fn(&A) -> O,
+    {
+        let slot = changes[0].0;
+        self.range.affected(changes.iter().map(|change| change.1), &mut self.zones);
+        let old = self.rows(slot);
+        for at_once in changes.chunk_by(|a, b| a.1 == b.1) {
+            let mut sum = at_once[0].2.clone();
+            at_once[1..].iter().for_each(|change| add(&mut sum, &change.2));
+            if !(sum.0.is_zero() && sum.1 == 0) {
+                self.sums[slot].add(at_once[0].1, &sum);
+            }
+        }
+        let new = self.rows(slot);
+        bring(self.partitions.key(slot), old, new, output);
+        self.forget(slot);
+    }
+
+    /// Lists the rows in the zones, as they are now.
+    fn rows<O>(&self, slot: usize) -> Vec<(T, O)>
+    where
+        F: Fn(&A) -> O,
+    {
+        let sums = &self.sums[slot];
+        let mut rows = Vec::new();
+        for &(from, to) in &self.zones {
+            sums.times(from, to, |time| {
+                let sum = self.range.of(time).map_or_else(A::zero, |(from, to)| sums.sum(from, to).0);
+                rows.push((time, (self.finish)(&sum)));
+            });
+        }
+        rows
+    }
+
+    /// Forgets what no longer matters of a partition, and the partition with it if that was all.
+    fn forget(&mut self, slot: usize) {
+        let sums = &mut self.sums[slot];
+        if let Some(line) = self.line {
+            sums.forget_before(self.range.horizon(line));
+        }
+        if sums.is_empty() {
+            let hash = P::hash(self.partitions.key(slot));
+            if self.partitions.find(self.partitions.key(slot), hash) == Some(slot) {
+                self.partitions.remove(slot, hash);
+            }
+        }
+    }
+
+    /// Moves the waterline, and looks after some partitions to which nothing comes any more.
+    fn rise(&mut self, line: T, partitions: usize) {
+        self.line = self.line.max(Some(line));
+        for _ in 0..partitions.min(self.sums.len()) {
+            self.sweep = (self.sweep + 1) % self.sums.len();
+            self.forget(self.sweep);
+        }
+    }
+
+    fn state(&self) -> State {
+        let rows = self.sums.iter().map(Sums::len).sum();
+        State { rows, bytes: self.partitions.bytes() + rows * size_of::<(T, (A, ZWeight))>() }
+    }
+}
+
+fn add<A: LinearValue>(sum: &mut (A, ZWeight), more: &(A, ZWeight)) {
+    use crate::algebra::AddByRef;
+    sum.add_assign_by_ref(more);
+}
+
+impl<P, T, V, A, O, G, F> UnaryOperator<Batch<P, (T, V)>, Batch<P, (T, O)>> for Rolling<P, T, A, G, F>
+where
+    P: Data,
+    T: EventTime,
+    V: Data,
+    A: LinearValue,
+    O: Data,
+    G: Fn(&V::Ref<'_>) -> A + 'static,
+    F: Fn(&A) -> O + 'static,
+{
+    fn eval(
+        &mut self,
+        input: &Incoming<Batch<P, (T, V)>>,
+        output: &mut Batch<P, (T, O)>,
+    ) -> Result<(), Error> {
+        self.step(&input.get(), output);
+        Ok(())
+    }
+    fn state(&self) -> State {
+        self.state()
+    }
+}
+
+impl<P, T, V, A, O, G, F> BinaryOperator<Batch<P, (T, V)>, T, Batch<P, (T, O)>> for Rolling<P, T, A, G, F>
+where
+    P: Data,
+    T: EventTime,
+    V: Data,
+    A: LinearValue,
+    O: Data,
+    G: Fn(&V::Ref<'_>) -> A + 'static,
+    F: Fn(&A) -> O + 'static,
+{
+    fn eval(
+        &mut self,
+        input: &Incoming<Batch<P, (T, V)>>,
+        line: &Incoming<T>,
+        output: &mut Batch<P, (T, O)>,
+    ) -> Result<(), Error> {
+        let input = input.get();
+        self.step(&input, output);
+        self.rise(*line.get(), input.len() + 1);
+        Ok(())
+    }
+    fn state(&self) -> State {
+        self.state()
+    }
+}
+
+impl<C: Circuit, P: Data, T: EventTime, V: Data> Stream<C, Batch<P, (T, V)>> {
+    /// Brings, for each time of each partition, `finish` of the sum of `value` over the rows whose time lies in a range
+    /// around it.
+    ///
+    /// ```
+    /// use qadataswap_dbsp::operator::{RelOffset, RelRange};
+    /// use qadataswap_dbsp::{RootCircuit, indexed_zset};
+    ///
+    /// let minute = RelRange::new(RelOffset::Before(60), RelOffset::Before(0));
+    /// let (mut circuit, (trades, volume)) = RootCircuit::build(|circuit| {
+    ///     let (trades, handle) = circuit.add_input_indexed_zset::<String, (u64, i64)>();
+    ///     let volume = trades.partitioned_rolling_aggregate_linear(|&size| size, |&sum| sum, minute);
+    ///     Ok((handle, volume.output()))
+    /// })?;
+    /// trades.extend([(10, 5), (65, 7), (100, 1)].map(|trade| ("ESZ6".to_owned(), trade, 1)));
+    /// circuit.step()?;
+    /// let expected = indexed_zset! { "ESZ6".to_owned() => { (10, 5) => 1, (65, 12) => 1, (100, 8) => 1 } };
+    /// assert_eq!(volume.take(), expected);
+    /// # Ok::<(), qadataswap_dbsp::Error>(())
+    /// ```
+    pub fn partitioned_rolling_aggregate_linear<A: LinearValue, O: Data>(
+        &self,
+        value: impl Fn(&V::Ref<'_>) -> A + 'static,
+        finish: impl Fn(&A) -> O + 'static,
+        range: RelRange,
+    ) -> Stream<C, Batch<P, (T, O)>> {
+        self.shard().unary("rolling_linear", Rolling::new(value, finish, range))
+    }
+
+    /// Brings what [`partitioned_rolling_aggregate_linear`](Stream::partitioned_rolling_aggregate_linear) does of all rows
+    /// that are not late, and forgets what a waterline has passed.
+    pub fn partitioned_rolling_aggregate_linear_with_waterline<A: LinearValue, O: Data>(
+        &self,
+        waterline: &Stream<C, T>,
+        value: impl Fn(&V::Ref<'_>) -> A + 'static,
+        finish: impl Fn(&A) -> O + 'static,
+        range: RelRange,
+    ) -> Stream<C, Batch<P, (T, O)>> {
+        self.shard().binary("rolling_linear", waterline, Rolling::new(value, finish, range))
+    }
+}
+
+impl<P: Data, T, A, G, F> Rolling<P, T, A, G, F> {
+    fn new(value: G, finish: F, range: RelRange) -> Self {
+        Self {
+            partitions: KeyIndex::default(),
+            sums: Vec::new(),
+            range,
+            value,
+            finish,
+            line: None,
+            sweep: 0,
+            changes: Vec::new(),
+            zones: Vec::new(),
+        }
+    }
+}
