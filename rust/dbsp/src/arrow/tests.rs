@@ -55,6 +55,7 @@ proptest! {
         comes_back(&rows.iter().map(|(row, weight)| (F64::new(row.6), (CheckedInt(row.0), F32::new(row.6 as f32)), *weight)).collect::<Vec<_>>());
         comes_back(&rows.iter().map(|(row, weight)| ((), Some((row.4, (row.3.clone(),))), *weight)).collect::<Vec<_>>());
         comes_back(&rows.iter().map(|(row, weight)| (row.4.map(|number| (row.5.clone(), number)), row.1 as usize, *weight)).collect::<Vec<_>>());
+        comes_back(&rows.iter().map(|(row, weight)| (row.3.clone().into_bytes(), row.5.clone().map(String::into_bytes), *weight)).collect::<Vec<_>>());
         comes_back(&rows.iter().map(|(_, weight)| ((), (), *weight)).collect::<Vec<_>>());
         comes_back(&trades);
         comes_back(&trades.iter().map(|(trade, level, weight)| (level.map(|_| trade.clone()), trade.level.clone(), *weight)).collect::<Vec<_>>());

@@ -15,6 +15,7 @@
 //! assert_eq!(trades.get(1), ("NQZ6", 2_510_000));
 //! ```
 
+mod binary;
 mod bytes;
 mod hash;
 mod option;
@@ -26,6 +27,7 @@ use std::cmp::Ordering;
 use std::fmt::Debug;
 use std::ops::Range;
 
+pub use binary::Bytes;
 pub use bytes::Strings;
 pub use hash::{combine, mix};
 pub use option::Options;

@@ -31,6 +31,13 @@ impl<N: ArrowNativeType> Values<N> {
         }
     }
 
+    /// Lets whoever copies the values share them, until somebody writes.
+    pub(crate) fn share(&mut self) {
+        if let Self::Owned(values) = self {
+            *self = Self::Shared(ScalarBuffer::from(std::mem::take(values)));
+        }
+    }
+
     /// Returns the values as an Arrow buffer, without copying them.
     #[must_use]
     pub fn into_buffer(self) -> Buffer {
