@@ -7,6 +7,7 @@ pub mod algebra;
 pub mod arrow;
 pub mod circuit;
 pub mod column;
+pub mod dynamic;
 mod error;
 pub mod operator;
 pub mod time;

@@ -1,0 +1,444 @@
+//! Dynamic operators against static ones, and against what they compute from scratch: the same random changes through
+//! both, and the same views after each step.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow_arith::numeric::mul;
+use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow_ord::cmp::{gt, lt};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::Aggregate::{Avg, Count, Max, Min, Sum};
+use super::*;
+use crate::RootCircuit;
+use crate::algebra::F64;
+use crate::arrow::{ArrowColumn, ArrowValues, Layout};
+use crate::circuit::Runtime;
+use crate::column::Data;
+use crate::operator::tests::{Rows, add, rows};
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, crate::Data)]
+struct Deal {
+    symbol: String,
+    size: Option<i64>,
+    price: i64,
+    rate: Option<F64>,
+}
+
+type Deals = Rows<Deal, ()>;
+type Steps = Vec<Vec<(Deal, i64)>>;
+
+fn steps() -> impl Strategy<Value = Steps> {
+    let size = prop_oneof![1 => Just(None), 3 => (-3i64..4).prop_map(Some)];
+    let rate = prop_oneof![1 => Just(None), 3 => (-2i32..3).prop_map(|rate| Some(F64::new(f64::from(rate))))];
+    let deal = ("[ab]{0,2}", size, -2i64..4, rate);
+    let deal = deal.prop_map(|(symbol, size, price, rate)| Deal { symbol, size, price, rate });
+    vec(vec((deal, -2i64..4), 0..20), 1..8)
+}
+
+fn schema() -> SchemaRef {
+    match DealColumns::data_type() {
+        DataType::Struct(fields) => Arc::new(Schema::new(fields)),
+        other => panic!("a struct is {other}"),
+    }
+}
+
+const WORKERS: [usize; 3] = [1, 2, 5];
+
+/// Checks that what `dynamic` brings of a table adds up to what `function` makes of its rows.
+fn computes<Out: Data>(
+    steps: &Steps,
+    dynamic: impl Fn(&Table<RootCircuit>) -> Result<Table<RootCircuit>, Error> + Clone + Send + 'static,
+    function: impl Fn(&Deals) -> Rows<Out, ()>,
+) where
+    Out::Column: ArrowColumn,
+{
+    for workers in WORKERS {
+        let dynamic = dynamic.clone();
+        let (mut circuit, (deals, output)) = Runtime::init_circuit(workers, move |circuit| {
+            let (deals, handle) = circuit.add_input_table(&schema())?;
+            Ok((handle, dynamic(&deals)?.output()?))
+        })
+        .expect("the circuit is built");
+        let fields = output.schema().fields().iter();
+        let names: Vec<String> =
+            fields.map(|field| field.name().clone()).filter(|name| name != "weight").collect();
+        let layout = Layout::<Out>::new().keys(names).expect("each column is a component");
+        let (mut all, mut view) = (Deals::new(), Rows::new());
+        for (number, step) in steps.iter().enumerate() {
+            add(&mut all, step.iter().map(|(deal, weight)| (deal.clone(), (), *weight)));
+            let change: Batch<Deal> = step.iter().cloned().collect();
+            deals
+                .append(&change.into_record_batch().expect("the names differ"))
+                .expect("the table is as described");
+            circuit.step().expect("a step of a sound circuit succeeds");
+            let change = layout.read(&output.take().expect("it is of its schema")).expect("the types agree");
+            add(&mut view, change.to_rows());
+            assert_eq!(view, function(&all), "after step {number} with {workers} workers");
+        }
+        circuit.step().expect("a step without input succeeds");
+        assert_eq!(
+            output.take().expect("it is of its schema").num_rows(),
+            0,
+            "a step without input brings nothing"
+        );
+    }
+}
+
+/// Checks that `dynamic` and `fixed` bring the same.
+fn agree<Out: Data>(
+    steps: &Steps,
+    dynamic: impl Fn(&Table<RootCircuit>) -> Result<Table<RootCircuit>, Error> + Clone + Send + 'static,
+    fixed: impl Fn(&Stream<RootCircuit, Batch<Deal>>) -> Stream<RootCircuit, Batch<Out>> + Clone,
+) where
+    Out::Column: ArrowColumn,
+{
+    computes(steps, dynamic, |all| {
+        let fixed = fixed.clone();
+        let (mut circuit, (deals, output)) = RootCircuit::build(|circuit| {
+            let (deals, handle) = circuit.add_input_zset::<Deal>();
+            Ok((handle, fixed(&deals).output()))
+        })
+        .expect("the circuit is built");
+        // Half of it and then all, so that the static operator takes some of its steps too.
+        let (first, second): (Vec<_>, Vec<_>) =
+            all.iter().enumerate().partition(|(number, _)| number % 2 == 0);
+        for half in [first, second] {
+            deals.extend(half.into_iter().map(|(_, ((deal, ()), &weight))| (deal.clone(), weight)));
+            circuit.step().expect("a step of a sound circuit succeeds");
+        }
+        rows(output.take().to_rows())
+    });
+}
+
+fn larger(than: i64) -> impl Fn(&RecordBatch) -> Result<BooleanArray, ArrowError> {
+    move |table| gt(&table["size"], &Int64Array::new_scalar(than))
+}
+
+fn tuple(deal: &DealRef<'_>) -> (String, Option<i64>, i64, Option<F64>) {
+    (deal.symbol.to_owned(), deal.size, deal.price, deal.rate)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(25))]
+
+    #[test]
+    fn kernels_filter_and_map(steps in steps()) {
+        agree(&steps, |deals| Ok(deals.filter_kernel(larger(0))), |deals| {
+            deals.filter(|deal| deal.size > Some(0)).map(tuple)
+        });
+        agree(&steps, |deals| Ok(deals.filter_kernel(|table| Ok(vec![true; table.num_rows()].into()))), |deals| deals.map(tuple));
+        agree(
+            &steps,
+            |deals| deals.map_kernel(|table| {
+                let value = mul(&table["size"], &table["price"])?;
+                RecordBatch::try_from_iter_with_nullable([("value", value, true), ("symbol", table["symbol"].clone(), false)])
+            }),
+            |deals| deals.map(|deal| (deal.size.map(|size| size * deal.price), deal.symbol.to_owned())),
+        );
+        agree(&steps, |deals| deals.project(&["price", "symbol"]), |deals| {
+            deals.map(|deal| (deal.price, deal.symbol.to_owned()))
+        });
+    }
+
+    #[test]
+    fn tables_add_up(steps in steps()) {
+        agree(&steps, |deals| deals.plus(&deals.filter_kernel(larger(0))), |deals| {
+            deals.plus(&deals.filter(|deal| deal.size > Some(0))).map(tuple)
+        });
+        agree(&steps, |deals| deals.neg().minus(&deals.filter_kernel(larger(0))), |deals| {
+            deals.neg().minus(&deals.filter(|deal| deal.size > Some(0))).map(tuple)
+        });
+    }
+
+    #[test]
+    fn tables_are_sets(steps in steps()) {
+        agree(&steps, |deals| Ok(deals.distinct()), |deals| deals.distinct().map(tuple));
+        agree(&steps, |deals| Ok(deals.project(&["size", "rate"])?.distinct()), |deals| {
+            deals.map(|deal| (deal.size, deal.rate)).distinct()
+        });
+        agree(&steps, |deals| deals.project(&["size", "rate"])?.index_by(&["rate"])?.distinct().flatten(), |deals| {
+            deals.map(|deal| (deal.rate, deal.size)).distinct()
+        });
+    }
+
+    #[test]
+    fn tables_join(steps in steps()) {
+        let sides = |deals: &Table<RootCircuit>| {
+            let small = deals.filter_kernel(|table| lt(&table["price"], &Int64Array::new_scalar(1)));
+            let sizes = deals.project(&["symbol", "size"])?;
+            Ok::<_, Error>((sizes, small.project(&["rate", "symbol"])?))
+        };
+        agree(
+            &steps,
+            move |deals| {
+                let (sizes, rates) = sides(deals)?;
+                sizes.join_on(&rates, &["symbol"])
+            },
+            |deals| {
+                let sizes = deals.map_index(|deal| (deal.symbol.to_owned(), deal.size));
+                let rates = deals.filter(|deal| deal.price < 1).map_index(|deal| (deal.symbol.to_owned(), deal.rate));
+                sizes.join(&rates, |symbol, &size, &rate| (symbol.to_string(), size, rate))
+            },
+        );
+        agree(
+            &steps,
+            |deals| {
+                let (sizes, prices) = (deals.project(&["size", "rate"])?, deals.project(&["price"])?);
+                sizes.index_by(&["size"])?.join(&prices.index_by(&["price"])?)
+            },
+            |deals| {
+                let sizes = deals.map_index(|deal| (deal.size, deal.rate));
+                let prices = deals.map_index(|deal| (Some(deal.price), ()));
+                sizes.join(&prices, |&size, &rate, ()| (size, rate))
+            },
+        );
+        let keys = move |deals: &Table<RootCircuit>| {
+            let (sizes, rates) = sides(deals)?;
+            Ok::<_, Error>((sizes.index_by(&["symbol"])?, rates.index_by(&["symbol"])?))
+        };
+        let fixed = |deals: &Stream<RootCircuit, Batch<Deal>>| {
+            let sizes = deals.map_index(|deal| (deal.symbol.to_owned(), deal.size));
+            (sizes, deals.filter(|deal| deal.price < 1).map_index(|deal| (deal.symbol.to_owned(), deal.rate)))
+        };
+        let pair = |&(symbol, size): &(&str, Option<i64>)| (symbol.to_owned(), size);
+        agree(
+            &steps,
+            move |deals| keys(deals).and_then(|(sizes, rates)| sizes.semijoin(&rates)?.flatten()),
+            |deals| fixed(deals).0.semijoin(&fixed(deals).1).map(pair),
+        );
+        agree(
+            &steps,
+            move |deals| keys(deals).and_then(|(sizes, rates)| sizes.antijoin(&rates)?.flatten()),
+            |deals| fixed(deals).0.antijoin(&fixed(deals).1).map(pair),
+        );
+    }
+
+    #[test]
+    fn tables_aggregate(steps in steps()) {
+        agree(
+            &steps,
+            |deals| deals.index_by(&["symbol"])?.aggregate_by(&[Sum("size"), Count, Avg("rate"), Sum("price"), Avg("size")]),
+            |deals| {
+                let there = |size: Option<i64>| i64::from(size.is_some());
+                let by_symbol = deals.map_index(|deal| (deal.symbol.to_owned(), (deal.size, deal.price, deal.rate)));
+                let sums = by_symbol.aggregate_linear_postprocess(
+                    move |&(size, price, rate)| {
+                        let rate = rate.map(|rate| *rate as i64);
+                        ((size.unwrap_or(0), there(size)), price, (rate.unwrap_or(0), there(rate)), 1i64)
+                    },
+                    |&((size, sizes), price, (rate, rates), count)| {
+                        let mean = |sum: i64, count: i64| (count != 0).then(|| F64::new(sum as f64 / count as f64));
+                        ((sizes != 0).then_some(size), count, mean(rate, rates), (count != 0).then_some(price), mean(size, sizes))
+                    },
+                );
+                sums.map(|&(symbol, (size, count, rate, price, mean))| (symbol.to_owned(), size, count, rate, price, mean))
+            },
+        );
+    }
+
+    #[test]
+    fn tables_have_extremes(steps in steps()) {
+        let groups = |deals: &Deals| {
+            let mut groups: BTreeMap<String, (i64, BTreeMap<(Option<i64>, i64, Option<F64>), i64>)> = BTreeMap::new();
+            for ((deal, ()), &weight) in deals {
+                let group = groups.entry(deal.symbol.clone()).or_default();
+                group.0 += weight;
+                *group.1.entry((deal.size, deal.price, deal.rate)).or_default() += weight;
+            }
+            groups.retain(|_, group| group.0 != 0);
+            groups
+        };
+        fn positive<T: Ord + Copy>(values: impl Iterator<Item = (Option<T>, i64)>) -> BTreeSet<T> {
+            let mut sums: BTreeMap<T, i64> = BTreeMap::new();
+            values.for_each(|(value, weight)| if let Some(value) = value { *sums.entry(value).or_default() += weight });
+            sums.into_iter().filter(|(_, sum)| *sum > 0).map(|(value, _)| value).collect()
+        }
+        computes(
+            &steps,
+            |deals| {
+                let by_symbol = deals.index_by(&["symbol"])?;
+                by_symbol.aggregate_by(&[Max("size"), Min("rate"), Count, Min("size"), Max("price")])
+            },
+            |deals| {
+                rows(groups(deals).into_iter().map(|(symbol, (count, values))| {
+                    let sizes = positive(values.iter().map(|(value, &weight)| (value.0, weight)));
+                    let prices = positive(values.iter().map(|(value, &weight)| (Some(value.1), weight)));
+                    let rates = positive(values.iter().map(|(value, &weight)| (value.2, weight)));
+                    let extremes = (sizes.last().copied(), rates.first().copied(), count, sizes.first().copied());
+                    ((symbol, extremes.0, extremes.1, extremes.2, extremes.3, prices.last().copied()), (), 1)
+                }))
+            },
+        );
+        computes(
+            &steps,
+            |deals| deals.project(&["price"])?.index_by(&[])?.aggregate_by(&[Max("price")]),
+            |deals| {
+                let prices = positive(deals.iter().map(|((deal, ()), &weight)| (Some(deal.price), weight)));
+                let count: i64 = deals.values().sum();
+                rows((count != 0).then_some(((prices.last().copied(),), (), 1)))
+            },
+        );
+    }
+}
+
+fn refusal<T>(describe: impl FnOnce(&Table<RootCircuit>) -> Result<T, Error>) -> String {
+    let built = RootCircuit::build(|circuit| {
+        let (deals, _) = circuit.add_input_table(&schema())?;
+        describe(&deals).map(drop)
+    });
+    match built.map(drop) {
+        Err(Error::Circuit(message)) => message,
+        other => panic!("the circuit cannot be built, and is: {other:?}"),
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_an_error_when_the_circuit_is_described() {
+    let missing =
+        "there is no column volume, only symbol, size, price, rate; add it, or say which column it is";
+    assert_eq!(refusal(|deals| deals.project(&["volume"])), missing);
+    assert_eq!(refusal(|deals| deals.index_by(&["volume"])), missing);
+    assert_eq!(refusal(|deals| deals.index_by(&[])?.aggregate_by(&[Min("volume")])), missing);
+    let twice = "two columns would be called size; name each column once";
+    assert_eq!(refusal(|deals| deals.project(&["size", "size"])), twice);
+    assert_eq!(refusal(|deals| deals.join_on(&deals.project(&["symbol", "size"])?, &["symbol"])), twice);
+    assert_eq!(
+        refusal(|deals| deals.project(&["price"])?.rename(&["weight"])?.output()),
+        "two columns would be called weight; name each column once"
+    );
+    let types = "column size is Int64 and meets column symbol, which is LargeUtf8; cast one of them first";
+    assert_eq!(
+        refusal(|deals| deals
+            .project(&["size"])?
+            .index_by(&["size"])?
+            .join(&deals.project(&["symbol"])?.index_by(&["symbol"])?)),
+        types
+    );
+    assert_eq!(refusal(|deals| deals.project(&["size"])?.plus(&deals.project(&["symbol"])?)), types);
+    assert_eq!(
+        refusal(|deals| deals.plus(&deals.project(&["size"])?)),
+        "4 columns meet 1; name as many on both sides"
+    );
+    assert_eq!(
+        refusal(|deals| deals.project(&["size"])?.minus(&deals.project(&["price"])?)),
+        "column size is to be added to column price; rename one of them"
+    );
+    assert_eq!(
+        refusal(|deals| deals.index_by(&[])?.aggregate_by(&[Sum("symbol")])),
+        "column symbol is LargeUtf8, which does not add up; sum a number"
+    );
+    assert_eq!(
+        refusal(|deals| deals.index_by(&[])?.aggregate_by(&[Count, Count])),
+        "two columns would be called count; name each column once"
+    );
+    assert_eq!(
+        refusal(|deals| deals.rename(&["a"])),
+        "1 names are given for 4 columns; name each column once"
+    );
+    assert_eq!(
+        refusal(|deals| deals.map_kernel(|_| Err(ArrowError::ComputeError("no such thing".to_owned())))),
+        "Compute error: no such thing"
+    );
+    let list =
+        Arc::new(Schema::new(vec![Field::new("levels", DataType::new_list(DataType::Int64, true), true)]));
+    assert!(
+        refusal(|deals| deals.stream().circuit().add_input_table(&list))
+            .starts_with("column levels has to be a number")
+    );
+}
+
+#[test]
+fn a_table_that_is_not_as_described_is_refused_whole() {
+    let (mut circuit, (deals, output)) = RootCircuit::build(|circuit| {
+        let (deals, handle) = circuit.add_input_table(&schema())?;
+        Ok((handle, deals.output()?))
+    })
+    .expect("the circuit is built");
+    let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+    let (text, none): (ArrayRef, ArrayRef) =
+        (Arc::new(StringArray::from(vec!["a"])), Arc::new(Int64Array::from(vec![None])));
+    let large: ArrayRef = Arc::new(arrow_array::LargeStringArray::from(vec!["a"]));
+    let rates: ArrayRef = Arc::new(Float64Array::from(vec![1.0]));
+    let append = |symbol: &ArrayRef, price: &ArrayRef, last: &str| {
+        let columns = [("symbol", symbol), ("size", &numbers), ("price", price), (last, &rates)];
+        let table = RecordBatch::try_from_iter_with_nullable(
+            columns.map(|(name, array)| (name, array.clone(), true)),
+        );
+        deals.append(&table.expect("the columns have one length")).map_err(|error| error.to_string())
+    };
+    assert_eq!(
+        append(&text, &numbers, "rate"),
+        Err("column symbol has to be LargeUtf8 and is Utf8; cast it first".to_owned())
+    );
+    assert_eq!(
+        append(&large, &none, "rate"),
+        Err("column price has 1 nulls and its rows can have none; fill them, or make it an `Option`"
+            .to_owned())
+    );
+    assert!(
+        append(&large, &numbers, "rates")
+            .expect_err("a column is missing")
+            .starts_with("there is no column rate")
+    );
+    append(&large, &numbers, "rate").expect("the table is as described");
+    circuit.step().expect("the circuit is sound");
+    assert_eq!(output.take().expect("it is of its schema").num_rows(), 1);
+}
+
+#[test]
+fn what_a_kernel_gets_wrong_ends_the_step() {
+    let step = |describe: &dyn Fn(&Table<RootCircuit>) -> Result<Table<RootCircuit>, Error>| {
+        let (mut circuit, deals) = RootCircuit::build(|circuit| {
+            let (deals, handle) = circuit.add_input_table(&schema())?;
+            describe(&deals)?.output()?;
+            Ok(handle)
+        })
+        .expect("the circuit is built");
+        let change: Batch<Deal> = [i64::MAX, i64::MAX - 1]
+            .map(|size| (Deal { symbol: "a".to_owned(), size: Some(size), price: 1, rate: None }, 1))
+            .into_iter()
+            .collect();
+        deals
+            .append(&change.into_record_batch().expect("the names differ"))
+            .expect("the table is as described");
+        match circuit.step() {
+            Err(Error::Operator { operator, message, .. }) => {
+                format!("{}: {message}", operator.split(' ').next().unwrap_or_default())
+            }
+            other => panic!("the step fails, and does: {other:?}"),
+        }
+    };
+    assert_eq!(
+        step(&|deals| Ok(deals.filter_kernel(|_| Ok(vec![true].into())))),
+        "filter_kernel: the kernel speaks of 1 rows of 2"
+    );
+    assert_eq!(
+        step(&|deals| deals.map_kernel(|table| Ok(table.slice(0, table.num_rows().min(1))))),
+        "map_kernel: the kernel made 1 rows of 2"
+    );
+    assert!(
+        step(&|deals| deals.map_kernel(|table| if table.num_rows() == 0 {
+            table.project(&[0])
+        } else {
+            Ok(table.clone())
+        }))
+        .starts_with("map_kernel: the kernel made columns")
+    );
+    assert!(
+        step(&|deals| Ok(deals.filter_kernel(
+            |table| mul(&table["size"], &table["size"]).map(|_| BooleanArray::from(vec![true; 2]))
+        )))
+        .starts_with("filter_kernel: Arithmetic overflow")
+    );
+    assert_eq!(
+        step(&|deals| deals.index_by(&["symbol"])?.aggregate_by(&[Sum("size")])),
+        format!(
+            "aggregate_by: sum(size) is {}, which leaves Int64; cast the column to a decimal",
+            2 * i128::from(i64::MAX) - 1
+        )
+    );
+}
