@@ -251,14 +251,14 @@ impl DynColumn {
 
     pub(super) fn order(&self, row: usize, other: &Self, other_row: usize) -> Ordering {
         match (self.is_there(row), other.is_there(other_row)) {
-            (true, true) => paired!(&self.cells, &other.cells, a, b => a.get(row).cmp(&b.get(other_row))),
+            (true, true) => paired!(&self.cells, &other.cells, a, b => a.order(row, b, other_row)),
             (one, other) => one.cmp(&other),
         }
     }
 
     pub(super) fn same(&self, row: usize, other: &Self, other_row: usize) -> bool {
         match (self.is_there(row), other.is_there(other_row)) {
-            (true, true) => paired!(&self.cells, &other.cells, a, b => a.get(row) == b.get(other_row)),
+            (true, true) => paired!(&self.cells, &other.cells, a, b => a.same(row, b, other_row)),
             (one, other) => one == other,
         }
     }

@@ -32,6 +32,18 @@ impl Rows {
         Ok(Self::new(schema, columns, table.num_rows()))
     }
 
+    /// Makes so many rows of nulls.
+    pub(super) fn nulls(schema: &SchemaRef, rows: usize) -> Result<Self, Error> {
+        let none = |name: &str, of: &DataType| of_array(name, &arrow_array::new_empty_array(of));
+        let mut columns = Vec::with_capacity(schema.fields().len());
+        for field in schema.fields() {
+            let mut column = none(field.name(), field.data_type())?;
+            (0..rows).for_each(|_| column.push_null());
+            columns.push(column);
+        }
+        Ok(Self::new(schema.clone(), columns, rows))
+    }
+
     /// Makes a record batch of rows, of the schema that they are known to have.
     ///
     /// # Errors

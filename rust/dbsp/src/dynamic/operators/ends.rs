@@ -80,8 +80,8 @@ impl TableHandle {
 #[derive(Clone, Debug)]
 pub struct TableOutput {
     rows: OutputHandle<Row>,
+    unweighted: SchemaRef,
     schema: SchemaRef,
-    weighted: SchemaRef,
 }
 
 impl TableOutput {
@@ -92,16 +92,16 @@ impl TableOutput {
     /// [`Error::ColumnType`] if there are more than 2 GiB of text in a column of `Utf8`.
     pub fn take(&self) -> Result<RecordBatch, Error> {
         let (rows, _, weights) = self.rows.take().into_columns();
-        let table = rows.into_record_batch(&self.schema)?;
+        let table = rows.into_record_batch(&self.unweighted)?;
         let weights = write_weights(weights, true).expect("weights were asked for");
         let arrays = table.columns().iter().cloned().chain([weights]).collect();
-        Ok(RecordBatch::try_new(self.weighted.clone(), arrays).expect("each row has a weight"))
+        Ok(RecordBatch::try_new(self.schema.clone(), arrays).expect("each row has a weight"))
     }
 
     /// Returns the schema of what is taken, weights included.
     #[must_use]
     pub fn schema(&self) -> &SchemaRef {
-        &self.weighted
+        &self.schema
     }
 }
 
@@ -126,7 +126,7 @@ impl Table<RootCircuit> {
     ///
     /// [`Error::Circuit`] if a column is called `weight`.
     pub fn output(&self) -> Result<TableOutput, Error> {
-        let weighted = with_weights(&self.schema)?;
-        Ok(TableOutput { rows: self.stream.output(), schema: self.schema.clone(), weighted })
+        let schema = with_weights(&self.schema)?;
+        Ok(TableOutput { rows: self.stream.output(), unweighted: self.schema.clone(), schema })
     }
 }

@@ -16,12 +16,14 @@
 //! | 2 | {k, 1} → −1, {k, 3} → +1 | {k, y} → +1 | {k, 1, x} → −2, {k, 3, x} → +2, {k, 3, y} → +1 |
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use arrow_schema::SchemaRef;
+use arrow_schema::{Schema, SchemaRef};
 
+use super::kernels::kernel;
 use super::{IndexedTable, Table, beside, comparable};
 use crate::algebra::multiply_weights;
-use crate::circuit::{Circuit, Incoming};
+use crate::circuit::{Circuit, Incoming, Stream};
 use crate::column::{Column, Units};
 use crate::dynamic::{Row, Rows};
 use crate::error::Error;
@@ -147,6 +149,13 @@ impl Join {
     }
 }
 
+/// Returns the same columns, which may have nulls.
+fn nullable(schema: &Schema) -> Schema {
+    Schema::new(
+        schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>(),
+    )
+}
+
 impl<C: Circuit> IndexedTable<C> {
     /// Brings a row for each pair of rows that this and another table have under one key: the key, this one's columns and
     /// the other's. Nulls are equal to each other.
@@ -165,6 +174,61 @@ impl<C: Circuit> IndexedTable<C> {
         };
         let right = other.stream.shard().integrate_trace();
         Ok(Table { stream: self.stream.shard().integrate_trace().binary("join", &right, operator), schema })
+    }
+
+    /// Brings what [`join`](IndexedTable::join) does, and each row whose key the other table does not have, with nulls for
+    /// the other's columns.
+    ///
+    /// # Errors
+    ///
+    /// As [`join`](IndexedTable::join).
+    pub fn left_join(&self, other: &Self) -> Result<Table<C>, Error> {
+        let both = self.join(other)?;
+        let schema = beside(&[&self.key, &self.val, &nullable(&other.val)])?;
+        let alone = self.antijoin(other)?.padded(&Arc::new(Schema::empty()), &other.val, &schema);
+        Ok(Table { stream: both.stream.plus(&alone), schema })
+    }
+
+    /// Brings what [`join`](IndexedTable::join) does, and each row of the other table whose key this one does not have,
+    /// with nulls for this one's columns.
+    ///
+    /// # Errors
+    ///
+    /// As [`join`](IndexedTable::join).
+    pub fn right_join(&self, other: &Self) -> Result<Table<C>, Error> {
+        let both = self.join(other)?;
+        let schema = beside(&[&self.key, &nullable(&self.val), &other.val])?;
+        let alone = other.antijoin(self)?.padded(&self.val, &Arc::new(Schema::empty()), &schema);
+        Ok(Table { stream: both.stream.plus(&alone), schema })
+    }
+
+    /// Brings what [`join`](IndexedTable::join) does, and each row of either table whose key the other one does not have,
+    /// with nulls for that one's columns.
+    ///
+    /// # Errors
+    ///
+    /// As [`join`](IndexedTable::join).
+    pub fn full_join(&self, other: &Self) -> Result<Table<C>, Error> {
+        let left = self.left_join(other)?;
+        let schema = beside(&[&self.key, &nullable(&self.val), &nullable(&other.val)])?;
+        let alone = other.antijoin(self)?.padded(&self.val, &Arc::new(Schema::empty()), &schema);
+        Ok(Table { stream: left.stream.plus(&alone), schema })
+    }
+
+    /// Puts keys and values beside each other, and nulls for some columns before the values and after them.
+    fn padded(&self, before: &SchemaRef, after: &SchemaRef, schema: &SchemaRef) -> Stream<C, Batch<Row>> {
+        let (before, after, schema) = (before.clone(), after.clone(), schema.clone());
+        kernel(&self.stream, "pad", move |input: Batch<Row, Row>| {
+            let (keys, vals, weights) = input.into_columns();
+            if keys.is_empty() {
+                return Ok(Batch::new());
+            }
+            let rows = keys.len();
+            let nulls = |schema| Rows::nulls(schema, rows);
+            let rows = Rows::beside([keys, nulls(&before)?, vals, nulls(&after)?], &schema);
+            let units = Units::new(weights.len());
+            Ok(Batch::from_columns(rows, units, weights))
+        })
     }
 
     /// Keeps the rows whose key another table has, with positive weight, however often it has it.

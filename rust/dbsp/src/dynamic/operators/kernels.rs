@@ -36,7 +36,7 @@ where
     }
 }
 
-fn kernel<C: Circuit, V: Data, O: Brought>(
+pub(super) fn kernel<C: Circuit, V: Data, O: Brought>(
     stream: &Stream<C, Batch<Row, V>>,
     name: &'static str,
     function: impl FnMut(Batch<Row, V>) -> Result<O, Error> + 'static,

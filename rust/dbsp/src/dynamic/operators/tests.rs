@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_arith::numeric::mul;
-use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::*;
 use arrow_ord::cmp::{gt, lt};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use proptest::collection::vec;
@@ -218,6 +220,39 @@ proptest! {
     }
 
     #[test]
+    fn tables_join_outwards(steps in steps()) {
+        let sides = |deals: &Table<RootCircuit>| {
+            let small = deals.filter_kernel(|table| lt(&table["price"], &Int64Array::new_scalar(1)));
+            let large = deals.filter_kernel(larger(0)).project(&["size", "symbol", "price"])?.index_by(&["symbol"])?;
+            Ok::<_, Error>((large, small.project(&["rate", "symbol"])?.index_by(&["symbol"])?))
+        };
+        let fixed = |deals: &Stream<RootCircuit, Batch<Deal>>| {
+            let large = deals.filter(|deal| deal.size > Some(0));
+            let small = deals.filter(|deal| deal.price < 1);
+            (
+                large.map_index(|deal| (deal.symbol.to_owned(), (deal.size, deal.price))),
+                small.map_index(|deal| (deal.symbol.to_owned(), deal.rate)),
+            )
+        };
+        agree(&steps, move |deals| sides(deals).and_then(|(large, small)| large.left_join(&small)), move |deals| {
+            let (large, small) = fixed(deals);
+            large.left_join(&small, |key, &(size, price), rate| (key.to_string(), size, price, rate.copied().flatten()))
+        });
+        agree(&steps, move |deals| sides(deals).and_then(|(large, small)| large.right_join(&small)), move |deals| {
+            let (large, small) = fixed(deals);
+            large.right_join(&small, |key, sizes, &rate| {
+                (key.to_string(), sizes.and_then(|sizes| sizes.0), sizes.map(|sizes| sizes.1), rate)
+            })
+        });
+        agree(&steps, move |deals| sides(deals).and_then(|(large, small)| large.full_join(&small)), move |deals| {
+            let (large, small) = fixed(deals);
+            large.full_join(&small, |key, sizes, rate| {
+                (key.to_string(), sizes.and_then(|sizes| sizes.0), sizes.map(|sizes| sizes.1), rate.copied().flatten())
+            })
+        });
+    }
+
+    #[test]
     fn tables_aggregate(steps in steps()) {
         agree(
             &steps,
@@ -242,8 +277,9 @@ proptest! {
 
     #[test]
     fn tables_have_extremes(steps in steps()) {
+        type Values = BTreeMap<(Option<i64>, i64, Option<F64>), i64>;
         let groups = |deals: &Deals| {
-            let mut groups: BTreeMap<String, (i64, BTreeMap<(Option<i64>, i64, Option<F64>), i64>)> = BTreeMap::new();
+            let mut groups: BTreeMap<String, (i64, Values)> = BTreeMap::new();
             for ((deal, ()), &weight) in deals {
                 let group = groups.entry(deal.symbol.clone()).or_default();
                 group.0 += weight;
@@ -283,6 +319,162 @@ proptest! {
             },
         );
     }
+}
+
+/// Builds a circuit of a table of this schema, and what one step makes of a change.
+fn made(
+    describe: impl FnOnce(&Table<RootCircuit>) -> Result<Table<RootCircuit>, Error>,
+    change: &RecordBatch,
+) -> RecordBatch {
+    let fields =
+        change.schema().fields().iter().filter(|field| field.name() != "weight").cloned().collect::<Vec<_>>();
+    let (mut circuit, (input, output)) = RootCircuit::build(|circuit| {
+        let (table, handle) = circuit.add_input_table(&Arc::new(Schema::new(fields)))?;
+        Ok((handle, describe(&table)?.output()?))
+    })
+    .expect("the circuit is built");
+    input.append(change).expect("the table is as described");
+    circuit.step().expect("a step of a sound circuit succeeds");
+    output.take().expect("it is of its schema")
+}
+
+fn table(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)))
+        .expect("the columns have one length")
+}
+
+#[test]
+fn sums_have_the_type_that_holds_them() {
+    let decimals = |values: Vec<Option<i128>>, precision| -> ArrayRef {
+        Arc::new(Decimal128Array::from(values).with_precision_and_scale(precision, 2).expect("they fit"))
+    };
+    let change = table(vec![
+        ("unsigned", Arc::new(UInt64Array::from(vec![Some(1 << 63), None, Some(7)]))),
+        ("decimal", decimals(vec![Some(125), None, Some(50)], 10)),
+        ("single", Arc::new(Float32Array::from(vec![0.5, 1.0, 0.25]))),
+        ("time", Arc::new(DurationMillisecondArray::from(vec![1, 2, 3]))),
+        ("small", Arc::new(Int8Array::from(vec![127, -1, 127]))),
+        ("none", Arc::new(Int16Array::from(vec![None, None, None]))),
+        ("weight", Arc::new(Int64Array::from(vec![1, 1, 2]))),
+    ]);
+    let sums = made(
+        |table| {
+            let all = table.index_by(&[])?;
+            let sums = ["unsigned", "decimal", "single", "time", "small", "none"].map(Sum);
+            all.aggregate_by(&[&sums[..], &[Avg("decimal"), Avg("none"), Count]].concat())
+        },
+        &change,
+    );
+    let expected = table(vec![
+        ("sum(unsigned)", Arc::new(UInt64Array::from(vec![(1 << 63) + 14]))),
+        ("sum(decimal)", decimals(vec![Some(225)], 38)),
+        ("sum(single)", Arc::new(Float64Array::from(vec![2.0]))),
+        ("sum(time)", Arc::new(DurationMillisecondArray::from(vec![9]))),
+        ("sum(small)", Arc::new(Int64Array::from(vec![380]))),
+        ("sum(none)", Arc::new(Int64Array::from(vec![None]))),
+        ("avg(decimal)", Arc::new(Float64Array::from(vec![0.75]))),
+        ("avg(none)", Arc::new(Float64Array::from(vec![None]))),
+        ("count", Arc::new(Int64Array::from(vec![4]))),
+        ("weight", Arc::new(Int64Array::from(vec![1]))),
+    ]);
+    assert_eq!(sums.columns(), expected.columns());
+    let names = |table: &RecordBatch| {
+        table.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&sums), names(&expected));
+}
+
+#[test]
+fn groups_that_are_gone_are_forgotten() {
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("key", DataType::Int64, false),
+        Field::new("val", DataType::Int64, false),
+    ]));
+    let (mut circuit, (input, output)) = RootCircuit::build(|circuit| {
+        let (table, handle) = circuit.add_input_table(&schema)?;
+        Ok((handle, table.index_by(&["key"])?.aggregate_by(&[Sum("val"), Max("val")])?.output()?))
+    })
+    .expect("the circuit is built");
+    let mut step = |keys: std::ops::Range<i64>, val: i64, weight: i64| {
+        let column = |of: fn(i64, i64) -> i64| -> ArrayRef {
+            Arc::new(Int64Array::from_iter_values(keys.clone().map(|key| of(key, val))))
+        };
+        let weights = Arc::new(Int64Array::from(vec![weight; keys.clone().count()]));
+        input
+            .append(&table(vec![
+                ("key", column(|key, _| key)),
+                ("val", column(|key, val| key + val)),
+                ("weight", weights),
+            ]))
+            .expect("the table is as described");
+        circuit.step().expect("a step of a sound circuit succeeds");
+        let metrics = circuit.gather_metrics().expect("the circuit is sound");
+        let groups =
+            metrics.iter().find(|metrics| metrics.name == "aggregate_by").expect("it is there").state.rows;
+        let change = output.take().expect("it is of its schema");
+        let change = Layout::<(i64, Option<i64>, Option<i64>)>::new()
+            .keys(["key", "sum(val)", "max(val)"])
+            .and_then(|layout| layout.read(&change));
+        (groups, change.expect("the types agree").to_rows())
+    };
+    assert_eq!(step(0..5000, 0, 1).0, 5000);
+    let (groups, change) = step(0..4900, 0, -1);
+    assert_eq!((groups, change.len()), (100, 4900));
+    assert!(
+        change.iter().all(|&((key, sum, max), (), weight)| (sum, max, weight) == (Some(key), Some(key), -1))
+    );
+    let (groups, change) = step(4899..4902, 1, 1);
+    assert_eq!(groups, 101);
+    let row = |key, sum, max, weight| ((key, Some(sum), Some(max)), (), weight);
+    let changed = |key| [row(key, key, key, -1), row(key, 2 * key + 1, key + 1, 1)];
+    assert_eq!(
+        change,
+        [vec![row(4899, 4900, 4900, 1)], changed(4900).to_vec(), changed(4901).to_vec()].concat()
+    );
+}
+
+#[test]
+fn columns_go_through_a_circuit_without_being_copied() {
+    let numbers = Int64Array::from_iter_values(0..1000);
+    let text = StringArray::from_iter_values((0..1000).map(|row| row.to_string()));
+    let change = table(vec![("number", Arc::new(numbers.clone())), ("text", Arc::new(text.clone()))]);
+    let (mut circuit, (input, seen)) = RootCircuit::build(|circuit| {
+        let (table, handle) = circuit.add_input_table(&change.schema())?;
+        let kept = table.filter_kernel(|table| Ok(vec![true; table.num_rows()].into()));
+        let same = kept.map_kernel(|table| Ok(table.clone()))?;
+        let indexed = same.index_by(&["text"])?.flatten()?.project(&["number", "text"])?;
+        let seen = Arc::new(std::sync::Mutex::new(None));
+        let (schema, note) = (indexed.schema().clone(), seen.clone());
+        let _ = indexed.stream().inspect(move |batch| {
+            *note.lock().expect("nobody panics") = Some(batch.keys().clone().into_record_batch(&schema));
+        });
+        Ok((handle, seen))
+    })
+    .expect("the circuit is built");
+    input.append(&change).expect("the table is as described");
+    circuit.step().expect("a step of a sound circuit succeeds");
+    let seen =
+        seen.lock().expect("nobody panics").take().expect("a batch has come").expect("it is of its schema");
+    assert_eq!(seen["number"].as_primitive::<Int64Type>().values().as_ptr(), numbers.values().as_ptr());
+    assert_eq!(seen["text"].as_string::<i32>().values().as_ptr(), text.values().as_ptr());
+}
+
+#[test]
+fn text_joins_whatever_its_layout() {
+    let change = table(vec![
+        ("small", Arc::new(StringArray::from(vec![Some("a"), Some("b"), None]))),
+        ("large", Arc::new(LargeStringArray::from(vec![Some("b"), None, Some("c")]))),
+    ]);
+    let joined = made(
+        |table| {
+            let (small, large) = (table.project(&["small"])?, table.project(&["large"])?);
+            small.index_by(&["small"])?.join(&large.index_by(&["large"])?)
+        },
+        &change,
+    );
+    let mut rows: Vec<_> = joined["small"].as_string::<i32>().iter().collect();
+    rows.sort_unstable();
+    assert_eq!(rows, [None, Some("b")]);
 }
 
 fn refusal<T>(describe: impl FnOnce(&Table<RootCircuit>) -> Result<T, Error>) -> String {
@@ -361,7 +553,7 @@ fn a_table_that_is_not_as_described_is_refused_whole() {
     let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1]));
     let (text, none): (ArrayRef, ArrayRef) =
         (Arc::new(StringArray::from(vec!["a"])), Arc::new(Int64Array::from(vec![None])));
-    let large: ArrayRef = Arc::new(arrow_array::LargeStringArray::from(vec!["a"]));
+    let large: ArrayRef = Arc::new(LargeStringArray::from(vec!["a"]));
     let rates: ArrayRef = Arc::new(Float64Array::from(vec![1.0]));
     let append = |symbol: &ArrayRef, price: &ArrayRef, last: &str| {
         let columns = [("symbol", symbol), ("size", &numbers), ("price", price), (last, &rates)];
@@ -391,7 +583,8 @@ fn a_table_that_is_not_as_described_is_refused_whole() {
 
 #[test]
 fn what_a_kernel_gets_wrong_ends_the_step() {
-    let step = |describe: &dyn Fn(&Table<RootCircuit>) -> Result<Table<RootCircuit>, Error>| {
+    type Describe = dyn Fn(&Table<RootCircuit>) -> Result<Table<RootCircuit>, Error>;
+    let step = |describe: &Describe| {
         let (mut circuit, deals) = RootCircuit::build(|circuit| {
             let (deals, handle) = circuit.add_input_table(&schema())?;
             describe(&deals)?.output()?;
