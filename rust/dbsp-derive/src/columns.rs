@@ -172,6 +172,9 @@ fn column(Names { row, reference, columns }: &Names, fields: &[Field]) -> TokenS
             fn truncate(&mut self, rows: usize) {
                 #(Column::truncate(&mut self.#member, rows);)*
             }
+            fn detach(&mut self) {
+                #(Column::detach(&mut self.#member);)*
+            }
             fn reserve(&mut self, rows: usize) {
                 #(Column::reserve(&mut self.#member, rows);)*
             }

@@ -28,6 +28,7 @@ pub mod algebra;
 pub mod arrow;
 pub mod circuit;
 pub mod column;
+pub mod dynamic;
 mod error;
 pub mod monitor;
 pub mod operator;

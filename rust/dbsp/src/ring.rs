@@ -45,6 +45,11 @@
 //! view.publish()?;
 //! let change = changes.read_arrow(1000)?.expect("a change");
 //! assert_eq!(change.num_rows(), 1); // ESZ6, 5, weight 1
+//! # trades_writer.close()?;
+//! # assert!(input.read(1000)?.ended);
+//! # view.close()?;
+//! # assert!(changes.read_arrow(1000).is_err());
+//! # assert!(SharedDataFrame::create_reader(view_name.as_str())?.read_arrow(1000).is_err());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -52,8 +57,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use qadataswap::config::Timeout;
-use qadataswap::{ErrorKind, Frame, QADataSwapError, SharedDataFrame};
+use qadataswap::{ErrorKind, Frame, QADataSwapError, SharedDataFrame, Timeout};
 
 use crate::arrow::{ArrowColumn, Layout};
 use crate::column::Data;

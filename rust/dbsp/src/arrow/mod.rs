@@ -7,6 +7,7 @@
 //! | `i128` | `Decimal128(38, 0)` | shared both ways |
 //! | `bool` | `Boolean` | copied: a bit each in Arrow, a byte here |
 //! | `String` | `LargeUtf8`; in, `Utf8` and `Utf8View` too | text copied in, moved out |
+//! | `Vec<u8>` | `LargeBinary`; in, `Binary` and `BinaryView` too | shared both ways, but for views |
 //! | `Option<T>` | as `T`, with validity | as `T` |
 //! | tuples, derived structs | `Struct` of their fields | as each field |
 //!
@@ -59,6 +60,8 @@ use crate::column::Column;
 use crate::error::Error;
 
 pub use layout::Layout;
+pub(crate) use layout::{read_weights, write_weights};
+pub(crate) use plain::{into_bits, of_bits};
 pub use structs::{Members, struct_of, struct_type};
 
 #[doc(no_inline)]

@@ -47,14 +47,13 @@ proptest! {
         rows in vec((any::<(i64, u8, bool, String, Option<i32>, Option<String>, f64, i128)>(), -1i64..3), 0..40),
         trades in vec((Trade::any(), any::<Option<bool>>(), 1i64..2), 0..20),
     ) {
-        let of = |(row, weight): &((i64, u8, bool, String, Option<i32>, Option<String>, f64, i128), i64)| (row.clone(), *weight);
-        let rows: Vec<_> = rows.iter().map(of).collect();
         comes_back(&rows.iter().map(|(row, weight)| (row.0, (), *weight)).collect::<Vec<_>>());
         comes_back(&rows.iter().map(|(row, weight)| (row.3.clone(), row.4, *weight)).collect::<Vec<_>>());
         comes_back(&rows.iter().map(|(row, weight)| ((row.1, row.2), (row.5.clone(), row.7), *weight)).collect::<Vec<_>>());
         comes_back(&rows.iter().map(|(row, weight)| (F64::new(row.6), (CheckedInt(row.0), F32::new(row.6 as f32)), *weight)).collect::<Vec<_>>());
         comes_back(&rows.iter().map(|(row, weight)| ((), Some((row.4, (row.3.clone(),))), *weight)).collect::<Vec<_>>());
         comes_back(&rows.iter().map(|(row, weight)| (row.4.map(|number| (row.5.clone(), number)), row.1 as usize, *weight)).collect::<Vec<_>>());
+        comes_back(&rows.iter().map(|(row, weight)| (row.3.clone().into_bytes(), row.5.clone().map(String::into_bytes), *weight)).collect::<Vec<_>>());
         comes_back(&rows.iter().map(|(_, weight)| ((), (), *weight)).collect::<Vec<_>>());
         comes_back(&trades);
         comes_back(&trades.iter().map(|(trade, level, weight)| (level.map(|_| trade.clone()), trade.level.clone(), *weight)).collect::<Vec<_>>());

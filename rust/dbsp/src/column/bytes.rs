@@ -79,6 +79,7 @@ impl Column for Strings {
             self.ends.truncate(rows);
         }
     }
+    fn detach(&mut self) {}
     fn reserve(&mut self, rows: usize) {
         self.ends.reserve(rows);
     }

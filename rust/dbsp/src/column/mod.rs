@@ -15,6 +15,7 @@
 //! assert_eq!(trades.get(1), ("NQZ6", 2_510_000));
 //! ```
 
+mod binary;
 mod bytes;
 mod hash;
 mod option;
@@ -27,6 +28,7 @@ use std::cmp::Ordering;
 use std::fmt::Debug;
 use std::ops::Range;
 
+pub use binary::Bytes;
 pub use bytes::Strings;
 pub use hash::{combine, mix};
 pub use option::Options;
@@ -119,6 +121,13 @@ pub trait Column: Clone + Debug + Default + Send + Sync + 'static {
     /// Forgets all rows, and keeps the memory.
     fn clear(&mut self) {
         self.truncate(0);
+    }
+    /// Makes the rows the column's own, where they lie in memory that others hold too: a slot of a ring, say. Whatever keeps
+    /// rows beyond a step does this, or copies them.
+    fn detach(&mut self) {
+        let mut own = Self::default();
+        own.extend_range(self, 0..self.len());
+        *self = own;
     }
     /// Makes room for so many more rows.
     fn reserve(&mut self, rows: usize);

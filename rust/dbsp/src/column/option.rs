@@ -102,6 +102,10 @@ impl<T: Data> Column for Options<T> {
         self.there.truncate(rows);
         self.values.truncate(rows);
     }
+    fn detach(&mut self) {
+        self.there.detach();
+        self.values.detach();
+    }
     fn reserve(&mut self, rows: usize) {
         self.there.reserve(rows);
         self.values.reserve(rows);

@@ -31,6 +31,13 @@ impl<N: ArrowNativeType> Values<N> {
         }
     }
 
+    /// Lets whoever copies the values share them, until somebody writes.
+    pub(crate) fn share(&mut self) {
+        if let Self::Owned(values) = self {
+            *self = Self::Shared(ScalarBuffer::from(std::mem::take(values)));
+        }
+    }
+
     /// Returns the values as an Arrow buffer, without copying them.
     #[must_use]
     pub fn into_buffer(self) -> Buffer {
@@ -110,6 +117,9 @@ where
             Values::Owned(values) => values.truncate(rows),
             Values::Shared(shared) => *shared = shared.slice(0, rows.min(shared.len())),
         }
+    }
+    fn detach(&mut self) {
+        self.0.to_mut();
     }
     fn reserve(&mut self, rows: usize) {
         self.0.to_mut().reserve(rows);

@@ -64,6 +64,9 @@ impl<T: Data> Column for Reversed<T> {
     fn truncate(&mut self, rows: usize) {
         self.0.truncate(rows);
     }
+    fn detach(&mut self) {
+        self.0.detach();
+    }
     fn reserve(&mut self, rows: usize) {
         self.0.reserve(rows);
     }

@@ -62,7 +62,7 @@ fn hashes_tell_rows_apart<T: Data>(rows: &[T]) {
     }
 }
 
-pub(super) fn holds<T: Data>(rows: &[T], numbers: &[usize]) {
+pub(crate) fn holds<T: Data>(rows: &[T], numbers: &[usize]) {
     follows_a_vector(rows, numbers);
     hashes_tell_rows_apart(rows);
 }
@@ -82,6 +82,7 @@ proptest! {
         holds(&rows.iter().map(|row| (row.1, row.4, row.2)).collect::<Vec<_>>(), &numbers);
         holds(&rows.iter().map(|row| (Some(row.1), row.2.then_some(row.1))).collect::<Vec<_>>(), &numbers);
         holds(&rows.iter().map(|row| (std::cmp::Reverse(row.3.clone()), std::cmp::Reverse(row.1))).collect::<Vec<_>>(), &numbers);
+        holds(&rows.iter().map(|row| row.3.clone().into_bytes()).collect::<Vec<_>>(), &numbers);
         holds(&vec![(); rows.len()], &numbers);
     }
 }

@@ -80,6 +80,7 @@ macro_rules! tuples {
             fn push_item(&mut self, value: ($($name,)+)) { $(self.$index.push_item(value.$index);)+ }
             fn push_default(&mut self) { $(self.$index.push_default();)+ }
             fn truncate(&mut self, rows: usize) { $(self.$index.truncate(rows);)+ }
+            fn detach(&mut self) { $(self.$index.detach();)+ }
             fn reserve(&mut self, rows: usize) { $(self.$index.reserve(rows);)+ }
             #[inline]
             fn extend_range(&mut self, from: &Self, rows: Range<usize>) {

@@ -54,6 +54,7 @@ impl Column for Units {
     fn truncate(&mut self, rows: usize) {
         self.0 = self.0.min(rows);
     }
+    fn detach(&mut self) {}
     fn reserve(&mut self, _: usize) {}
     fn extend_range(&mut self, _: &Self, rows: Range<usize>) {
         self.0 += rows.len();

@@ -57,7 +57,9 @@ struct Keep<K: Data, V: Data> {
 
 impl<K: Data, V: Data> Node for Keep<K, V> {
     fn eval(&mut self) -> Result<usize, Error> {
-        *self.kept.borrow_mut() = self.input.take();
+        let mut kept = self.kept.borrow_mut();
+        *kept = self.input.take();
+        kept.detach();
         Ok(0)
     }
 }

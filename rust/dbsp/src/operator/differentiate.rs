@@ -45,6 +45,7 @@ impl<K: Data, V: Data> UnaryOperator<Batch<K, V>, Batch<K, V>> for Differentiate
         std::mem::swap(output, &mut self.last);
         output.negate();
         self.last = input.take();
+        self.last.detach();
         output.extend(&self.last);
         self.sorter.consolidate(output);
         Ok(())

@@ -127,6 +127,11 @@ impl<K: Data> KeyIndex<K> {
         self.keys.get(slot)
     }
 
+    /// Returns the keys of all slots, in their order; those of unused ones are of no key.
+    pub(crate) fn keys(&self) -> &K::Column {
+        &self.keys
+    }
+
     fn table(&self, tag: u32) -> usize {
         tag.checked_shr(32 - self.split).unwrap_or(0) as usize
     }

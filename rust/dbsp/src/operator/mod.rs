@@ -35,4 +35,4 @@ pub use wiring::{BinaryOperator, Brought, UnaryOperator};
 pub(crate) use key_index::KeyIndex;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

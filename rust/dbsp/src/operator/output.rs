@@ -60,6 +60,7 @@ impl<K: Data, V: Data> UnaryOperator<Batch<K, V>, Nothing> for Output<K, V> {
         let mut mailbox = self.mailboxes[self.worker].lock().unwrap_or_else(PoisonError::into_inner);
         if mailbox.is_empty() {
             *mailbox = input.take();
+            mailbox.detach();
             self.left = 0;
             return Ok(());
         }

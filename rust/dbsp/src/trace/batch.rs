@@ -205,6 +205,12 @@ impl<K: Data, V: Data> Batch<K, V> {
         self.consolidated = true;
     }
 
+    /// Makes the rows the batch's own, where they lie in memory that others hold too.
+    pub fn detach(&mut self) {
+        self.keys.detach();
+        self.vals.detach();
+    }
+
     /// Makes room for so many more rows.
     pub fn reserve(&mut self, rows: usize) {
         self.keys.reserve(rows);

@@ -35,6 +35,7 @@ impl Sorter {
             return;
         }
         if batch.len() == 1 && batch.weight(0) != 0 {
+            batch.detach();
             *batch = std::mem::take(batch).assume_consolidated();
             return;
         }

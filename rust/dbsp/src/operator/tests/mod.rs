@@ -24,10 +24,10 @@ use crate::column::Data;
 use crate::trace::Batch;
 
 /// A collection: rows and their weights, none of which is 0.
-pub(super) type Rows<K, V> = BTreeMap<(K, V), i64>;
+pub(crate) type Rows<K, V> = BTreeMap<(K, V), i64>;
 
 /// Adds a change to a collection.
-pub(super) fn add<K: Data, V: Data>(rows: &mut Rows<K, V>, change: impl IntoIterator<Item = (K, V, i64)>) {
+pub(crate) fn add<K: Data, V: Data>(rows: &mut Rows<K, V>, change: impl IntoIterator<Item = (K, V, i64)>) {
     for (key, val, weight) in change {
         *rows.entry((key, val)).or_default() += weight;
     }
@@ -35,17 +35,17 @@ pub(super) fn add<K: Data, V: Data>(rows: &mut Rows<K, V>, change: impl IntoIter
 }
 
 /// Makes a collection of rows that may come more than once.
-pub(super) fn rows<K: Data, V: Data>(all: impl IntoIterator<Item = (K, V, i64)>) -> Rows<K, V> {
+pub(crate) fn rows<K: Data, V: Data>(all: impl IntoIterator<Item = (K, V, i64)>) -> Rows<K, V> {
     let mut rows = Rows::new();
     add(&mut rows, all);
     rows
 }
 
 /// The changes of some steps.
-pub(super) type Steps<K, V> = Vec<Vec<(K, V, i64)>>;
+pub(crate) type Steps<K, V> = Vec<Vec<(K, V, i64)>>;
 
 /// Some steps of changes of few keys and values, so that they meet.
-pub(super) fn steps<K: Debug, V: Debug>(
+pub(crate) fn steps<K: Debug, V: Debug>(
     key: impl Strategy<Value = K>,
     val: impl Strategy<Value = V>,
 ) -> impl Strategy<Value = Steps<K, V>> {
@@ -56,7 +56,7 @@ pub(super) fn steps<K: Debug, V: Debug>(
 const WORKERS: [usize; 4] = [1, 2, 4, 8];
 
 /// Checks that `circuit` is the incremental form of `function`.
-pub(super) fn is_incremental<K: Data, V: Data, K2: Data, V2: Data>(
+pub(crate) fn is_incremental<K: Data, V: Data, K2: Data, V2: Data>(
     steps: &Steps<K, V>,
     circuit: impl Fn(&Stream<RootCircuit, Batch<K, V>>) -> Stream<RootCircuit, Batch<K2, V2>>
     + Clone
@@ -69,7 +69,7 @@ pub(super) fn is_incremental<K: Data, V: Data, K2: Data, V2: Data>(
 }
 
 /// Checks that `circuit` is the incremental form of a `function` of two collections.
-pub(super) fn are_incremental<K, V, L, W, K2, V2>(
+pub(crate) fn are_incremental<K, V, L, W, K2, V2>(
     left: &Steps<K, V>,
     right: &Steps<L, W>,
     circuit: impl Fn(
