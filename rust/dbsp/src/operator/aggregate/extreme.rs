@@ -15,8 +15,8 @@
 
 use std::cmp::Ordering;
 
-use super::{Aggregator, Change, Values};
-use crate::algebra::{ZWeight, add_weights};
+use super::{Aggregator, Change, Parts, Values};
+use crate::algebra::{AddByRef, HasZero, ZWeight, add_weights};
 use crate::column::Data;
 use crate::trace::Group;
 
@@ -128,6 +128,34 @@ impl<V: Data> Extreme<V> {
     }
 }
 
+/// The least of some values, or the greatest; zero of none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct First<V, const GREATEST: bool>(Option<V>);
+
+impl<V: Ord + Clone, const GREATEST: bool> AddByRef for First<V, GREATEST> {
+    fn add_by_ref(&self, other: &Self) -> Self {
+        let mut sum = self.clone();
+        sum.add_assign_by_ref(other);
+        sum
+    }
+    fn add_assign_by_ref(&mut self, other: &Self) {
+        if let Some(other) = &other.0
+            && self.0.as_ref().is_none_or(|own| if GREATEST { own < other } else { own > other })
+        {
+            self.0 = Some(other.clone());
+        }
+    }
+}
+
+impl<V, const GREATEST: bool> HasZero for First<V, GREATEST> {
+    fn zero() -> Self {
+        Self(None)
+    }
+    fn is_zero(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
 /// Returns the first of some values.
 fn first<V: Data>(values: Values<'_, V>, greatest: bool) -> Option<V> {
     let mut first: Option<V> = None;
@@ -160,6 +188,16 @@ macro_rules! extremes {
             }
             fn is_blank(&self, state: &Extreme<V>) -> bool {
                 state.is_blank()
+            }
+        }
+        impl<V: Data> Parts<V> for $name {
+            type Part = First<V, $greatest>;
+
+            fn part(&self, values: Values<'_, V>) -> Self::Part {
+                First(first(values, $greatest))
+            }
+            fn whole(&self, part: &Self::Part) -> Option<V> {
+                part.0.clone()
             }
         }
     )*};
@@ -218,5 +256,31 @@ impl<T: Data> Aggregator<Option<T>> for MinSome {
     }
     fn is_blank(&self, state: &Self::State) -> bool {
         state.0 == 0 && state.1.is_blank()
+    }
+}
+
+impl<T: Data> Parts<Option<T>> for MaxSome {
+    type Part = First<Option<T>, true>;
+
+    fn part(&self, values: Values<'_, Option<T>>) -> Self::Part {
+        Max.part(values)
+    }
+    fn whole(&self, part: &Self::Part) -> Option<Option<T>> {
+        part.0.clone()
+    }
+}
+
+impl<T: Data> Parts<Option<T>> for MinSome {
+    /// Nothing, if it is there, and the rest.
+    type Part = (First<Option<T>, true>, First<Option<T>, false>);
+
+    fn part(&self, values: Values<'_, Option<T>>) -> Self::Part {
+        match self.of(values) {
+            Some(None) => (First(Some(None)), First(None)),
+            least => (First(None), First(least)),
+        }
+    }
+    fn whole(&self, part: &Self::Part) -> Option<Option<T>> {
+        part.1.0.clone().or_else(|| part.0.0.clone())
     }
 }

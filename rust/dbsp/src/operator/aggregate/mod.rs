@@ -22,9 +22,9 @@ mod linear;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-pub use extreme::{Extreme, Max, MaxSome, Min, MinSome};
+pub use extreme::{Extreme, First, Max, MaxSome, Min, MinSome};
 
-use crate::algebra::{ZWeight, add_weights};
+use crate::algebra::{MonoidValue, ZWeight, add_weights};
 use crate::circuit::{Circuit, Incoming, State, Stream};
 use crate::column::{Column, Data};
 use crate::error::Error;
@@ -93,6 +93,17 @@ pub trait Aggregator<V: Data>: 'static {
     fn output(&self, state: &Self::State) -> Option<Self::Output>;
     /// Returns whether the state is as good as the default, so that it need not be kept.
     fn is_blank(&self, state: &Self::State) -> bool;
+}
+
+/// An aggregator whose results for parts of the values can be put together in the order of the parts.
+pub trait Parts<V: Data>: Aggregator<V> {
+    /// What there is of some values: zero of none, and the sum of two is what there is of both.
+    type Part: MonoidValue;
+
+    /// Returns what there is of some values.
+    fn part(&self, values: Values<'_, V>) -> Self::Part;
+    /// Returns the aggregate of what there is.
+    fn whole(&self, part: &Self::Part) -> Option<Self::Output>;
 }
 
 /// Some values: calls what it is given with each of them and its weight, which is positive.
@@ -204,6 +215,17 @@ impl<V: Data> Aggregator<V> for Count {
     }
 }
 
+impl<V: Data> Parts<V> for Count {
+    type Part = ZWeight;
+
+    fn part(&self, values: Values<'_, V>) -> ZWeight {
+        self.of(values).unwrap_or(0)
+    }
+    fn whole(&self, part: &ZWeight) -> Option<ZWeight> {
+        <Self as Aggregator<V>>::output(self, part)
+    }
+}
+
 /// Some aggregates side by side, where there are all of them.
 macro_rules! tuples {
     ($($name:ident $index:tt),+) => {
@@ -226,6 +248,17 @@ macro_rules! tuples {
             }
             fn is_blank(&self, state: &Self::State) -> bool {
                 true $(&& self.$index.is_blank(&state.$index))+
+            }
+        }
+
+        impl<Val: Data, $($name: Parts<Val>),+> Parts<Val> for ($($name,)+) {
+            type Part = ($($name::Part,)+);
+
+            fn part(&self, values: Values<'_, Val>) -> Self::Part {
+                ($(self.$index.part(values),)+)
+            }
+            fn whole(&self, part: &Self::Part) -> Option<Self::Output> {
+                Some(($(self.$index.whole(&part.$index)?,)+))
             }
         }
     };
