@@ -362,15 +362,18 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
     ///
     /// let (mut circuit, (trades, bar)) = RootCircuit::build(|circuit| {
     ///     let (trades, handle) = circuit.add_input_indexed_zset::<String, i64>();
-    ///     let product = Fold::new::<i64>(1, |product: &mut i64, price, _| *product *= price, |product| product);
-    ///     Ok((handle, trades.aggregate((Min, Max, Count, product)).output()))
+    ///     let list = |list: &mut String, price: i64, _| *list += &format!("{price} ");
+    ///     let all = Fold::new::<i64>(String::new(), list, |list| list);
+    ///     Ok((handle, trades.aggregate((Min, Max, Count, all)).output()))
     /// })?;
     /// trades.extend([6750, 6756, 6752].map(|price| ("ESZ6".to_owned(), price, 1)));
     /// circuit.step()?;
-    /// assert_eq!(bar.take(), indexed_zset! { "ESZ6".to_owned() => { (6750, 6756, 3, 307_685_952_000) => 1 } });
+    /// let first = (6750, 6756, 3, "6750 6752 6756 ".to_owned());
+    /// assert_eq!(bar.take(), indexed_zset! { "ESZ6".to_owned() => { first.clone() => 1 } });
     /// trades.push("ESZ6".to_owned(), 6756, -1);
     /// circuit.step()?;
-    /// assert_eq!(bar.take().to_rows().last().map(|row| row.1), Some((6750, 6756, 3, 307_685_952_000)));
+    /// let second = (6750, 6752, 2, "6750 6752 ".to_owned());
+    /// assert_eq!(bar.take(), indexed_zset! { "ESZ6".to_owned() => { first => -1, second => 1 } });
     /// # Ok::<(), qadataswap_dbsp::Error>(())
     /// ```
     pub fn aggregate<A: Aggregator<V>>(&self, aggregator: A) -> Stream<C, Batch<K, A::Output>> {
