@@ -23,7 +23,9 @@ mod time_series;
 mod trace;
 mod wiring;
 
-pub use aggregate::{Aggregator, Change, Count, Extreme, Fold, Max, MaxSome, Min, MinSome, Values};
+pub use aggregate::{
+    Aggregator, Change, Count, Extreme, First, Fold, Max, MaxSome, Min, MinSome, Parts, Values,
+};
 pub use delay::Feedback;
 pub use input::{IndexedZSetHandle, KeyedHandle, MapHandle, ValueHandle, ZSetHandle};
 pub use output::{OutputHandle, ValueOutput};

@@ -58,7 +58,9 @@ impl Sorter {
         keys.hashes(0..keys.len(), &mut self.hashes);
         self.places.clear();
         self.places.extend(self.hashes.iter().copied().zip(0..rows));
-        if self.places.len() > PILE {
+        if C::Item::WIDTH == Some(0) {
+            // All keys are one, and so are their hashes.
+        } else if self.places.len() > PILE {
             self.spare.clear();
             self.spare.resize(self.places.len(), (0, 0));
             deal(&mut self.places, &mut self.spare, 0);

@@ -288,7 +288,7 @@ impl<K: Data, V: Data> Merge<K, V> {
         }
         let head = self.heads[least];
         if head.hash == next {
-            return self.advance_tied(head.hash);
+            return self.advance_tied(head.hash, most);
         }
         let run = &self.sources[head.source];
         let end = run.len().min(head.row.saturating_add(most));
@@ -297,8 +297,9 @@ impl<K: Data, V: Data> Merge<K, V> {
         end - head.row
     }
 
-    /// Merges the least of the rows whose hash is `hash`, which more than one source has.
-    fn advance_tied(&mut self, hash: u64) -> usize {
+    /// Merges the least of the rows whose hash is `hash`, which more than one source has: one, or as many of one source,
+    /// up to `most`, as come before those of others.
+    fn advance_tied(&mut self, hash: u64, most: usize) -> usize {
         let rows_of = |head: &Head| self.sources[head.source].rows();
         let order = |a: &Head, b: &Head| {
             let (x, y) = (rows_of(a), rows_of(b));
@@ -310,6 +311,14 @@ impl<K: Data, V: Data> Merge<K, V> {
         let equal: SmallVec<[usize; 8]> = (0..self.heads.len())
             .filter(|&place| self.heads[place].hash == hash && order(&self.heads[place], &least).is_eq())
             .collect();
+        if let [place] = equal[..] {
+            let next = *tied().filter(|head| head.source != least.source).min_by(|a, b| order(a, b)).expect("it is tied");
+            let run = &self.sources[least.source];
+            let before = |row| run.hash(row) == hash && order(&Head { row, ..least }, &next).is_lt();
+            let end = gallop(least.row + 1..run.len().min(least.row.saturating_add(most)), before);
+            self.take(place, end);
+            return end - least.row;
+        }
         let weight = equal.iter().fold(0, |sum, &place| {
             add_weights(sum, rows_of(&self.heads[place]).weight(self.heads[place].row))
         });

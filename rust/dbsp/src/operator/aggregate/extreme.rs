@@ -1,22 +1,24 @@
 //! The least and the greatest value of a group.
 //!
-//! **Law.** The state of a group is its *winner*, with its weight, and whether there are *debts*: values ahead of the
-//! winner whose weight is negative. Without debts every value ahead of the winner has weight 0, so one that comes with
-//! positive weight wins, with that weight, and nothing has to be searched; what comes behind the winner does not matter.
-//! Only where the winner goes is there a search, from its place on, past nothing that was ahead of it; and where
-//! something wins that has debts ahead, which may only be paid.
+//! **Law.** The state of a group is its *winner*, with its weight; whether there are *debts*, values ahead of the winner
+//! whose weight is negative; and the sum of the weights behind it, the *rest*, while it is certain that none of those is
+//! negative. Without debts every value ahead of the winner has weight 0, so one that comes with positive weight wins, with
+//! that weight, and nothing has to be searched. Where the winner goes and the rest was 0, all there is is what comes in
+//! the same step: so the value of a key is replaced without a search. Else there is a search, from the winner's place on,
+//! past nothing that was ahead of it; and where something wins that has debts ahead, which may only be paid.
 //!
 //! | change | search |
 //! |---|---|
 //! | a value behind the winner comes or goes | no |
 //! | a value ahead of the winner comes | only among debts |
 //! | the winner comes again, or goes and is still there | no |
-//! | the winner goes | the next value behind it |
+//! | the winner goes, and was alone | no |
+//! | the winner goes, and was not alone | the next value behind it |
 
 use std::cmp::Ordering;
 
-use super::{Aggregator, Change, Values};
-use crate::algebra::{ZWeight, add_weights};
+use super::{Aggregator, Change, Parts, Values};
+use crate::algebra::{AddByRef, HasZero, ZWeight, add_weights};
 use crate::column::Data;
 use crate::trace::Group;
 
@@ -43,17 +45,19 @@ pub struct Extreme<V> {
     winner: Option<(V, ZWeight)>,
     /// Whether values ahead of the winner have negative weight; without a winner, any values.
     debts: bool,
+    /// The sum of the weights behind the winner, unless one of them may be negative.
+    rest: Option<ZWeight>,
 }
 
 impl<V> Default for Extreme<V> {
     fn default() -> Self {
-        Self { winner: None, debts: false }
+        Self { winner: None, debts: false, rest: Some(0) }
     }
 }
 
 impl<V: Data> Extreme<V> {
     /// Brings the winner up to date, among the values that `counts` is true of; returns the state as it was if there is
-    /// another winner now. In the order that makes the winner the first.
+    /// another winner now. `rows` are those of the change in the order that makes the winner the first.
     fn update<'c>(
         &mut self,
         rows: impl Iterator<Item = (V::Ref<'c>, ZWeight)>,
@@ -61,6 +65,9 @@ impl<V: Data> Extreme<V> {
         greatest: bool,
         counts: impl Fn(V::Ref<'c>) -> bool,
     ) -> Option<Self> {
+        let (mut first, mut debts) = (None, false);
+        // What comes behind the winner: all of it, the first of it, and what is behind that.
+        let (mut behind, mut next, mut gap, mut after) = (Some(0), None, false, Some(0));
         for (val, weight) in rows {
             if !counts(val) {
                 continue;
@@ -70,40 +77,60 @@ impl<V: Data> Extreme<V> {
                 Some((winner, _)) if greatest => winner.borrow().cmp(&V::shorten(val)),
                 Some((winner, _)) => V::shorten(val).cmp(&winner.borrow()),
             };
-            match place {
-                Ordering::Less if weight < 0 => self.debts = true,
-                Ordering::Less if self.debts => {
-                    // It may only have paid a debt, or others may be paid.
-                    let old = self.clone();
-                    self.debts = false;
-                    self.walk(change.group(), greatest, counts);
-                    return Some(old);
+            match (place, self.winner.as_mut()) {
+                (Ordering::Equal, Some((_, sum))) => *sum = add_weights(*sum, weight),
+                (Ordering::Less, _) if first.is_none() => {
+                    debts |= weight < 0;
+                    first = (weight > 0).then_some((val, weight));
                 }
-                Ordering::Less => {
-                    return Some(Self { winner: self.winner.replace((V::owned(val), weight)), debts: false });
+                (Ordering::Less, _) => behind = with(behind, weight),
+                _ => {
+                    behind = with(behind, weight);
+                    match next {
+                        Some(_) => after = with(after, weight),
+                        None if weight > 0 => next = Some((val, weight)),
+                        None => gap = true,
+                    }
                 }
-                Ordering::Equal => {
-                    let (_, sum) = self.winner.as_mut().expect("there is a winner to be equal to");
-                    *sum = add_weights(*sum, weight);
-                    break;
-                }
-                Ordering::Greater => break,
             }
+        }
+        let own = |(val, weight): (V::Ref<'c>, ZWeight)| (V::owned(val), weight);
+        if first.is_some() && self.debts {
+            // It may only have paid a debt, or others may be paid.
+            let old = self.clone();
+            (self.debts, self.rest) = (false, None);
+            self.walk(change.group(), greatest, counts);
+            return Some(old);
+        }
+        self.debts |= debts;
+        let rest = self.rest.and_then(|rest| with(behind, rest));
+        if let Some(first) = first {
+            let old = self.winner.replace(own(first));
+            self.rest = old.as_ref().map_or(rest, |old| with(rest, old.1));
+            return Some(Self { winner: old, ..Self::default() });
         }
         let (_, weight) = self.winner.as_ref()?;
         if *weight > 0 {
+            self.rest = rest;
             return None;
         }
         self.debts |= *weight < 0;
         let old = self.winner.take()?;
-        let mut group = change.group();
-        if greatest {
-            group.take_while(|val| V::shorten(val) < old.0.borrow());
+        if self.rest == Some(0) {
+            self.debts |= gap;
+            (self.winner, self.rest) = (next.map(own), after);
         } else {
-            group.skip_while(|val| V::shorten(val) <= old.0.borrow());
+            let mut group = change.group();
+            if greatest {
+                group.take_while(|val| V::shorten(val) < old.0.borrow());
+            } else {
+                group.skip_while(|val| V::shorten(val) <= old.0.borrow());
+            }
+            self.walk(group, greatest, counts);
+            // Without a winner all is 0, or there are debts.
+            self.rest = self.winner.as_ref().map_or(Some(0), |winner| rest.map(|rest| rest - winner.1));
         }
-        self.walk(group, greatest, counts);
-        Some(Self { winner: Some(old), debts: false })
+        Some(Self { winner: Some(old), ..Self::default() })
     }
 
     /// Finds the first value of positive weight, and notes whether any ahead of it have negative weight.
@@ -125,6 +152,39 @@ impl<V: Data> Extreme<V> {
 
     fn is_blank(&self) -> bool {
         self.winner.is_none() && !self.debts
+    }
+}
+
+/// Adds a weight to the sum of some, unless one of them is negative.
+fn with(sum: Option<ZWeight>, weight: ZWeight) -> Option<ZWeight> {
+    if weight < 0 { None } else { sum.map(|sum| add_weights(sum, weight)) }
+}
+
+/// The least of some values, or the greatest; zero of none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct First<V, const GREATEST: bool>(Option<V>);
+
+impl<V: Ord + Clone, const GREATEST: bool> AddByRef for First<V, GREATEST> {
+    fn add_by_ref(&self, other: &Self) -> Self {
+        let mut sum = self.clone();
+        sum.add_assign_by_ref(other);
+        sum
+    }
+    fn add_assign_by_ref(&mut self, other: &Self) {
+        if let Some(other) = &other.0
+            && self.0.as_ref().is_none_or(|own| if GREATEST { own < other } else { own > other })
+        {
+            self.0 = Some(other.clone());
+        }
+    }
+}
+
+impl<V, const GREATEST: bool> HasZero for First<V, GREATEST> {
+    fn zero() -> Self {
+        Self(None)
+    }
+    fn is_zero(&self) -> bool {
+        self.0.is_none()
     }
 }
 
@@ -160,6 +220,16 @@ macro_rules! extremes {
             }
             fn is_blank(&self, state: &Extreme<V>) -> bool {
                 state.is_blank()
+            }
+        }
+        impl<V: Data> Parts<V> for $name {
+            type Part = First<V, $greatest>;
+
+            fn part(&self, values: Values<'_, V>) -> Self::Part {
+                First(first(values, $greatest))
+            }
+            fn whole(&self, part: &Self::Part) -> Option<V> {
+                part.0.clone()
             }
         }
     )*};
@@ -218,5 +288,31 @@ impl<T: Data> Aggregator<Option<T>> for MinSome {
     }
     fn is_blank(&self, state: &Self::State) -> bool {
         state.0 == 0 && state.1.is_blank()
+    }
+}
+
+impl<T: Data> Parts<Option<T>> for MaxSome {
+    type Part = First<Option<T>, true>;
+
+    fn part(&self, values: Values<'_, Option<T>>) -> Self::Part {
+        Max.part(values)
+    }
+    fn whole(&self, part: &Self::Part) -> Option<Option<T>> {
+        part.0.clone()
+    }
+}
+
+impl<T: Data> Parts<Option<T>> for MinSome {
+    /// Nothing, if it is there, and the rest.
+    type Part = (First<Option<T>, true>, First<Option<T>, false>);
+
+    fn part(&self, values: Values<'_, Option<T>>) -> Self::Part {
+        match self.of(values) {
+            Some(None) => (First(Some(None)), First(None)),
+            least => (First(None), First(least)),
+        }
+    }
+    fn whole(&self, part: &Self::Part) -> Option<Option<T>> {
+        part.1.0.clone().or_else(|| part.0.0.clone())
     }
 }

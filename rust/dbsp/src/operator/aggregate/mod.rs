@@ -22,9 +22,9 @@ mod linear;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-pub use extreme::{Extreme, Max, MaxSome, Min, MinSome};
+pub use extreme::{Extreme, First, Max, MaxSome, Min, MinSome};
 
-use crate::algebra::{ZWeight, add_weights};
+use crate::algebra::{MonoidValue, ZWeight, add_weights};
 use crate::circuit::{Circuit, Incoming, State, Stream};
 use crate::column::{Column, Data};
 use crate::error::Error;
@@ -94,6 +94,17 @@ pub trait Aggregator<V: Data>: 'static {
     fn output(&self, state: &Self::State) -> Option<Self::Output>;
     /// Returns whether the state is as good as the default, so that it need not be kept.
     fn is_blank(&self, state: &Self::State) -> bool;
+}
+
+/// An aggregator whose results for parts of the values can be put together in the order of the parts.
+pub trait Parts<V: Data>: Aggregator<V> {
+    /// What there is of some values: zero of none, and the sum of two is what there is of both.
+    type Part: MonoidValue;
+
+    /// Returns what there is of some values.
+    fn part(&self, values: Values<'_, V>) -> Self::Part;
+    /// Returns the aggregate of what there is.
+    fn whole(&self, part: &Self::Part) -> Option<Self::Output>;
 }
 
 /// Some values: calls what it is given with each of them and its weight, which is positive.
@@ -205,6 +216,17 @@ impl<V: Data> Aggregator<V> for Count {
     }
 }
 
+impl<V: Data> Parts<V> for Count {
+    type Part = ZWeight;
+
+    fn part(&self, values: Values<'_, V>) -> ZWeight {
+        self.of(values).unwrap_or(0)
+    }
+    fn whole(&self, part: &ZWeight) -> Option<ZWeight> {
+        <Self as Aggregator<V>>::output(self, part)
+    }
+}
+
 /// Some aggregates side by side, where there are all of them.
 macro_rules! tuples {
     ($($name:ident $index:tt),+) => {
@@ -227,6 +249,17 @@ macro_rules! tuples {
             }
             fn is_blank(&self, state: &Self::State) -> bool {
                 true $(&& self.$index.is_blank(&state.$index))+
+            }
+        }
+
+        impl<Val: Data, $($name: Parts<Val>),+> Parts<Val> for ($($name,)+) {
+            type Part = ($($name::Part,)+);
+
+            fn part(&self, values: Values<'_, Val>) -> Self::Part {
+                ($(self.$index.part(values),)+)
+            }
+            fn whole(&self, part: &Self::Part) -> Option<Self::Output> {
+                Some(($(self.$index.whole(&part.$index)?,)+))
             }
         }
     };
@@ -330,15 +363,18 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
     ///
     /// let (mut circuit, (trades, bar)) = RootCircuit::build(|circuit| {
     ///     let (trades, handle) = circuit.add_input_indexed_zset::<String, i64>();
-    ///     let product = Fold::new::<i64>(1, |product: &mut i64, price, _| *product *= price, |product| product);
-    ///     Ok((handle, trades.aggregate((Min, Max, Count, product)).output()))
+    ///     let list = |list: &mut String, price: i64, _| *list += &format!("{price} ");
+    ///     let all = Fold::new::<i64>(String::new(), list, |list| list);
+    ///     Ok((handle, trades.aggregate((Min, Max, Count, all)).output()))
     /// })?;
     /// trades.extend([6750, 6756, 6752].map(|price| ("ESZ6".to_owned(), price, 1)));
     /// circuit.step()?;
-    /// assert_eq!(bar.take(), indexed_zset! { "ESZ6".to_owned() => { (6750, 6756, 3, 307_685_952_000) => 1 } });
+    /// let first = (6750, 6756, 3, "6750 6752 6756 ".to_owned());
+    /// assert_eq!(bar.take(), indexed_zset! { "ESZ6".to_owned() => { first.clone() => 1 } });
     /// trades.push("ESZ6".to_owned(), 6756, -1);
     /// circuit.step()?;
-    /// assert_eq!(bar.take().to_rows().last().map(|row| row.1), Some((6750, 6756, 3, 307_685_952_000)));
+    /// let second = (6750, 6752, 2, "6750 6752 ".to_owned());
+    /// assert_eq!(bar.take(), indexed_zset! { "ESZ6".to_owned() => { first => -1, second => 1 } });
     /// # Ok::<(), qadataswap_dbsp::Error>(())
     /// ```
     pub fn aggregate<A: Aggregator<V>>(&self, aggregator: A) -> Stream<C, Batch<K, A::Output>> {

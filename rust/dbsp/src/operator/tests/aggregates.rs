@@ -24,6 +24,16 @@ fn greatest<V: Clone>(values: &[(V, i64)]) -> V {
     values[values.len() - 1].0.clone()
 }
 
+/// Changes of a set: of each row named it is there afterwards if it was not before.
+fn turns(acts: &[Vec<(u64, i64)>]) -> Steps<u64, i64> {
+    let mut there = std::collections::BTreeSet::new();
+    let turn = |&row: &(u64, i64), there: &mut std::collections::BTreeSet<_>| {
+        let weight = if there.remove(&row) { -1 } else { i64::from(there.insert(row)) };
+        (row.0, row.1, weight)
+    };
+    acts.iter().map(|acts| acts.iter().map(|row| turn(row, &mut there)).collect()).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
@@ -41,6 +51,13 @@ proptest! {
             each(a, |values| values.iter().find_map(|value| value.0))
         });
         is_incremental(&steps, |a| a.aggregate(MaxSome), |a| each(a, greatest));
+    }
+
+    #[test]
+    fn the_least_and_the_greatest_of_sets(acts in vec(vec((0u64..2, -2i64..3), 0..4), 1..40)) {
+        let steps = turns(&acts);
+        is_incremental(&steps, |a| a.aggregate(Min), |a| each(a, least));
+        is_incremental(&steps, |a| a.aggregate(Max), |a| each(a, greatest));
     }
 
     #[test]

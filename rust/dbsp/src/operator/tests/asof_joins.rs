@@ -2,11 +2,10 @@
 
 use super::*;
 
+type Matched = (u64, (i8, i64), Option<(String, i64)>, i64);
+
 /// Each left row with the last right row of positive weight whose time is not later.
-fn matched(
-    a: &Rows<u64, (i8, i64)>,
-    b: &Rows<u64, (String, i64)>,
-) -> Vec<(u64, (i8, i64), Option<(String, i64)>, i64)> {
+fn matched(a: &Rows<u64, (i8, i64)>, b: &Rows<u64, (String, i64)>) -> Vec<Matched> {
     let matched = a.iter().map(|(&(k, v), &w)| {
         let found = b.iter().filter(|((l, u), w)| *l == k && u.1 <= v.1 && **w > 0);
         let found = found.max_by_key(|((_, u), _)| (u.1, u.0.clone())).map(|((_, u), _)| u.clone());

@@ -84,11 +84,11 @@ proptest! {
 
     #[test]
     fn neighbours(steps in steps(0u64..2, -20i64..20), offset in 0usize..5) {
-        is_incremental(&steps, move |a| a.lag(offset, |v| v.copied()), |a| {
+        is_incremental(&steps, move |a| a.lag(offset, |v| Some(*v?)), |a| {
             let other = |list: &[i64], row| neighbour(list, row, -(offset as isize));
             each(a, |list| (0..list.len()).map(|row| (list[row], other(&list, row))).collect())
         });
-        is_incremental(&steps, move |a| a.lead(offset, |v| v.copied()), |a| {
+        is_incremental(&steps, move |a| a.lead(offset, |v| Some(*v?)), |a| {
             let other = |list: &[i64], row| neighbour(list, row, offset as isize);
             each(a, |list| (0..list.len()).map(|row| (list[row], other(&list, row))).collect())
         });

@@ -1,7 +1,7 @@
 //! Windows, waterlines and rolling aggregates.
 
 use super::*;
-use crate::operator::{Count, Fold, Max, Min, RelOffset, RelRange};
+use crate::operator::{Count, Fold, Max, MaxSome, Min, MinSome, RelOffset, RelRange};
 
 /// The change of each time of each partition, of what lies in a range.
 type Timed = Rows<u64, (i64, i64)>;
@@ -103,6 +103,29 @@ proptest! {
     }
 
     #[test]
+    fn rolling_aggregates_of_parts(steps in steps(0u64..3, (-20i64..20, -3i64..4)), range in range()) {
+        is_incremental(&steps, move |a| a.partitioned_rolling_aggregate_parts((Min, Max, Count), relative(range)), |a| {
+            rolled(a, range, |values| {
+                (*values.iter().min().unwrap(), *values.iter().max().unwrap(), values.len() as i64)
+            })
+        });
+        let some = |v: i64| (v != 0).then_some(v);
+        is_incremental(
+            &steps,
+            move |a| {
+                let a = a.map_index(move |&(p, (t, v))| (p, (t, some(v))));
+                a.partitioned_rolling_aggregate_parts((MinSome, MaxSome), relative(range))
+            },
+            |a| {
+                rolled(a, range, |values| {
+                    let there = || values.iter().filter_map(|&v| some(v));
+                    (there().min(), there().max())
+                })
+            },
+        );
+    }
+
+    #[test]
     fn rolling_aggregates_of_one_partition(steps in steps(-20i64..20, -3i64..4), range in range()) {
         is_incremental(&steps, move |a| a.rolling_aggregate(list(), relative(range)), |a| {
             let whole = rows(a.iter().map(|(&row, &w)| (0, row, w)));
@@ -171,9 +194,10 @@ proptest! {
                 let line = a.waterline(lateness, |row| row.1.0);
                 let sums = a.partitioned_rolling_aggregate_linear_with_waterline(&line, |&v| v, |&v| v, relative(range));
                 let lists = a.partitioned_rolling_aggregate_with_waterline(&line, list(), relative(range));
-                Ok((input, line.output_value(), (sums.output(), lists.output())))
+                let least = a.partitioned_rolling_aggregate_parts_with_waterline(&line, Min, relative(range));
+                Ok((input, line.output_value(), (sums.output(), lists.output(), least.output())))
             }).unwrap();
-            let (mut all, mut sums, mut lists) = (Rows::new(), Rows::new(), Rows::new());
+            let (mut all, mut sums, mut lists, mut least) = (Rows::new(), Rows::new(), Rows::new(), Rows::new());
             let (mut latest, mut passed) = (i64::MIN, i64::MIN);
             for (step, change) in (0i64..).zip(&changes) {
                 // Events move on, by more than ranges are long.
@@ -187,7 +211,9 @@ proptest! {
                 add(&mut sums, outputs.0.take().to_rows());
                 add(&mut lists, outputs.1.take().to_rows());
                 prop_assert_eq!(&sums, &summed(&all, range));
+                add(&mut least, outputs.2.take().to_rows());
                 prop_assert_eq!(&lists, &rolled(&all, range, listed));
+                prop_assert_eq!(&least, &rolled(&all, range, |values| *values.iter().min().unwrap()));
             }
         }
     }
@@ -201,17 +227,18 @@ fn what_a_waterline_has_passed_is_forgotten() {
         let range = RelRange::new(RelOffset::Before(20), RelOffset::Before(0));
         let sums = a.partitioned_rolling_aggregate_linear_with_waterline(&line, |&v| v, |&v| v, range);
         let lists = a.partitioned_rolling_aggregate_with_waterline(&line, Max, range);
+        let parts = a.partitioned_rolling_aggregate_parts_with_waterline(&line, Max, range);
         let recent = a.window_by(&line.apply(|&start| (start, u64::MAX)), |row| row.1.0);
-        Ok((input, (sums.output(), lists.output(), recent.output())))
+        Ok((input, (sums.output(), lists.output(), recent.output(), parts.output())))
     })
     .unwrap();
     for step in 0..3000u64 {
         input.extend((0..10).map(|row| ((step / 100) * 7 + row % 7, (step * 2 + row % 2, 1), 1)));
         circuit.step().unwrap();
-        let _ = (outputs.0.take(), outputs.1.take(), outputs.2.take());
+        let _ = (outputs.0.take(), outputs.1.take(), outputs.2.take(), outputs.3.take());
     }
     for operator in circuit.gather_metrics().unwrap() {
-        if ["rolling_linear", "rolling", "window"].contains(&operator.name) {
+        if ["rolling_linear", "rolling", "rolling_parts", "window"].contains(&operator.name) {
             assert!(operator.state.rows > 0 && operator.state.rows < 4000, "{operator:?}");
         }
     }

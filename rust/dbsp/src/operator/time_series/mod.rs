@@ -1,14 +1,17 @@
 //! Operators that know of the time of events: windows, waterlines and rolling aggregates.
 
+mod partitions;
 mod rolling;
 mod rolling_linear;
+mod rolling_parts;
 mod rolling_rows;
 mod sums;
 mod waterline;
 mod window;
 
 use crate::column::Data;
-use crate::trace::Batch;
+use crate::operator::Values;
+use crate::trace::{Batch, Group};
 
 /// A time of events: an integer, with or without sign, of whatever unit.
 pub trait EventTime: for<'a> Data<Ref<'a> = Self> + Copy + Default {
@@ -161,4 +164,37 @@ fn bring<P: Data, T: EventTime, O: Data>(
             }
         }
     }
+}
+
+/// Returns the rows that are not below a waterline, if there is one.
+fn in_time<P: Data, T: EventTime, V: Data>(all: Batch<P, (T, V)>, line: Option<T>) -> Batch<P, (T, V)> {
+    let late = |row: usize| line.is_some_and(|line| all.val(row).0 < line);
+    if line.is_none() || !(0..all.len()).any(late) {
+        return all;
+    }
+    let kept: Vec<u32> = (0u32..).take(all.len()).filter(|&row| !late(row as usize)).collect();
+    let mut rest = Batch::new();
+    rest.extend_rows(&all, &kept);
+    rest
+}
+
+/// Returns the rows of a range of times, both ends included.
+fn between<'a, T: EventTime, V: Data>(group: &Group<'a, (T, V)>, from: T, to: T) -> Group<'a, (T, V)> {
+    let mut group = group.clone();
+    group.skip_while(|row| row.0 < from);
+    group.take_while(|row| row.0 <= to);
+    group
+}
+
+/// Calls `with` with the values of some rows that are present, in the order of time.
+fn with_values<T: EventTime, V: Data, O>(
+    rows: &Group<'_, (T, V)>,
+    with: impl FnOnce(Values<'_, V>) -> O,
+) -> O {
+    with(&|each| {
+        let mut rest = rows.clone();
+        while let Some(((_, val), weight)) = rest.next_present(false) {
+            each(val, weight);
+        }
+    })
 }

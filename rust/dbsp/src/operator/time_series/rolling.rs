@@ -16,12 +16,13 @@
 //! State is the rows. Only rows in reach of a change are looked at again; each of them walks its range, before and after,
 //! as an aggregator need not know how to put parts together. So a change costs the rows in its reach times the rows in a
 //! range: for long ranges, what can be a sum is better a sum
-//! ([`rolling_linear`](Stream::partitioned_rolling_aggregate_linear)).
+//! ([`rolling_linear`](super::rolling_linear)), and what can be put together of parts is better put together
+//! ([`rolling_parts`](super::rolling_parts)).
 //!
 //! Under a waterline rows that come below that of the step before are late and are dropped; what can be in no range of a
 //! row at or above it is forgotten, and what was brought for it stays.
 
-use super::{EventTime, RelRange, bring};
+use super::{EventTime, RelRange, between, bring, in_time, with_values};
 use crate::circuit::{Circuit, Incoming, State, Stream};
 use crate::column::Data;
 use crate::error::Error;
@@ -51,16 +52,8 @@ impl<P: Data, T: EventTime, V: Data, A: Aggregator<V>> Rolling<P, T, V, A> {
         }
     }
 
-    fn step(&mut self, mut delta: Batch<P, (T, V)>, output: &mut Batch<P, (T, A::Output)>) {
-        if let Some(line) = self.line {
-            let late = |row: usize| delta.val(row).0 < line;
-            if (0..delta.len()).any(late) {
-                let kept: Vec<u32> = (0u32..).take(delta.len()).filter(|&row| !late(row as usize)).collect();
-                let mut rest = Batch::new();
-                rest.extend_rows(&delta, &kept);
-                delta = rest;
-            }
-        }
+    fn step(&mut self, input: Batch<P, (T, V)>, output: &mut Batch<P, (T, A::Output)>) {
+        let mut delta = in_time(input, self.line);
         self.sorter.consolidate(&mut delta);
         keys(&delta, |partition, hash, rows| {
             self.range.affected(rows.clone().map(|row| delta.val(row).0), &mut self.zones);
@@ -84,13 +77,7 @@ impl<P: Data, T: EventTime, V: Data, A: Aggregator<V>> Rolling<P, T, V, A> {
                     continue;
                 }
                 let Some((from, to)) = self.range.of(time) else { continue };
-                let window = between(group, from, to);
-                let result = self.aggregator.of(&|each| {
-                    let mut rest = window.clone();
-                    while let Some(((_, val), weight)) = rest.next_present(false) {
-                        each(val, weight);
-                    }
-                });
+                let result = with_values(&between(group, from, to), |values| self.aggregator.of(values));
                 rows.extend(result.map(|result| (time, result)));
             }
         }
@@ -104,14 +91,6 @@ impl<P: Data, T: EventTime, V: Data, A: Aggregator<V>> Rolling<P, T, V, A> {
             self.rows.retain_values(move |row| row.0 >= horizon);
         }
     }
-}
-
-/// Returns the rows of a range of times, both ends included.
-fn between<'a, T: EventTime, V: Data>(group: &Group<'a, (T, V)>, from: T, to: T) -> Group<'a, (T, V)> {
-    let mut group = group.clone();
-    group.skip_while(|row| row.0 < from);
-    group.take_while(|row| row.0 <= to);
-    group
 }
 
 impl<P, T, V, A> UnaryOperator<Batch<P, (T, V)>, Batch<P, (T, A::Output)>> for Rolling<P, T, V, A>

@@ -19,38 +19,41 @@
 //! Under a waterline rows that come below that of the step before are late and are dropped; what can be in no range of a
 //! row at or above it is forgotten, and what was brought for it stays.
 
-use super::sums::Sums;
+use super::partitions::Partitions;
 use super::{EventTime, RelRange, bring};
-use crate::algebra::{LinearValue, ZWeight};
+use crate::algebra::{AddByRef, LinearValue, ZWeight};
 use crate::circuit::{Circuit, Incoming, State, Stream};
 use crate::column::Data;
 use crate::error::Error;
-use crate::operator::{BinaryOperator, KeyIndex, UnaryOperator};
+use crate::operator::{BinaryOperator, UnaryOperator};
 use crate::trace::Batch;
 
 struct Rolling<P: Data, T, A, G, F> {
-    partitions: KeyIndex<P>,
-    sums: Vec<Sums<T, (A, ZWeight)>>,
+    partitions: Partitions<P, T, (A, ZWeight)>,
     range: RelRange,
     value: G,
     finish: F,
     /// The waterline of the step before, if there is one.
     line: Option<T>,
-    /// The partition that is next to forget what is behind the waterline.
-    sweep: usize,
     changes: Vec<(usize, T, (A, ZWeight))>,
     zones: Vec<(T, T)>,
 }
 
 impl<P: Data, T: EventTime, A: LinearValue, G, F> Rolling<P, T, A, G, F> {
+    fn new(value: G, finish: F, range: RelRange) -> Self {
+        let (changes, zones) = (Vec::new(), Vec::new());
+        Self { partitions: Partitions::default(), range, value, finish, line: None, changes, zones }
+    }
+
     fn step<V: Data, O: Data>(&mut self, input: &Batch<P, (T, V)>, output: &mut Batch<P, (T, O)>)
     where
         G: Fn(&V::Ref<'_>) -> A,
         F: Fn(&A) -> O,
     {
+        self.partitions.compact();
         for (partition, (time, val), weight) in input.iter() {
             if self.line.is_none_or(|line| time >= line) {
-                let slot = self.slot(partition);
+                let slot = self.partitions.slot(partition);
                 self.changes.push((slot, time, ((self.value)(&val).mul_by_ref(&weight), weight)));
             }
         }
@@ -61,21 +64,6 @@ impl<P: Data, T: EventTime, A: LinearValue, G, F> Rolling<P, T, A, G, F> {
         }
         changes.clear();
         self.changes = changes;
-        if let Some(kept) = self.partitions.compact() {
-            let mut sums = std::mem::take(&mut self.sums);
-            self.sums = kept
-                .into_iter()
-                .map(|slot| std::mem::replace(&mut sums[slot as usize], Sums::new()))
-                .collect();
-        }
-    }
-
-    fn slot(&mut self, partition: P::Ref<'_>) -> usize {
-        let hash = P::hash(partition);
-        self.partitions.find(partition, hash).unwrap_or_else(|| {
-            self.sums.push(Sums::new());
-            self.partitions.insert(partition, hash)
-        })
     }
 
     /// Makes the changes of one partition, in the order of time, and brings what follows.
@@ -85,66 +73,26 @@ impl<P: Data, T: EventTime, A: LinearValue, G, F> Rolling<P, T, A, G, F> {
     {
         let slot = changes[0].0;
         self.range.affected(changes.iter().map(|change| change.1), &mut self.zones);
-        let old = self.rows(slot);
+        let result = |sum: &(A, ZWeight)| Some((self.finish)(&sum.0));
+        let old = self.partitions.results(slot, &self.zones, self.range, result);
         for at_once in changes.chunk_by(|a, b| a.1 == b.1) {
             let mut sum = at_once[0].2.clone();
             at_once[1..].iter().for_each(|change| add(&mut sum, &change.2));
-            if !(sum.0.is_zero() && sum.1 == 0) {
-                self.sums[slot].add(at_once[0].1, &sum);
-            }
+            self.partitions.sums(slot).change(at_once[0].1, |old| add(old, &sum));
         }
-        let new = self.rows(slot);
+        let new = self.partitions.results(slot, &self.zones, self.range, result);
         bring(self.partitions.key(slot), old, new, output);
-        self.forget(slot);
+        self.partitions.forget(slot, self.line.map(|line| self.range.horizon(line)));
     }
 
-    /// Lists the rows in the zones, as they are now.
-    fn rows<O>(&self, slot: usize) -> Vec<(T, O)>
-    where
-        F: Fn(&A) -> O,
-    {
-        let sums = &self.sums[slot];
-        let mut rows = Vec::new();
-        for &(from, to) in &self.zones {
-            sums.times(from, to, |time| {
-                let sum = self.range.of(time).map_or_else(A::zero, |(from, to)| sums.sum(from, to).0);
-                rows.push((time, (self.finish)(&sum)));
-            });
-        }
-        rows
-    }
-
-    /// Forgets what no longer matters of a partition, and the partition with it if that was all.
-    fn forget(&mut self, slot: usize) {
-        let sums = &mut self.sums[slot];
-        if let Some(line) = self.line {
-            sums.forget_before(self.range.horizon(line));
-        }
-        if sums.is_empty() {
-            let hash = P::hash(self.partitions.key(slot));
-            if self.partitions.find(self.partitions.key(slot), hash) == Some(slot) {
-                self.partitions.remove(slot, hash);
-            }
-        }
-    }
-
-    /// Moves the waterline, and looks after some partitions to which nothing comes any more.
+    /// Moves the waterline.
     fn rise(&mut self, line: T, partitions: usize) {
         self.line = self.line.max(Some(line));
-        for _ in 0..partitions.min(self.sums.len()) {
-            self.sweep = (self.sweep + 1) % self.sums.len();
-            self.forget(self.sweep);
-        }
-    }
-
-    fn state(&self) -> State {
-        let rows = self.sums.iter().map(Sums::len).sum();
-        State { rows, bytes: self.partitions.bytes() + rows * size_of::<(T, (A, ZWeight))>() }
+        self.partitions.sweep(partitions, self.range.horizon(line));
     }
 }
 
 fn add<A: LinearValue>(sum: &mut (A, ZWeight), more: &(A, ZWeight)) {
-    use crate::algebra::AddByRef;
     sum.add_assign_by_ref(more);
 }
 
@@ -167,7 +115,7 @@ where
         Ok(())
     }
     fn state(&self) -> State {
-        self.state()
+        self.partitions.state()
     }
 }
 
@@ -193,7 +141,7 @@ where
         Ok(())
     }
     fn state(&self) -> State {
-        self.state()
+        self.partitions.state()
     }
 }
 
@@ -236,21 +184,5 @@ impl<C: Circuit, P: Data, T: EventTime, V: Data> Stream<C, Batch<P, (T, V)>> {
         range: RelRange,
     ) -> Stream<C, Batch<P, (T, O)>> {
         self.shard().binary("rolling_linear", waterline, Rolling::new(value, finish, range))
-    }
-}
-
-impl<P: Data, T, A, G, F> Rolling<P, T, A, G, F> {
-    fn new(value: G, finish: F, range: RelRange) -> Self {
-        Self {
-            partitions: KeyIndex::default(),
-            sums: Vec::new(),
-            range,
-            value,
-            finish,
-            line: None,
-            sweep: 0,
-            changes: Vec::new(),
-            zones: Vec::new(),
-        }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! A B-tree by time whose inner nodes have, for each child, the sum of all below it. Rows that come late or go again are
 //! as cheap as others, a sum over any range reads two paths, *O(log n)*, and so does an update. Queries only add: nothing
-//! is ever subtracted to slide a window, so a sum does not depend on what was in the window before, which for floats
-//! matters. Sums of inner nodes are made of their children's anew. (Tangwongsan, Hirzel, Schneider, "Optimal and General
+//! is ever subtracted to slide a window, so that sums need no inverse, as least and greatest have none, and those of floats
+//! do not depend on what was in the window before. Sums of inner nodes are made of their children's anew. (Tangwongsan, Hirzel, Schneider, "Optimal and General
 //! Out-of-Order Sliding-Window Aggregation", VLDB 2019, keep partial sums in a B-tree so; their fingers, which make the
 //! ends of the tree cheaper, are left out. Nodes that are not full are not merged, but go when they are empty: Johnson and
 //! Shasha, "B-Trees with Inserts and Deletes: Why Free-at-Empty is Better than Merge-at-Half", 1993.)
@@ -64,21 +64,21 @@ impl<T: Copy + Ord, M: MonoidValue> Node<T, M> {
         }
     }
 
-    /// Adds at a time; returns the second half of the node if it had to be split.
-    fn add(&mut self, time: T, value: &M) -> Option<Child<T, M>> {
+    /// Changes the value at a time; returns the second half of the node if it had to be split.
+    fn change(&mut self, time: T, change: impl FnOnce(&mut M)) -> Option<Child<T, M>> {
         match self {
             Self::Leaf(entries) => {
-                match entries.binary_search_by_key(&time, |entry| entry.0) {
-                    Ok(place) => {
-                        entries[place].1.add_assign_by_ref(value);
-                        if entries[place].1.is_zero() {
-                            entries.remove(place);
-                        }
-                    }
-                    Err(place) => entries.insert(place, (time, value.clone())),
+                let found = entries.binary_search_by_key(&time, |entry| entry.0);
+                let place = found.unwrap_or_else(|place| {
+                    entries.insert(place, (time, M::zero()));
+                    place
+                });
+                change(&mut entries[place].1);
+                if entries[place].1.is_zero() {
+                    entries.remove(place);
                 }
                 (entries.len() > FAN).then(|| {
-                    let half = entries.split_off(split(entries.len(), time >= entries[FAN].0));
+                    let half = entries.split_off(split(entries.len(), place == FAN));
                     Child::of(Self::Leaf(half))
                 })
             }
@@ -86,7 +86,7 @@ impl<T: Copy + Ord, M: MonoidValue> Node<T, M> {
                 let place = children.partition_point(|child| child.first <= time).saturating_sub(1);
                 let child = &mut children[place];
                 child.first = child.first.min(time);
-                let more = child.node.add(time, value);
+                let more = child.node.change(time, change);
                 child.sum = child.node.total();
                 if child.node.is_empty() {
                     children.remove(place);
@@ -94,7 +94,7 @@ impl<T: Copy + Ord, M: MonoidValue> Node<T, M> {
                     children.insert(place + 1, more);
                 }
                 (children.len() > FAN).then(|| {
-                    let half = children.split_off(split(children.len(), place + 1 >= FAN));
+                    let half = children.split_off(split(children.len(), place + 1 == FAN));
                     Child::of(Self::Inner(half))
                 })
             }
@@ -184,9 +184,9 @@ impl<T: Copy + Ord, M: MonoidValue> Sums<T, M> {
         self.root.len()
     }
 
-    /// Adds a value, which is not zero, at a time.
-    pub(super) fn add(&mut self, time: T, value: &M) {
-        if let Some(half) = self.root.add(time, value) {
+    /// Changes the value at a time, zero if there is none.
+    pub(super) fn change(&mut self, time: T, change: impl FnOnce(&mut M)) {
+        if let Some(half) = self.root.change(time, change) {
             let first = std::mem::replace(&mut self.root, Node::Inner(Vec::new()));
             self.root = Node::Inner(vec![Child::of(first), half]);
         }
@@ -240,8 +240,11 @@ mod tests {
                     sums.forget_before(time);
                     model.retain(|&other, _| other >= time);
                 }
-                if value != 0 {
-                    sums.add(time, &value);
+                if value == 2 {
+                    sums.change(time, |sum| *sum = 7);
+                    model.insert(time, 7);
+                } else {
+                    sums.change(time, |sum| *sum += value);
                     *model.entry(time).or_default() += value;
                     model.retain(|_, sum| *sum != 0);
                 }
@@ -257,7 +260,7 @@ mod tests {
             prop_assert_eq!(sums.len(), model.len());
             for time in model.into_keys() {
                 let value = sums.sum(time, time);
-                sums.add(time, &-value);
+                sums.change(time, |sum| *sum -= value);
             }
             prop_assert!(sums.is_empty());
         }
