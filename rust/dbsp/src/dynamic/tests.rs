@@ -196,6 +196,9 @@ fn what_is_shared_is_copied_when_it_is_written_to_and_not_before() {
     written.truncate(1);
     written.push(shared.get(1));
     assert_eq!((written.get(0), written.get(1)), (shared.get(0), shared.get(1)));
+    let mut part = rows(&table.slice(1, 1));
+    part.push(shared.get(0));
+    assert_eq!((part.get(0), part.get(1)), (shared.get(1), shared.get(0)));
     assert_eq!((floats.values().to_vec(), text.value(1)), (vec![1.0, 2.0], "b"));
     let place = |rows: Rows| {
         rows.into_record_batch(&table.schema()).expect("nothing has changed")["float"]
