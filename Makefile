@@ -4,7 +4,7 @@
 	test-kills test-crash test-round-trips soak test-faults test-crowd test-containers fuzz test-fuzz test-hostile \
 	test-core-asan test-sanitizers coverage scorecard test-cpp test-cpp-sanitizers test-package python-dev test-python \
 	dev-setup core core-install rust python python-install benchmark benchmark-python benchmark-cpp benchmark-all \
-	report format lint zero-copy golden test-golden layout clean
+	benchmark-engine report format lint zero-copy golden test-golden layout clean
 # One thing at a time: cargo and Ninja use all cores by themselves, and share their folders.
 .NOTPARALLEL:
 
@@ -177,6 +177,8 @@ SHARE ?= 1
 BENCH := $(CARGO) bench --locked -p qadataswap-benches
 MEASURED = $(CURDIR)/target/benchmark
 PEERS := $(CARGO) run --locked --release -q --manifest-path benches/peers/Cargo.toml --target-dir target --
+ENGINES := $(CARGO) run --locked --release -q --manifest-path benches/engine/Cargo.toml --target-dir target \
+	--features dbsp,differential --
 STORES := ray==2.60.0 vineyard==0.24.2
 
 benchmark: export CARGO_TARGET_DIR := $(CURDIR)/target
@@ -215,15 +217,23 @@ benchmark-all: benchmark ## The same, and all peers beside it (long)
 	target/daemons/bin/python benches/python/daemons.py --json $(MEASURED)/daemons.jsonl
 	@$(MAKE) --no-print-directory report
 
+benchmark-engine: export CARGO_TARGET_DIR := $(CURDIR)/target
+benchmark-engine: ## Measure views kept up to date, by the engine and its peers, into docs/performance.md (its peers take long to build)
+	mkdir -p $(MEASURED)
+	$(ENGINES) --json $(MEASURED)/engine.jsonl --share $(SHARE)
+	@$(MAKE) --no-print-directory report
+
 format: ## Format the code
 	$(CARGO) fmt --all
 	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml -p qadataswap-fuzz
 	$(CARGO) fmt --manifest-path benches/peers/Cargo.toml -p qadataswap-peers
+	$(CARGO) fmt --manifest-path benches/engine/Cargo.toml -p qadataswap-engine-benches
 
 lint: ## Check format, lints, documentation and dependencies; any warning fails
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml -p qadataswap-fuzz --check
 	$(CARGO) fmt --manifest-path benches/peers/Cargo.toml -p qadataswap-peers --check
+	$(CARGO) fmt --manifest-path benches/engine/Cargo.toml -p qadataswap-engine-benches --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked --manifest-path tests/fuzz/Cargo.toml --target-dir target \
 	  -p qadataswap-fuzz --all-targets -- -D warnings

@@ -4,106 +4,194 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use qadataswap_dbsp::column::Data;
-use qadataswap_dbsp::operator::{IndexedZSetHandle, ZSetHandle};
 use qadataswap_dbsp::trace::Batch;
 use qadataswap_dbsp::{CircuitHandle, Error, RootCircuit, Stream};
 
-use crate::job::{Job, Numbers, Text, check, check_text, check_two};
-use crate::{Engine, Failure};
+use crate::job::{Changes, Job, check, check_total, check_two, text};
+use crate::nexmark::WINDOW;
+use crate::{Engine, Failure, Held};
 
-enum Input {
-    Rows(ZSetHandle<u64>),
-    Numbers(IndexedZSetHandle<u64, i64>),
-    Text(IndexedZSetHandle<String, i64>),
+/// Gives a batch of changes to the inputs.
+type Feed = Box<dyn Fn(Changes) -> Result<(), Failure>>;
+type Sum = Rc<Cell<i64>>;
+
+/// What a job needs that our operators do not do.
+pub(crate) fn lacks(job: Job) -> Option<&'static str> {
+    match job {
+        Job::Max | Job::Q4 | Job::Q5 | Job::Q7 => Some("there is no Max yet"),
+        Job::Q6 => Some("there is no top-k yet"),
+        _ => None,
+    }
 }
 
 pub(crate) struct Ours {
     circuit: CircuitHandle,
-    input: Input,
-    dimensions: Option<IndexedZSetHandle<u64, i64>>,
-    sum: Rc<Cell<i64>>,
-}
-
-/// Adds what a stream brings to a checksum.
-fn watch<K: Data, V: Data>(
-    view: &Stream<RootCircuit, Batch<K, V>>,
-    sum: &Rc<Cell<i64>>,
-    check: impl Fn(K::Ref<'_>, V::Ref<'_>, i64) -> i64 + 'static,
-) {
-    let sum = sum.clone();
-    let _ = view.inspect(move |batch| {
-        let more = batch.iter().fold(0i64, |more, (key, val, weight)| more.wrapping_add(check(key, val, weight)));
-        sum.set(sum.get().wrapping_add(more));
-    });
+    feed: Feed,
+    sum: Sum,
 }
 
 impl Ours {
     pub(crate) fn new(job: Job) -> Result<Self, Failure> {
-        let sum = Rc::new(Cell::new(0));
-        let (circuit, (input, dimensions)) = RootCircuit::build(|circuit| describe(job, circuit, &sum))?;
-        let mut engine = Self { circuit, input, dimensions, sum };
-        if let Some(dimensions) = &engine.dimensions {
-            dimensions.extend(job.dimensions());
-            engine.circuit.step()?;
+        let sum = Sum::default();
+        let (mut circuit, feed) = RootCircuit::build(|circuit| describe(job, circuit, &sum))?;
+        if job == Job::Join {
+            circuit.step()?;
         }
-        Ok(engine)
+        Ok(Self { circuit, feed, sum })
     }
-}
-
-type Described = (Input, Option<IndexedZSetHandle<u64, i64>>);
-
-fn describe(job: Job, circuit: &mut RootCircuit, sum: &Rc<Cell<i64>>) -> Result<Described, Error> {
-    if job == Job::Strings {
-        let (rows, handle) = circuit.add_input_indexed_zset::<String, i64>();
-        let totals = rows.aggregate_linear(|&val| (val, 1i64));
-        watch(&totals, sum, |key, (total, count), weight| check_text(key, (total ^ count << 40) as u64, weight));
-        return Ok((Input::Text(handle), None));
-    }
-    if job == Job::Distinct || job == Job::FilterMap {
-        let (rows, handle) = circuit.add_input_zset::<u64>();
-        let view = match job {
-            Job::Distinct => rows.distinct(),
-            _ => rows.filter(|row| row % 8 == 0).map(|row| row / 8),
-        };
-        watch(&view, sum, |row, (), weight| check(row, weight));
-        return Ok((Input::Rows(handle), None));
-    }
-    let (rows, handle) = circuit.add_input_indexed_zset::<u64, i64>();
-    let mut dimensions = None;
-    match job {
-        Job::Join => {
-            let (names, handle) = circuit.add_input_indexed_zset::<u64, i64>();
-            dimensions = Some(handle);
-            let joined = rows.join_index(&names, |&key, &val, &name| (key, val + name));
-            watch(&joined, sum, |key, val, weight| check_two(key, val as u64, weight));
-        }
-        _ => {
-            let totals = rows.aggregate_linear(|&val| (val, 1i64));
-            watch(&totals, sum, |key, (total, count), weight| check_two(key, (total ^ count << 40) as u64, weight));
-        }
-    }
-    Ok((Input::Numbers(handle), dimensions))
 }
 
 impl Engine for Ours {
-    fn numbers(&mut self, changes: &[Numbers]) -> Result<(), Failure> {
-        match &self.input {
-            Input::Rows(input) => input.extend(changes.iter().map(|&(row, _, weight)| (row, weight))),
-            Input::Numbers(input) => input.extend(changes.iter().copied()),
-            Input::Text(_) => return Err("numbers for a job of text".into()),
-        }
-        Ok(self.circuit.step()?)
-    }
-
-    fn text(&mut self, changes: &[Text]) -> Result<(), Failure> {
-        let Input::Text(input) = &self.input else { return Err("text for a job of numbers".into()) };
-        let mut batch = Batch::<String, i64>::new();
-        changes.iter().for_each(|(key, val, weight)| batch.push(key, *val, *weight));
-        input.append(batch);
+    fn step(&mut self, changes: Changes) -> Result<(), Failure> {
+        (self.feed)(changes)?;
         Ok(self.circuit.step()?)
     }
 
     fn checksum(&self) -> i64 {
         self.sum.get()
     }
+
+    fn held(&mut self) -> Result<Option<Held>, Failure> {
+        let states = self.circuit.gather_metrics()?.into_iter().map(|operator| operator.state);
+        let held = states.fold(Held::default(), |held, state| Held {
+            rows: held.rows + state.rows as u64,
+            bytes: held.bytes + state.bytes as u64,
+        });
+        Ok(Some(held))
+    }
+}
+
+/// Adds what a stream brings to a checksum.
+fn watch<K: Data, V: Data>(
+    view: &Stream<RootCircuit, Batch<K, V>>,
+    sum: &Sum,
+    check: impl Fn(K::Ref<'_>, V::Ref<'_>, i64) -> i64 + 'static,
+) {
+    let sum = sum.clone();
+    let _ = view.inspect(move |batch| {
+        let more =
+            batch.iter().fold(0i64, |more, (key, val, weight)| more.wrapping_add(check(key, val, weight)));
+        sum.set(sum.get().wrapping_add(more));
+    });
+}
+
+fn describe(job: Job, circuit: &mut RootCircuit, sum: &Sum) -> Result<Feed, Error> {
+    match job {
+        Job::Strings => {
+            let (rows, handle) = circuit.add_input_indexed_zset::<String, i64>();
+            let totals = rows.aggregate_linear(|&val| (val, 1i64));
+            watch(&totals, sum, |key, total, weight| check_total(text(key), total, weight));
+            Ok(Box::new(move |changes| {
+                let mut batch = Batch::<String, i64>::new();
+                changes.text()?.iter().for_each(|(key, val, weight)| batch.push(key, *val, *weight));
+                handle.append(batch);
+                Ok(())
+            }))
+        }
+        Job::Distinct | Job::FilterMap => {
+            let (rows, handle) = circuit.add_input_zset::<u64>();
+            let view = match job {
+                Job::Distinct => rows.distinct(),
+                _ => rows.filter(|row| row % 8 == 0).map(|row| row / 8),
+            };
+            watch(&view, sum, |row, (), weight| check(row, weight));
+            Ok(Box::new(move |changes| {
+                handle.extend(changes.numbers()?.into_iter().map(|(row, _, weight)| (row, weight)));
+                Ok(())
+            }))
+        }
+        Job::Sparse | Job::Dense => {
+            let (edges, handle) = circuit.add_input_indexed_zset::<u64, u64>();
+            let reversed = edges.map_index(|&(from, to)| (to, from));
+            // From where one is, to where one came from.
+            let paths = circuit.recursive(|scope, paths: Stream<_, Batch<u64, u64>>| {
+                let (edges, first) = (edges.delta0(scope), reversed.delta0(scope));
+                Ok(first.plus(&paths.join_index(&edges, |_, &start, &end| (end, start))))
+            })?;
+            watch(&paths, sum, check_two);
+            Ok(Box::new(move |changes| {
+                handle.extend(
+                    changes.numbers()?.into_iter().map(|(from, to, weight)| (from, to as u64, weight)),
+                );
+                Ok(())
+            }))
+        }
+        Job::Q0 | Job::Q1 | Job::Q2 | Job::Q3 | Job::Q4 | Job::Q5 | Job::Q6 | Job::Q7 | Job::Q8 => {
+            nexmark(job, circuit, sum)
+        }
+        Job::GroupBy | Job::Bulk | Job::Max | Job::Join => {
+            let (rows, handle) = circuit.add_input_indexed_zset::<u64, i64>();
+            if job == Job::Join {
+                let (names, dimensions) = circuit.add_input_indexed_zset::<u64, i64>();
+                dimensions.extend(job.dimensions());
+                let joined = rows.join_index(&names, |&key, &val, &name| (key, val + name));
+                watch(&joined, sum, |key, val, weight| check_two(key, val as u64, weight));
+            } else {
+                watch(&rows.aggregate_linear(|&val| (val, 1i64)), sum, check_total);
+            }
+            Ok(Box::new(move |changes| {
+                handle.extend(changes.numbers()?);
+                Ok(())
+            }))
+        }
+    }
+}
+
+fn nexmark(job: Job, circuit: &mut RootCircuit, sum: &Sum) -> Result<Feed, Error> {
+    use crate::nexmark::{Auction, Bid, Person};
+
+    if matches!(job, Job::Q3 | Job::Q8) {
+        let (persons, person) = circuit.add_input_zset::<Person>();
+        let (auctions, auction) = circuit.add_input_zset::<Auction>();
+        if job == Job::Q3 {
+            let sold = auctions
+                .filter(|&(_, _, _, category, ..)| category == 10)
+                .map_index(|&(id, _, seller, ..)| (seller, id));
+            let sellers = persons
+                .filter(|&(_, _, _, _, state, _)| matches!(state, "OR" | "ID" | "CA"))
+                .map_index(|&(id, name, _, city, state, _)| {
+                    (id, (name.to_owned(), city.to_owned(), state.to_owned()))
+                });
+            let view = sold.join_index(&sellers, |_, &id, &(name, city, state)| {
+                (id, (name.to_owned(), city.to_owned(), state.to_owned()))
+            });
+            watch(&view, sum, |id, (name, city, state), weight| {
+                check_two(id ^ text(name), text(city) ^ text(state).rotate_left(7), weight)
+            });
+        } else {
+            let came = persons.map_index(|&(id, name, _, _, _, time)| ((id, time / WINDOW), name.to_owned()));
+            let sold = auctions.map_index(|&(_, _, seller, _, _, time, _)| ((seller, time / WINDOW), ()));
+            let view = came.semijoin(&sold);
+            watch(&view, sum, |(id, window), name, weight| check_two(id ^ text(name), window, weight));
+        }
+        return Ok(Box::new(move |changes| {
+            let events = changes.events()?;
+            person.extend(events.persons.into_iter().map(|row| (row, 1)));
+            auction.extend(events.auctions.into_iter().map(|row| (row, 1)));
+            Ok(())
+        }));
+    }
+    let (bids, handle) = circuit.add_input_zset::<Bid>();
+    match job {
+        Job::Q0 => watch(&bids, sum, |(auction, bidder, price, channel, address, time), (), weight| {
+            check_two(auction ^ bidder << 32 ^ text(channel), price ^ time << 32 ^ text(address), weight)
+        }),
+        Job::Q1 => {
+            let view =
+                bids.map(|&(auction, bidder, price, _, _, time)| (auction, bidder, price * 89 / 100, time));
+            watch(&view, sum, |(auction, bidder, price, time), (), weight| {
+                check_two(auction ^ bidder << 32, price ^ time << 32, weight)
+            });
+        }
+        _ => {
+            let view = bids
+                .filter(|(auction, ..)| auction % 123 == 0)
+                .map(|&(auction, _, price, ..)| (auction, price));
+            watch(&view, sum, |(auction, price), (), weight| check_two(auction, price, weight));
+        }
+    }
+    Ok(Box::new(move |changes| {
+        handle.extend(changes.events()?.bids.into_iter().map(|row| (row, 1)));
+        Ok(())
+    }))
 }

@@ -1,0 +1,100 @@
+//! Views by loops that can do nothing else: what the least costs of which a hash map is capable.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use crate::job::{Changes, Job, check, check_total, check_two, spread};
+use crate::{Engine, Failure};
+
+/// Numbers, spread.
+#[derive(Default)]
+pub(crate) struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u64(u64::from(byte)));
+    }
+    fn write_u64(&mut self, number: u64) {
+        self.0 = spread(self.0 ^ number);
+    }
+}
+
+type Map<V> = HashMap<u64, V, BuildHasherDefault<Spread>>;
+
+pub(crate) enum Bare {
+    /// The sum and the number of values.
+    GroupBy(i64, Map<(i64, i64)>),
+    /// How often each row is there.
+    Distinct(i64, Map<i64>),
+    /// Of each key its dimension, and its facts: the last one, and behind each the one before.
+    Join(i64, Map<(i64, usize)>, Vec<(i64, i64, usize)>),
+}
+
+pub(crate) fn lacks(job: Job) -> Option<&'static str> {
+    let has = matches!(job, Job::GroupBy | Job::Bulk | Job::Distinct | Job::Join);
+    (!has).then_some("only group-by, distinct and join are bounded so")
+}
+
+impl Bare {
+    pub(crate) fn new(job: Job) -> Result<Self, Failure> {
+        match job {
+            Job::GroupBy | Job::Bulk => Ok(Self::GroupBy(0, Map::default())),
+            Job::Distinct => Ok(Self::Distinct(0, Map::default())),
+            Job::Join => {
+                let dimensions = job.dimensions().into_iter().map(|(key, name, _)| (key, (name, usize::MAX)));
+                Ok(Self::Join(0, dimensions.collect(), Vec::new()))
+            }
+            _ => Err("there is no such loop".into()),
+        }
+    }
+}
+
+impl Engine for Bare {
+    fn step(&mut self, changes: Changes) -> Result<(), Failure> {
+        let changes = changes.numbers()?;
+        match self {
+            Self::GroupBy(sum, groups) => {
+                for (key, val, weight) in changes {
+                    let (total, count) = groups.entry(key).or_default();
+                    if *count != 0 {
+                        *sum = sum.wrapping_add(check_total(key, (*total, *count), -1));
+                    }
+                    (*total, *count) = (*total + val * weight, *count + weight);
+                    if *count != 0 {
+                        *sum = sum.wrapping_add(check_total(key, (*total, *count), 1));
+                    } else {
+                        groups.remove(&key);
+                    }
+                }
+            }
+            Self::Distinct(sum, rows) => {
+                for (row, _, weight) in changes {
+                    let count = rows.entry(row).or_default();
+                    let before = *count > 0;
+                    *count += weight;
+                    *sum = sum.wrapping_add(check(row, i64::from(*count > 0) - i64::from(before)));
+                    if *count == 0 {
+                        rows.remove(&row);
+                    }
+                }
+            }
+            Self::Join(sum, dimensions, facts) => {
+                for (key, val, weight) in changes {
+                    let Some((name, last)) = dimensions.get_mut(&key) else { continue };
+                    facts.push((val, weight, *last));
+                    *last = facts.len() - 1;
+                    *sum = sum.wrapping_add(check_two(key, (val + *name) as u64, weight));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn checksum(&self) -> i64 {
+        let (Self::GroupBy(sum, _) | Self::Distinct(sum, _) | Self::Join(sum, ..)) = self;
+        *sum
+    }
+}
