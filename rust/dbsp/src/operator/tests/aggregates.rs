@@ -87,3 +87,13 @@ proptest! {
         });
     }
 }
+
+#[test]
+fn what_takes_the_place_of_a_lone_winner_is_remembered_whole() {
+    let places = [0, 1, 2];
+    for [a, b, c] in [places, [2, 1, 0]] {
+        let steps = turns(&[vec![(7, a)], vec![(7, a), (7, b), (7, c)], vec![(7, b)], vec![(7, c)]]);
+        is_incremental(&steps, |a| a.aggregate(Min), |a| each(a, least));
+        is_incremental(&steps, |a| a.aggregate(Max), |a| each(a, greatest));
+    }
+}
