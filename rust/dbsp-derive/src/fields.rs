@@ -24,7 +24,8 @@ pub(crate) fn fields(input: &DeriveInput) -> Result<Vec<Field>> {
         Data::Enum(data) => {
             return Err(refused(
                 data.enum_token.span,
-                "an enum cannot be a row: its variants have no columns in common; make it a struct of `Option`s, one for each variant",
+                "an enum cannot be a row: its variants have no columns in common; make it a struct of `Option`s, \
+                 one for each variant",
             ));
         }
         Data::Union(data) => {

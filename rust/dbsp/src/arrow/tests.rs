@@ -41,22 +41,34 @@ fn listed<K: Data, V: Data>(batch: &Batch<K, V>) -> Vec<(K, V, i64)> {
     batch.iter().map(|(key, val, weight)| (K::owned(key), V::owned(val), weight)).collect()
 }
 
+type Any = (i64, u8, bool, String, Option<i32>, Option<String>, f64, i128);
+
+/// Makes keys and values of some rows.
+fn of<K, V>(rows: &[(Any, i64)], to: impl Fn(Any) -> (K, V)) -> Vec<(K, V, i64)> {
+    let row = |(row, weight): &(Any, i64)| {
+        let (key, val) = to(row.clone());
+        (key, val, *weight)
+    };
+    rows.iter().map(row).collect()
+}
+
 proptest! {
     #[test]
     fn batches_come_back_from_arrow(
-        rows in vec((any::<(i64, u8, bool, String, Option<i32>, Option<String>, f64, i128)>(), -1i64..3), 0..40),
+        rows in vec((any::<Any>(), -1i64..3), 0..40),
         trades in vec((Trade::any(), any::<Option<bool>>(), 1i64..2), 0..20),
     ) {
-        comes_back(&rows.iter().map(|(row, weight)| (row.0, (), *weight)).collect::<Vec<_>>());
-        comes_back(&rows.iter().map(|(row, weight)| (row.3.clone(), row.4, *weight)).collect::<Vec<_>>());
-        comes_back(&rows.iter().map(|(row, weight)| ((row.1, row.2), (row.5.clone(), row.7), *weight)).collect::<Vec<_>>());
-        comes_back(&rows.iter().map(|(row, weight)| (F64::new(row.6), (CheckedInt(row.0), F32::new(row.6 as f32)), *weight)).collect::<Vec<_>>());
-        comes_back(&rows.iter().map(|(row, weight)| ((), Some((row.4, (row.3.clone(),))), *weight)).collect::<Vec<_>>());
-        comes_back(&rows.iter().map(|(row, weight)| (row.4.map(|number| (row.5.clone(), number)), row.1 as usize, *weight)).collect::<Vec<_>>());
-        comes_back(&rows.iter().map(|(row, weight)| (row.3.clone().into_bytes(), row.5.clone().map(String::into_bytes), *weight)).collect::<Vec<_>>());
-        comes_back(&rows.iter().map(|(_, weight)| ((), (), *weight)).collect::<Vec<_>>());
+        comes_back(&of(&rows, |row| (row.0, ())));
+        comes_back(&of(&rows, |row| (row.3, row.4)));
+        comes_back(&of(&rows, |row| ((row.1, row.2), (row.5, row.7))));
+        comes_back(&of(&rows, |row| (F64::new(row.6), (CheckedInt(row.0), F32::new(row.6 as f32)))));
+        comes_back(&of(&rows, |row| ((), Some((row.4, (row.3,))))));
+        comes_back(&of(&rows, |row| (row.4.map(|number| (row.5, number)), row.1 as usize)));
+        comes_back(&of(&rows, |row| (row.3.into_bytes(), row.5.map(String::into_bytes))));
+        comes_back(&of(&rows, |_| ((), ())));
         comes_back(&trades);
-        comes_back(&trades.iter().map(|(trade, level, weight)| (level.map(|_| trade.clone()), trade.level.clone(), *weight)).collect::<Vec<_>>());
+        let maybe = trades.iter().map(|(trade, there, weight)| (there.map(|_| trade.clone()), trade.level.clone(), *weight));
+        comes_back(&maybe.collect::<Vec<_>>());
     }
 }
 
