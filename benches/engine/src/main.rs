@@ -83,7 +83,7 @@ impl Name {
             Self::Bare => bare::lacks(job),
             Self::Ours => ours::lacks(job),
             #[cfg(feature = "dbsp")]
-            Self::Dbsp => dbsp::lacks(job),
+            Self::Dbsp => None,
             #[cfg(feature = "differential")]
             Self::Differential => differential::lacks(job),
         }
