@@ -185,7 +185,7 @@ fn measure_all(job: Job, options: &Options, told: &mut Told, out: &mut impl Writ
     let all = if options.engines.is_empty() { Name::value_variants() } else { &options.engines };
     let (lacking, engines): (Vec<Name>, Vec<Name>) =
         all.iter().partition(|engine| engine.lacks(job).is_some());
-    for engine in lacking {
+    for engine in lacking.into_iter().filter(|&engine| engine != Name::Bare) {
         writeln!(
             out,
             "{}: without {}: {}",
