@@ -225,13 +225,13 @@ fn tell(engine: Name, job: Job, measured: &Measured, told: &mut Told) {
         };
         told.take([job.table(), &row, column], "ns", (part.p50, part.p99), part.steps);
     }
-    let mut bytes = |row: &str, column: &str, value: f64| {
-        told.take(["engine-memory", row, column], "B", (value, value), 1);
+    let mut bytes = |table: &str, column: &str, value: f64| {
+        told.take([table, job.name(), column], "B", (value, value), 1);
     };
-    bytes(job.name(), column, measured.peak as f64);
+    bytes("engine-memory", column, measured.peak as f64);
     if let Some(held) = measured.held.filter(|held| held.rows > 0) {
-        bytes(job.name(), "its state", held.bytes as f64);
-        bytes(job.name(), "a row of its state", held.bytes as f64 / held.rows as f64);
+        bytes("engine-state", "state", held.bytes as f64);
+        bytes("engine-state", "a row of it", held.bytes as f64 / held.rows as f64);
     }
 }
 
