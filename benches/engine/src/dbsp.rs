@@ -17,10 +17,6 @@ use crate::{Engine, Failure};
 type Feed = Box<dyn Fn(Changes) -> Result<(), Failure> + Send>;
 type Sum = Arc<AtomicI64>;
 
-pub(crate) fn lacks(job: Job) -> Option<&'static str> {
-    (job == Job::Q6).then_some("not written")
-}
-
 pub(crate) struct Dbsp {
     circuit: DBSPHandle,
     feed: Feed,
@@ -174,16 +170,25 @@ fn nexmark(job: Job, circuit: &mut RootCircuit, sum: &Sum) -> Feed {
                 check_two(id ^ text(name), text(city) ^ text(state).rotate_left(7), weight)
             });
         }
-        Job::Q4 => {
-            let open = auctions.map_index(|auction| (auction.0, Tup3(auction.3, auction.5, auction.6)));
+        Job::Q4 | Job::Q6 => {
+            let open =
+                auctions.map_index(|auction| (auction.0, Tup4(auction.2, auction.3, auction.5, auction.6)));
             let bids = bids.map_index(|bid| (bid.0, Tup2(bid.2, bid.5)));
-            let valid = open.join_index(&bids, |&id, &Tup3(category, opens, closes), &Tup2(price, time)| {
-                (opens..=closes).contains(&time).then_some((Tup2(id, category), price))
-            });
-            let won = valid.aggregate(Max).map_index(|(&Tup2(_, category), &price)| (category, price as i64));
-            let view = won
+            let valid =
+                open.join_index(&bids, |&id, &Tup4(seller, category, opens, closes), &Tup2(price, time)| {
+                    (opens..=closes).contains(&time).then_some((Tup4(id, seller, category, closes), price))
+                });
+            let won = valid.aggregate(Max);
+            let prices = match job {
+                Job::Q4 => won.map_index(|(&Tup4(_, _, category, _), &price)| (category, price as i64)),
+                _ => won
+                    .map_index(|(&Tup4(id, seller, _, closes), &price)| (seller, Tup3(closes, id, price)))
+                    .topk_desc(10)
+                    .map_index(|(&seller, &Tup3(_, _, price))| (seller, price as i64)),
+            };
+            let view = prices
                 .aggregate_linear_postprocess(|&price| Tup2(price, 1i64), |Tup2(total, count)| total / count);
-            watch(&view, sum, |&category, &average, weight| check_two(category, average as u64, weight));
+            watch(&view, sum, |&of, &average, weight| check_two(of, average as u64, weight));
         }
         Job::Q5 => {
             let windows = bids.flat_map_index(|bid| {
@@ -230,7 +235,7 @@ fn nexmark(job: Job, circuit: &mut RootCircuit, sum: &Sum) -> Feed {
             let rows = events.persons.into_iter().map(|(a, b, c, d, e, f)| Tup2(Tup6(a, b, c, d, e, f), 1));
             person.append(&mut rows.collect());
         }
-        if matches!(job, Job::Q3 | Job::Q4 | Job::Q8) {
+        if matches!(job, Job::Q3 | Job::Q4 | Job::Q6 | Job::Q8) {
             let rows =
                 events.auctions.into_iter().map(|(a, b, c, d, e, f, g)| Tup2(Tup7(a, b, c, d, e, f, g), 1));
             auction.append(&mut rows.collect());

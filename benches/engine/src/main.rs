@@ -83,7 +83,7 @@ impl Name {
             Self::Bare => bare::lacks(job),
             Self::Ours => ours::lacks(job),
             #[cfg(feature = "dbsp")]
-            Self::Dbsp => dbsp::lacks(job),
+            Self::Dbsp => None,
             #[cfg(feature = "differential")]
             Self::Differential => differential::lacks(job),
         }
@@ -185,7 +185,7 @@ fn measure_all(job: Job, options: &Options, told: &mut Told, out: &mut impl Writ
     let all = if options.engines.is_empty() { Name::value_variants() } else { &options.engines };
     let (lacking, engines): (Vec<Name>, Vec<Name>) =
         all.iter().partition(|engine| engine.lacks(job).is_some());
-    for engine in lacking {
+    for engine in lacking.into_iter().filter(|&engine| engine != Name::Bare) {
         writeln!(
             out,
             "{}: without {}: {}",
@@ -225,13 +225,13 @@ fn tell(engine: Name, job: Job, measured: &Measured, told: &mut Told) {
         };
         told.take([job.table(), &row, column], "ns", (part.p50, part.p99), part.steps);
     }
-    let mut bytes = |row: &str, column: &str, value: f64| {
-        told.take(["engine-memory", row, column], "B", (value, value), 1);
+    let mut bytes = |table: &str, column: &str, value: f64| {
+        told.take([table, job.name(), column], "B", (value, value), 1);
     };
-    bytes(job.name(), column, measured.peak as f64);
+    bytes("engine-memory", column, measured.peak as f64);
     if let Some(held) = measured.held.filter(|held| held.rows > 0) {
-        bytes(job.name(), "its state", held.bytes as f64);
-        bytes(job.name(), "a row of its state", held.bytes as f64 / held.rows as f64);
+        bytes("engine-state", "state", held.bytes as f64);
+        bytes("engine-state", "a row of it", held.bytes as f64 / held.rows as f64);
     }
 }
 
