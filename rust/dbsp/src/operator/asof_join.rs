@@ -26,7 +26,7 @@ use std::ops::Range;
 
 use super::Trace;
 use super::trace::keys;
-use crate::circuit::{Circuit, Incoming, Stream};
+use crate::circuit::{Incoming, RootCircuit, Stream};
 use crate::column::Data;
 use crate::error::Error;
 use crate::operator::BinaryOperator;
@@ -163,12 +163,12 @@ fn either<'a, K: Data, V: Data, W: Data>(
     }
 }
 
-impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
+impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
     /// Puts each row's time before it, so that the rows of a key lie in the order of time.
     pub(super) fn by_time<T: Data>(
         &self,
         time: impl Fn(&V::Ref<'_>) -> T + 'static,
-    ) -> Stream<C, Batch<K, (T, V)>> {
+    ) -> Stream<RootCircuit, Batch<K, (T, V)>> {
         self.linear("by_time", move |input, output: &mut Batch<K, (T, V)>| {
             let input = input.get();
             output.reserve(input.len());
@@ -181,11 +181,11 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
     fn asof<W: Data, T: Data, O: Data>(
         &self,
         name: &'static str,
-        other: &Stream<C, Batch<K, W>>,
+        other: &Stream<RootCircuit, Batch<K, W>>,
         time: impl Fn(&V::Ref<'_>) -> T + 'static,
         other_time: impl Fn(&W::Ref<'_>) -> T + 'static,
         to: impl Fn(&K::Ref<'_>, &V::Ref<'_>, Option<&W::Ref<'_>>) -> Option<O> + 'static,
-    ) -> Stream<C, Batch<O>> {
+    ) -> Stream<RootCircuit, Batch<O>> {
         let (left, right) = (self.by_time(time).shard(), other.by_time(other_time).shard());
         left.integrate_trace().binary(name, &right.integrate_trace(), AsofJoin(to))
     }
@@ -213,11 +213,11 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
     /// ```
     pub fn asof_join<W: Data, T: Data, O: Data>(
         &self,
-        other: &Stream<C, Batch<K, W>>,
+        other: &Stream<RootCircuit, Batch<K, W>>,
         time: impl Fn(&V::Ref<'_>) -> T + 'static,
         other_time: impl Fn(&W::Ref<'_>) -> T + 'static,
         to: impl Fn(&K::Ref<'_>, &V::Ref<'_>, &W::Ref<'_>) -> O + 'static,
-    ) -> Stream<C, Batch<O>> {
+    ) -> Stream<RootCircuit, Batch<O>> {
         self.asof("asof_join", other, time, other_time, move |key, val, found| {
             found.map(|found| to(key, val, found))
         })
@@ -227,11 +227,11 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
     /// before.
     pub fn left_asof_join<W: Data, T: Data, O: Data>(
         &self,
-        other: &Stream<C, Batch<K, W>>,
+        other: &Stream<RootCircuit, Batch<K, W>>,
         time: impl Fn(&V::Ref<'_>) -> T + 'static,
         other_time: impl Fn(&W::Ref<'_>) -> T + 'static,
         to: impl Fn(&K::Ref<'_>, &V::Ref<'_>, Option<&W::Ref<'_>>) -> O + 'static,
-    ) -> Stream<C, Batch<O>> {
+    ) -> Stream<RootCircuit, Batch<O>> {
         self.asof("left_asof_join", other, time, other_time, move |key, val, found| Some(to(key, val, found)))
     }
 }

@@ -10,7 +10,7 @@
 //! | 1 | x → +1 | x → +2 | |
 //! | 2 | | x → +2 | x → −1 |
 
-use crate::circuit::{Circuit, Incoming, State, Stream};
+use crate::circuit::{Incoming, RootCircuit, State, Stream};
 use crate::column::Data;
 use crate::error::Error;
 use crate::operator::UnaryOperator;
@@ -55,7 +55,7 @@ impl<K: Data, V: Data> UnaryOperator<Batch<K, V>, Batch<K, V>> for Differentiate
     }
 }
 
-impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
+impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
     /// Brings, in each step, the sum of all that the stream has brought. It is copied each time: to search it, use
     /// [`integrate_trace`](Stream::integrate_trace).
     #[must_use]

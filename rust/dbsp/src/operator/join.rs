@@ -110,7 +110,7 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
             let operator = NestedJoin::new(self.graph().clock().clone(), emit);
             return self.shard().restless_binary(name, &other.shard(), operator);
         }
-        let (left, right) = (self.shard().integrate_trace(), other.shard().integrate_trace());
+        let (left, right) = (self.shard().trace(), other.shard().trace());
         left.binary(name, &right, Join(emit))
     }
 

@@ -13,7 +13,7 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use crate::circuit::{Circuit, Incoming, Node, Slot, State, Stream};
+use crate::circuit::{Circuit, Incoming, Node, RootCircuit, Slot, State, Stream};
 use crate::column::Data;
 use crate::error::Error;
 use crate::trace::{Batch, Group, Run, Sorter, Spine};
@@ -74,15 +74,22 @@ impl<K: Data, V: Data> Node for Integrate<K, V> {
 }
 
 impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
-    /// Returns the integral of the stream, to be searched by key.
-    #[must_use]
-    pub fn integrate_trace(&self) -> Stream<C, Trace<K, V>> {
+    /// The integral, which operators of the root search.
+    pub(crate) fn trace(&self) -> Stream<C, Trace<K, V>> {
         struct Integral;
         self.graph().once::<Integral, _>(self.id(), || {
             let trace = Slot::new(Trace { before: Spine::new(), delta: Batch::new() });
             let node = Integrate { input: self.read(), trace: trace.clone(), sorter: Sorter::default() };
             Stream::new(self.circuit(), self.graph().node("integrate_trace", &[self.id()], node), trace)
         })
+    }
+}
+
+impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
+    /// Returns the integral of the stream, to be searched by key. Made once, however often it is asked for.
+    #[must_use]
+    pub fn integrate_trace(&self) -> Stream<RootCircuit, Trace<K, V>> {
+        self.trace()
     }
 }
 

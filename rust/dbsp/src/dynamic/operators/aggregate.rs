@@ -26,7 +26,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use self::group::{GroupBy, Made};
 use self::total::Total;
 use super::{IndexedTable, Table, beside, place};
-use crate::circuit::{Circuit, Slot, Stream};
+use crate::circuit::{RootCircuit, Slot, Stream};
 use crate::error::Error;
 use crate::trace::Batch;
 
@@ -121,13 +121,13 @@ fn no_sum(of: &Field) -> Error {
     Error::Circuit(format!("column {} is {}, which does not add up; sum a number", of.name(), of.data_type()))
 }
 
-impl<C: Circuit> IndexedTable<C> {
+impl IndexedTable<RootCircuit> {
     /// Brings a row for each key: the key, and aggregates of its rows.
     ///
     /// # Errors
     ///
     /// [`Error::Circuit`] if there is no such column, one does not add up, or two would have one name.
-    pub fn aggregate_by(&self, aggregates: &[Aggregate<'_>]) -> Result<Table<C>, Error> {
+    pub fn aggregate_by(&self, aggregates: &[Aggregate<'_>]) -> Result<Table<RootCircuit>, Error> {
         let plan = Plan::of(aggregates, &self.val)?;
         let schema = beside(&[&self.key, &Schema::new(plan.fields.clone())])?;
         let sharded = Self { stream: self.stream.shard(), ..self.clone() };

@@ -23,7 +23,7 @@ use arrow_schema::{Schema, SchemaRef};
 use super::kernels::kernel;
 use super::{IndexedTable, Table, beside, comparable};
 use crate::algebra::multiply_weights;
-use crate::circuit::{Circuit, Incoming, Stream};
+use crate::circuit::{Incoming, RootCircuit, Stream};
 use crate::column::{Column, Units};
 use crate::dynamic::{Row, Rows};
 use crate::error::Error;
@@ -156,14 +156,14 @@ fn nullable(schema: &Schema) -> Schema {
     )
 }
 
-impl<C: Circuit> IndexedTable<C> {
+impl IndexedTable<RootCircuit> {
     /// Brings a row for each pair of rows that this and another table have under one key: the key, this one's columns and
     /// the other's. Nulls are equal to each other.
     ///
     /// # Errors
     ///
     /// [`Error::Circuit`] if keys cannot be compared, or two columns would have one name.
-    pub fn join(&self, other: &Self) -> Result<Table<C>, Error> {
+    pub fn join(&self, other: &Self) -> Result<Table<RootCircuit>, Error> {
         comparable(&self.key, &other.key)?;
         let schema = beside(&[&self.key, &self.val, &other.val])?;
         let operator = Join {
@@ -182,7 +182,7 @@ impl<C: Circuit> IndexedTable<C> {
     /// # Errors
     ///
     /// As [`join`](IndexedTable::join).
-    pub fn left_join(&self, other: &Self) -> Result<Table<C>, Error> {
+    pub fn left_join(&self, other: &Self) -> Result<Table<RootCircuit>, Error> {
         let both = self.join(other)?;
         let schema = beside(&[&self.key, &self.val, &nullable(&other.val)])?;
         let alone = self.antijoin(other)?.padded(&Arc::new(Schema::empty()), &other.val, &schema);
@@ -195,7 +195,7 @@ impl<C: Circuit> IndexedTable<C> {
     /// # Errors
     ///
     /// As [`join`](IndexedTable::join).
-    pub fn right_join(&self, other: &Self) -> Result<Table<C>, Error> {
+    pub fn right_join(&self, other: &Self) -> Result<Table<RootCircuit>, Error> {
         let both = self.join(other)?;
         let schema = beside(&[&self.key, &nullable(&self.val), &other.val])?;
         let alone = other.antijoin(self)?.padded(&self.val, &Arc::new(Schema::empty()), &schema);
@@ -208,7 +208,7 @@ impl<C: Circuit> IndexedTable<C> {
     /// # Errors
     ///
     /// As [`join`](IndexedTable::join).
-    pub fn full_join(&self, other: &Self) -> Result<Table<C>, Error> {
+    pub fn full_join(&self, other: &Self) -> Result<Table<RootCircuit>, Error> {
         let left = self.left_join(other)?;
         let schema = beside(&[&self.key, &nullable(&self.val), &nullable(&other.val)])?;
         let alone = other.antijoin(self)?.padded(&self.val, &Arc::new(Schema::empty()), &schema);
@@ -216,7 +216,7 @@ impl<C: Circuit> IndexedTable<C> {
     }
 
     /// Puts keys and values beside each other, and nulls for some columns before the values and after them.
-    fn padded(&self, before: &SchemaRef, after: &SchemaRef, schema: &SchemaRef) -> Stream<C, Batch<Row>> {
+    fn padded(&self, before: &SchemaRef, after: &SchemaRef, schema: &SchemaRef) -> Stream<RootCircuit, Batch<Row>> {
         let (before, after, schema) = (before.clone(), after.clone(), schema.clone());
         kernel(&self.stream, "pad", move |input: Batch<Row, Row>| {
             let (keys, vals, weights) = input.into_columns();
@@ -252,7 +252,7 @@ impl<C: Circuit> IndexedTable<C> {
     }
 }
 
-impl<C: Circuit> Table<C> {
+impl Table<RootCircuit> {
     /// Brings a row for each pair of rows of this and another table that agree in these columns: those, then this one's
     /// other columns, then the other's. Columns of two names join by [`IndexedTable::join`].
     ///

@@ -389,6 +389,6 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
             guesses: Vec::new(),
             aggregator,
         };
-        self.shard().integrate_trace().unary("aggregate", operator)
+        self.shard().trace().unary("aggregate", operator)
     }
 }

@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 
 use super::{List, difference, order, push};
 use crate::algebra::ZWeight;
-use crate::circuit::{Circuit, Incoming, Stream};
+use crate::circuit::{Incoming, RootCircuit, Stream};
 use crate::column::Data;
 use crate::error::Error;
 use crate::operator::trace::keys;
@@ -195,7 +195,7 @@ where
     }
 }
 
-impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
+impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
     /// Brings each row with `project` of the one that is `offset` places before it in the order of its key's values.
     ///
     /// ```
@@ -218,7 +218,7 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
         &self,
         offset: usize,
         project: impl Fn(Option<&V::Ref<'_>>) -> O + 'static,
-    ) -> Stream<C, Batch<K, (V, O)>> {
+    ) -> Stream<RootCircuit, Batch<K, (V, O)>> {
         let operator = Lag { offset, descending: false, project };
         self.shard().integrate_trace().unary("lag", operator)
     }
@@ -228,7 +228,7 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
         &self,
         offset: usize,
         project: impl Fn(Option<&V::Ref<'_>>) -> O + 'static,
-    ) -> Stream<C, Batch<K, (V, O)>> {
+    ) -> Stream<RootCircuit, Batch<K, (V, O)>> {
         let operator = Lag { offset, descending: true, project };
         self.shard().integrate_trace().unary("lead", operator)
     }

@@ -24,7 +24,7 @@ use std::ops::Range;
 
 use super::{List, difference, order, push};
 use crate::algebra::ZWeight;
-use crate::circuit::{Circuit, Incoming, State, Stream};
+use crate::circuit::{Incoming, RootCircuit, State, Stream};
 use crate::column::Data;
 use crate::error::Error;
 use crate::operator::trace::keys;
@@ -137,14 +137,14 @@ impl<K: Data, V: Data, S: Fn(&V::Ref<'_>, &V::Ref<'_>) -> bool, E> Ranked<K, V, 
     }
 }
 
-impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
+impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
     fn ranked<O: Data>(
         &self,
         name: &'static str,
         (number, most, descending): (Number, i64, bool),
         same: impl Fn(&V::Ref<'_>, &V::Ref<'_>) -> bool + 'static,
         emit: impl Fn(K::Ref<'_>, V::Ref<'_>, i64, ZWeight, &mut Batch<K, O>) + 'static,
-    ) -> Stream<C, Batch<K, O>> {
+    ) -> Stream<RootCircuit, Batch<K, O>> {
         let (keys, edges) = (KeyIndex::<K>::default(), Vec::<V>::new());
         let operator = Ranked { number, most, descending, same, emit, keys, edges };
         self.shard().integrate_trace().unary(name, operator)
@@ -172,7 +172,7 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
         most: usize,
         same: impl Fn(&V::Ref<'_>, &V::Ref<'_>) -> bool + 'static,
         to: impl Fn(i64, &V::Ref<'_>) -> O + 'static,
-    ) -> Stream<C, Batch<K, O>> {
+    ) -> Stream<RootCircuit, Batch<K, O>> {
         assert!(most > 0, "{name} of no rows");
         self.ranked(name, (number, limit(most), false), same, move |key, val, number, weight, output| {
             output.push(key, to(number, &val).borrow(), weight);
@@ -229,7 +229,7 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
         k: usize,
         same: impl Fn(&V::Ref<'_>, &V::Ref<'_>) -> bool + 'static,
         to: impl Fn(i64, &V::Ref<'_>) -> O + 'static,
-    ) -> Stream<C, Batch<K, O>> {
+    ) -> Stream<RootCircuit, Batch<K, O>> {
         self.numbered("topk_rank", Number::Rank, k, same, to)
     }
 
@@ -240,7 +240,7 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
         k: usize,
         same: impl Fn(&V::Ref<'_>, &V::Ref<'_>) -> bool + 'static,
         to: impl Fn(i64, &V::Ref<'_>) -> O + 'static,
-    ) -> Stream<C, Batch<K, O>> {
+    ) -> Stream<RootCircuit, Batch<K, O>> {
         self.numbered("topk_dense_rank", Number::Dense, k, same, to)
     }
 
@@ -249,7 +249,7 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
         &self,
         k: usize,
         to: impl Fn(i64, &V::Ref<'_>) -> O + 'static,
-    ) -> Stream<C, Batch<K, O>> {
+    ) -> Stream<RootCircuit, Batch<K, O>> {
         self.numbered("topk_row_number", Number::Row, k, |_, _| false, to)
     }
 
@@ -258,7 +258,7 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
         &self,
         same: impl Fn(&V::Ref<'_>, &V::Ref<'_>) -> bool + 'static,
         to: impl Fn(i64, &V::Ref<'_>) -> O + 'static,
-    ) -> Stream<C, Batch<K, O>> {
+    ) -> Stream<RootCircuit, Batch<K, O>> {
         self.numbered("rank", Number::Rank, usize::MAX, same, to)
     }
 
@@ -267,7 +267,7 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
         &self,
         same: impl Fn(&V::Ref<'_>, &V::Ref<'_>) -> bool + 'static,
         to: impl Fn(i64, &V::Ref<'_>) -> O + 'static,
-    ) -> Stream<C, Batch<K, O>> {
+    ) -> Stream<RootCircuit, Batch<K, O>> {
         self.numbered("dense_rank", Number::Dense, usize::MAX, same, to)
     }
 
@@ -275,7 +275,7 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
     pub fn row_number<O: Data>(
         &self,
         to: impl Fn(i64, &V::Ref<'_>) -> O + 'static,
-    ) -> Stream<C, Batch<K, O>> {
+    ) -> Stream<RootCircuit, Batch<K, O>> {
         self.numbered("row_number", Number::Row, usize::MAX, |_, _| false, to)
     }
 }

@@ -23,7 +23,7 @@
 //! row at or above it is forgotten, and what was brought for it stays.
 
 use super::{EventTime, RelRange, between, bring, in_time, with_values};
-use crate::circuit::{Circuit, Incoming, State, Stream};
+use crate::circuit::{Incoming, RootCircuit, State, Stream};
 use crate::column::Data;
 use crate::error::Error;
 use crate::operator::trace::keys;
@@ -135,13 +135,13 @@ where
     }
 }
 
-impl<C: Circuit, P: Data, T: EventTime, V: Data> Stream<C, Batch<P, (T, V)>> {
+impl<P: Data, T: EventTime, V: Data> Stream<RootCircuit, Batch<P, (T, V)>> {
     /// Brings, for each time of each partition, an aggregate of the rows whose time lies in a range around it.
     pub fn partitioned_rolling_aggregate<A: Aggregator<V>>(
         &self,
         aggregator: A,
         range: RelRange,
-    ) -> Stream<C, Batch<P, (T, A::Output)>> {
+    ) -> Stream<RootCircuit, Batch<P, (T, A::Output)>> {
         self.shard().unary("rolling", Rolling::new(aggregator, range))
     }
 
@@ -149,22 +149,22 @@ impl<C: Circuit, P: Data, T: EventTime, V: Data> Stream<C, Batch<P, (T, V)>> {
     /// late, and forgets what a waterline has passed.
     pub fn partitioned_rolling_aggregate_with_waterline<A: Aggregator<V>>(
         &self,
-        waterline: &Stream<C, T>,
+        waterline: &Stream<RootCircuit, T>,
         aggregator: A,
         range: RelRange,
-    ) -> Stream<C, Batch<P, (T, A::Output)>> {
+    ) -> Stream<RootCircuit, Batch<P, (T, A::Output)>> {
         self.shard().binary("rolling", waterline, Rolling::new(aggregator, range))
     }
 }
 
-impl<C: Circuit, T: EventTime, V: Data> Stream<C, Batch<T, V>> {
+impl<T: EventTime, V: Data> Stream<RootCircuit, Batch<T, V>> {
     /// Brings, for each time that there is as a key, an aggregate of the rows whose time lies in a range around it. All rows
     /// are with one worker, as they are one partition.
     pub fn rolling_aggregate<A: Aggregator<V>>(
         &self,
         aggregator: A,
         range: RelRange,
-    ) -> Stream<C, Batch<T, A::Output>> {
+    ) -> Stream<RootCircuit, Batch<T, A::Output>> {
         let whole = self.map_rows(|time, val, weight, output: &mut Batch<(), (T, V)>| {
             output.push((), (time, val), weight);
         });
@@ -176,12 +176,12 @@ impl<C: Circuit, T: EventTime, V: Data> Stream<C, Batch<T, V>> {
     }
 }
 
-impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
+impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
     /// Makes rows of rows without copying them on the way.
     pub(super) fn map_rows<K2: Data, V2: Data>(
         &self,
         to: impl Fn(K::Ref<'_>, V::Ref<'_>, i64, &mut Batch<K2, V2>) + 'static,
-    ) -> Stream<C, Batch<K2, V2>> {
+    ) -> Stream<RootCircuit, Batch<K2, V2>> {
         self.linear("map_index", move |input, output: &mut Batch<K2, V2>| {
             input.get().iter().for_each(|(key, val, weight)| to(key, val, weight, output));
         })

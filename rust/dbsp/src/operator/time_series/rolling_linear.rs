@@ -22,7 +22,7 @@
 use super::partitions::Partitions;
 use super::{EventTime, RelRange, bring};
 use crate::algebra::{AddByRef, LinearValue, ZWeight};
-use crate::circuit::{Circuit, Incoming, State, Stream};
+use crate::circuit::{Incoming, RootCircuit, State, Stream};
 use crate::column::Data;
 use crate::error::Error;
 use crate::operator::{BinaryOperator, UnaryOperator};
@@ -145,7 +145,7 @@ where
     }
 }
 
-impl<C: Circuit, P: Data, T: EventTime, V: Data> Stream<C, Batch<P, (T, V)>> {
+impl<P: Data, T: EventTime, V: Data> Stream<RootCircuit, Batch<P, (T, V)>> {
     /// Brings, for each time of each partition, `finish` of the sum of `value` over the rows whose time lies in a range
     /// around it.
     ///
@@ -170,7 +170,7 @@ impl<C: Circuit, P: Data, T: EventTime, V: Data> Stream<C, Batch<P, (T, V)>> {
         value: impl Fn(&V::Ref<'_>) -> A + 'static,
         finish: impl Fn(&A) -> O + 'static,
         range: RelRange,
-    ) -> Stream<C, Batch<P, (T, O)>> {
+    ) -> Stream<RootCircuit, Batch<P, (T, O)>> {
         self.shard().unary("rolling_linear", Rolling::new(value, finish, range))
     }
 
@@ -178,11 +178,11 @@ impl<C: Circuit, P: Data, T: EventTime, V: Data> Stream<C, Batch<P, (T, V)>> {
     /// that are not late, and forgets what a waterline has passed.
     pub fn partitioned_rolling_aggregate_linear_with_waterline<A: LinearValue, O: Data>(
         &self,
-        waterline: &Stream<C, T>,
+        waterline: &Stream<RootCircuit, T>,
         value: impl Fn(&V::Ref<'_>) -> A + 'static,
         finish: impl Fn(&A) -> O + 'static,
         range: RelRange,
-    ) -> Stream<C, Batch<P, (T, O)>> {
+    ) -> Stream<RootCircuit, Batch<P, (T, O)>> {
         self.shard().binary("rolling_linear", waterline, Rolling::new(value, finish, range))
     }
 }

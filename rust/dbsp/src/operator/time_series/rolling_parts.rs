@@ -20,7 +20,7 @@
 
 use super::partitions::Partitions;
 use super::{EventTime, RelRange, between, bring, in_time, with_values};
-use crate::circuit::{Circuit, Incoming, State, Stream};
+use crate::circuit::{Incoming, RootCircuit, State, Stream};
 use crate::column::Data;
 use crate::error::Error;
 use crate::operator::trace::keys;
@@ -136,7 +136,7 @@ where
     }
 }
 
-impl<C: Circuit, P: Data, T: EventTime, V: Data> Stream<C, Batch<P, (T, V)>> {
+impl<P: Data, T: EventTime, V: Data> Stream<RootCircuit, Batch<P, (T, V)>> {
     /// Brings what [`partitioned_rolling_aggregate`](Stream::partitioned_rolling_aggregate) does, at a cost that does not
     /// follow the length of the range.
     ///
@@ -161,7 +161,7 @@ impl<C: Circuit, P: Data, T: EventTime, V: Data> Stream<C, Batch<P, (T, V)>> {
         &self,
         aggregator: A,
         range: RelRange,
-    ) -> Stream<C, Batch<P, (T, A::Output)>> {
+    ) -> Stream<RootCircuit, Batch<P, (T, A::Output)>> {
         self.shard().unary("rolling_parts", RollingParts::new(aggregator, range))
     }
 
@@ -169,10 +169,10 @@ impl<C: Circuit, P: Data, T: EventTime, V: Data> Stream<C, Batch<P, (T, V)>> {
     /// that are not late, and forgets what a waterline has passed.
     pub fn partitioned_rolling_aggregate_parts_with_waterline<A: Parts<V>>(
         &self,
-        waterline: &Stream<C, T>,
+        waterline: &Stream<RootCircuit, T>,
         aggregator: A,
         range: RelRange,
-    ) -> Stream<C, Batch<P, (T, A::Output)>> {
+    ) -> Stream<RootCircuit, Batch<P, (T, A::Output)>> {
         self.shard().binary("rolling_parts", waterline, RollingParts::new(aggregator, range))
     }
 }

@@ -17,7 +17,7 @@
 //! Only the *m* rows before a change and the *n* rows after it are affected; each of them walks its *n + m + 1* rows.
 
 use crate::algebra::ZWeight;
-use crate::circuit::{Circuit, Incoming, Stream};
+use crate::circuit::{Incoming, RootCircuit, Stream};
 use crate::column::Data;
 use crate::error::Error;
 use crate::operator::trace::keys;
@@ -179,7 +179,7 @@ impl<K: Data, V: Data, A: Aggregator<V>> UnaryOperator<Trace<K, V>, Batch<K, (V,
     }
 }
 
-impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
+impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
     /// Brings each row with an aggregate of itself, so many rows before it and so many after it in the order of its key's
     /// values.
     pub fn rolling_aggregate_rows<A: Aggregator<V>>(
@@ -187,7 +187,7 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
         before: usize,
         after: usize,
         aggregator: A,
-    ) -> Stream<C, Batch<K, (V, A::Output)>> {
+    ) -> Stream<RootCircuit, Batch<K, (V, A::Output)>> {
         self.shard().integrate_trace().unary("rolling_rows", RollingRows { before, after, aggregator })
     }
 }

@@ -19,7 +19,7 @@
 use std::rc::Rc;
 
 use super::EventTime;
-use crate::circuit::{Circuit, Ends, Incoming, Node, Slot, Stream};
+use crate::circuit::{Ends, Incoming, Node, RootCircuit, Slot, Stream};
 use crate::column::Data;
 use crate::error::Error;
 use crate::trace::Batch;
@@ -52,7 +52,7 @@ impl<K: Data, V: Data, T: EventTime, F: Fn(&V::Row<'_, K>) -> T> Node for Waterl
     }
 }
 
-impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
+impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
     /// Brings, in each step, the greatest `time` of all rows so far, less a lateness in the unit of time: the same in
     /// each worker.
     ///
@@ -72,7 +72,7 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
         &self,
         lateness: u64,
         time: impl Fn(&V::Row<'_, K>) -> T + 'static,
-    ) -> Stream<C, T> {
+    ) -> Stream<RootCircuit, T> {
         let output = Slot::new(T::FIRST);
         let worker = self.graph().worker();
         let ends = (worker.workers() > 1).then(|| (worker.ends(), worker.workers()));

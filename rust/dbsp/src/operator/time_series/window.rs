@@ -17,7 +17,7 @@
 //! Rows stay with the worker to which they came: as the bounds are the same everywhere, it does not matter which one.
 
 use super::EventTime;
-use crate::circuit::{Circuit, Incoming, State, Stream};
+use crate::circuit::{Incoming, RootCircuit, State, Stream};
 use crate::column::Data;
 use crate::error::Error;
 use crate::operator::BinaryOperator;
@@ -80,10 +80,10 @@ where
     }
 }
 
-impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
+impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
     fn window_of<T: EventTime>(
         &self,
-        bounds: &Stream<C, (T, T)>,
+        bounds: &Stream<RootCircuit, (T, T)>,
         time: impl Fn(K::Ref<'_>, V::Ref<'_>) -> T + 'static,
     ) -> Self {
         let bounds_so_far = (T::FIRST, T::FIRST);
@@ -95,14 +95,14 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
     /// where they would go back they stay.
     pub fn window_by<T: EventTime>(
         &self,
-        bounds: &Stream<C, (T, T)>,
+        bounds: &Stream<RootCircuit, (T, T)>,
         time: impl Fn(&V::Row<'_, K>) -> T + 'static,
     ) -> Self {
         self.window_of(bounds, move |key, val| time(&V::row::<K>(K::shorten(key), V::shorten(val))))
     }
 }
 
-impl<C: Circuit, T: EventTime, V: Data> Stream<C, Batch<T, V>> {
+impl<T: EventTime, V: Data> Stream<RootCircuit, Batch<T, V>> {
     /// Keeps the rows whose key, a time, lies in `[start, end)`, as [`window_by`](Stream::window_by) does.
     ///
     /// ```
@@ -122,7 +122,7 @@ impl<C: Circuit, T: EventTime, V: Data> Stream<C, Batch<T, V>> {
     /// # Ok::<(), qadataswap_dbsp::Error>(())
     /// ```
     #[must_use]
-    pub fn window(&self, bounds: &Stream<C, (T, T)>) -> Self {
+    pub fn window(&self, bounds: &Stream<RootCircuit, (T, T)>) -> Self {
         self.window_of(bounds, |time, _| time)
     }
 }
