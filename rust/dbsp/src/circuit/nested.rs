@@ -9,6 +9,25 @@
 //!
 //! The scope is settled when none of its operators has anything to bring in a later iteration: no feedback, and no state
 //! of an earlier step that an iteration still to come would change. With several workers all have to be.
+//!
+//! Operators whose state has no iterations beside its rows are of the root only; the compiler says so:
+//!
+//! ```
+//! # use qadataswap_dbsp::{Error, RootCircuit};
+//! RootCircuit::build(|circuit| {
+//!     let (rows, _) = circuit.add_input_indexed_zset::<u32, i64>();
+//!     circuit.fixpoint(|scope| Ok(rows.delta0(scope).distinct()))
+//! })?;
+//! # Ok::<(), Error>(())
+//! ```
+//! ```compile_fail,E0599
+//! # use qadataswap_dbsp::{Error, RootCircuit};
+//! RootCircuit::build(|circuit| {
+//!     let (rows, _) = circuit.add_input_indexed_zset::<u32, i64>();
+//!     circuit.fixpoint(|scope| Ok(rows.delta0(scope).weighted_count()))
+//! })?;
+//! # Ok::<(), Error>(())
+//! ```
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -189,16 +189,3 @@ fn feedback_brings_what_came_a_step_before() {
         assert_eq!(output.take(), expected);
     }
 }
-
-/// What keeps state without iterations is not to be had in a nested scope, where it would be wrong.
-///
-/// ```compile_fail
-/// use qadataswap_dbsp::RootCircuit;
-///
-/// RootCircuit::build(|circuit| {
-///     let (rows, _) = circuit.add_input_indexed_zset::<u32, i64>();
-///     circuit.fixpoint(|scope| Ok(rows.delta0(scope).aggregate_linear(|&val| val)))
-/// });
-/// ```
-#[allow(dead_code)]
-struct OfTheRootOnly;
