@@ -81,7 +81,7 @@ impl Name {
     fn lacks(self, job: Job) -> Option<&'static str> {
         match self {
             Self::Bare => bare::lacks(job),
-            Self::Ours => ours::lacks(job),
+            Self::Ours => None,
             #[cfg(feature = "dbsp")]
             Self::Dbsp => None,
             #[cfg(feature = "differential")]

@@ -23,7 +23,6 @@ pub(crate) struct Events {
 
 /// A window of time, in milliseconds.
 pub(crate) const WINDOW: u64 = 10_000;
-#[cfg(feature = "dbsp")]
 /// How far a sliding window slides.
 pub(crate) const SLIDE: u64 = 2_000;
 

@@ -4,25 +4,17 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use qadataswap_dbsp::column::Data;
+use qadataswap_dbsp::operator::Max;
 use qadataswap_dbsp::trace::Batch;
 use qadataswap_dbsp::{CircuitHandle, Error, RootCircuit, Stream};
 
 use crate::job::{Changes, Job, check, check_total, check_two, text};
-use crate::nexmark::WINDOW;
+use crate::nexmark::{SLIDE, WINDOW};
 use crate::{Engine, Failure, Held};
 
 /// Gives a batch of changes to the inputs.
 type Feed = Box<dyn Fn(Changes) -> Result<(), Failure>>;
 type Sum = Rc<Cell<i64>>;
-
-/// What a job needs that our operators do not do.
-pub(crate) fn lacks(job: Job) -> Option<&'static str> {
-    match job {
-        Job::Max | Job::Q4 | Job::Q5 | Job::Q7 => Some("there is no Max yet"),
-        Job::Q6 => Some("there is no top-k yet"),
-        _ => None,
-    }
-}
 
 pub(crate) struct Ours {
     circuit: CircuitHandle,
@@ -121,13 +113,17 @@ fn describe(job: Job, circuit: &mut RootCircuit, sum: &Sum) -> Result<Feed, Erro
         }
         Job::GroupBy | Job::Bulk | Job::Max | Job::Join => {
             let (rows, handle) = circuit.add_input_indexed_zset::<u64, i64>();
-            if job == Job::Join {
-                let (names, dimensions) = circuit.add_input_indexed_zset::<u64, i64>();
-                dimensions.extend(job.dimensions());
-                let joined = rows.join_index(&names, |&key, &val, &name| (key, val + name));
-                watch(&joined, sum, |key, val, weight| check_two(key, val as u64, weight));
-            } else {
-                watch(&rows.aggregate_linear(|&val| (val, 1i64)), sum, check_total);
+            match job {
+                Job::Join => {
+                    let (names, dimensions) = circuit.add_input_indexed_zset::<u64, i64>();
+                    dimensions.extend(job.dimensions());
+                    let joined = rows.join_index(&names, |&key, &val, &name| (key, val + name));
+                    watch(&joined, sum, |key, val, weight| check_two(key, val as u64, weight));
+                }
+                Job::Max => {
+                    watch(&rows.aggregate(Max), sum, |key, val, weight| check_two(key, val as u64, weight));
+                }
+                _ => watch(&rows.aggregate_linear(|&val| (val, 1i64)), sum, check_total),
             }
             Ok(Box::new(move |changes| {
                 handle.extend(changes.numbers()?);
@@ -171,7 +167,7 @@ fn nexmark(job: Job, circuit: &mut RootCircuit, sum: &Sum) -> Result<Feed, Error
             Ok(())
         }));
     }
-    let (bids, handle) = circuit.add_input_zset::<Bid>();
+    let (bids, bid) = circuit.add_input_zset::<Bid>();
     match job {
         Job::Q0 => watch(&bids, sum, |(auction, bidder, price, channel, address, time), (), weight| {
             check_two(auction ^ bidder << 32 ^ text(channel), price ^ time << 32 ^ text(address), weight)
@@ -183,15 +179,71 @@ fn nexmark(job: Job, circuit: &mut RootCircuit, sum: &Sum) -> Result<Feed, Error
                 check_two(auction ^ bidder << 32, price ^ time << 32, weight)
             });
         }
-        _ => {
+        Job::Q2 => {
             let view = bids
                 .filter(|(auction, ..)| auction % 123 == 0)
                 .map(|&(auction, _, price, ..)| (auction, price));
             watch(&view, sum, |(auction, price), (), weight| check_two(auction, price, weight));
         }
+        Job::Q5 => {
+            let windows = bids.flat_map_index(|&(auction, _, _, _, _, time)| {
+                let last = time / SLIDE * SLIDE;
+                (0..WINDOW / SLIDE).map(move |slide| ((last + WINDOW - slide * SLIDE, auction), ()))
+            });
+            let counts =
+                windows.weighted_count().map_index(|&((window, auction), count)| (window, (count, auction)));
+            let most = counts.map_index(|&(window, (count, _))| (window, count)).aggregate(Max);
+            let most = most.map_index(|&(window, count)| ((window, count), ()));
+            let view = counts
+                .map_index(|&(window, (count, auction))| ((window, count), auction))
+                .join_index(&most, |&(window, count), &auction, ()| ((window, auction), count));
+            watch(&view, sum, |(window, auction), count, weight| {
+                check_two(window ^ auction << 32, count as u64, weight)
+            });
+        }
+        Job::Q7 => {
+            let most = bids.map_index(|&(_, _, price, _, _, time)| (time / WINDOW, price)).aggregate(Max);
+            let most = most.map_index(|&(window, price)| ((window, price), ()));
+            let view = bids
+                .map_index(|&(auction, bidder, price, _, _, time)| {
+                    ((time / WINDOW, price), (auction, bidder))
+                })
+                .join_index(&most, |&(_, price), &sold, ()| (price, sold));
+            watch(&view, sum, |price, (auction, bidder), weight| {
+                check_two(price, auction ^ bidder << 32, weight)
+            });
+        }
+        _ => {
+            let (auctions, auction) = circuit.add_input_zset::<Auction>();
+            let open = auctions.map_index(|&(id, _, seller, category, _, opens, closes)| {
+                (id, (seller, category, opens, closes))
+            });
+            let bids = bids.map_index(|&(auction, _, price, _, _, time)| (auction, (price, time)));
+            let valid =
+                open.join_flatmap(&bids, |&id, &(seller, category, opens, closes), &(price, time)| {
+                    (opens..=closes).contains(&time).then_some(((id, seller, category, closes), price))
+                });
+            let won = valid.index().aggregate(Max);
+            let prices = match job {
+                Job::Q4 => won.map_index(|&((_, _, category, _), price)| (category, price as i64)),
+                _ => won
+                    .map_index(|&((id, seller, _, closes), price)| (seller, (closes, id, price)))
+                    .topk_desc(10)
+                    .map_index(|&(seller, (_, _, price))| (seller, price as i64)),
+            };
+            let view =
+                prices.aggregate_linear_postprocess(|&price| (price, 1i64), |&(total, count)| total / count);
+            watch(&view, sum, |of, average, weight| check_two(of, average as u64, weight));
+            return Ok(Box::new(move |changes| {
+                let events = changes.events()?;
+                auction.extend(events.auctions.into_iter().map(|row| (row, 1)));
+                bid.extend(events.bids.into_iter().map(|row| (row, 1)));
+                Ok(())
+            }));
+        }
     }
     Ok(Box::new(move |changes| {
-        handle.extend(changes.events()?.bids.into_iter().map(|row| (row, 1)));
+        bid.extend(changes.events()?.bids.into_iter().map(|row| (row, 1)));
         Ok(())
     }))
 }

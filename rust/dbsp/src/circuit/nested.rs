@@ -35,7 +35,7 @@ use std::rc::Rc;
 use super::graph::Entry;
 use super::scope::Circuit as _;
 use super::{
-    ChildCircuit, Clock, Ends, Incoming, Node, NodeId, RootCircuit, Schedule, Scope, Slot, State, Stream,
+    ChildCircuit, Clock, Ends, Incoming, Node, NodeId, RootCircuit, Schedule, Scope, Slot, Stream,
 };
 use crate::column::Data;
 use crate::error::Error;
@@ -104,9 +104,6 @@ impl Node for Nested {
     }
     fn rest(&mut self) {
         self.exports.iter().for_each(|export| export.clear());
-    }
-    fn state(&self) -> State {
-        self.schedule.borrow().state()
     }
 }
 

@@ -155,10 +155,6 @@ impl Schedule {
         self.entries.iter().all(|entry| entry.node.is_settled())
     }
 
-    pub(crate) fn state(&self) -> State {
-        self.entries.iter().fold(State::default(), |sum, entry| sum.and(entry.node.state()))
-    }
-
     pub(crate) fn measure_time(&mut self, timed: bool) {
         self.timed = timed;
         for inner in self.entries.iter().filter_map(|entry| entry.inner.as_ref()) {
