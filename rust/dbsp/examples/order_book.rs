@@ -25,7 +25,9 @@ struct Order {
 fn apply(order: Option<&Order>, event: Event) -> Option<Order> {
     match (event, order) {
         (Event::Add(order), _) => Some(order),
-        (Event::Cancel { size }, Some(order)) if order.size > size => Some(Order { size: order.size - size, ..*order }),
+        (Event::Cancel { size }, Some(order)) if order.size > size => {
+            Some(Order { size: order.size - size, ..*order })
+        }
         (Event::Cancel { .. }, _) => None,
     }
 }
@@ -36,8 +38,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let levels = orders
             .map_index(|(_, order)| ((order.side, order.price), order.size))
             .aggregate_linear(|&size| (size, 1i64));
-        let bid = levels.filter(|((side, _), _)| *side > 0).map_index(|&((_, price), _)| ("bid".to_owned(), price));
-        let ask = levels.filter(|((side, _), _)| *side < 0).map_index(|&((_, price), _)| ("ask".to_owned(), price));
+        let bid =
+            levels.filter(|((side, _), _)| *side > 0).map_index(|&((_, price), _)| ("bid".to_owned(), price));
+        let ask =
+            levels.filter(|((side, _), _)| *side < 0).map_index(|&((_, price), _)| ("ask".to_owned(), price));
         Ok((events, levels.output(), bid.aggregate(Max).plus(&ask.aggregate(Min)).output()))
     })?;
 

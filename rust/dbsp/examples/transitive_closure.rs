@@ -22,9 +22,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let start = Instant::now();
         circuit.step()?;
         let (taken, change) = (start.elapsed(), paths.take());
-        let (come, gone) = change.iter().fold((0, 0), |(come, gone), (_, (), weight)| {
-            if weight > 0 { (come + 1, gone) } else { (come, gone + 1) }
-        });
+        let (come, gone) =
+            change.iter().fold(
+                (0, 0),
+                |(come, gone), (_, (), weight)| {
+                    if weight > 0 { (come + 1, gone) } else { (come, gone + 1) }
+                },
+            );
         println!("{what}: {come} paths come, {gone} go, in {taken:?}");
         Ok(())
     };

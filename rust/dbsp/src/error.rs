@@ -59,7 +59,9 @@ pub enum Error {
         got: String,
     },
     /// Rows are missing in a column where none can be.
-    #[error("column {column} has {nulls} nulls and its rows can have none; fill them, or make it an `Option`")]
+    #[error(
+        "column {column} has {nulls} nulls and its rows can have none; fill them, or make it an `Option`"
+    )]
     Nulls {
         /// The column.
         column: String,

@@ -49,7 +49,6 @@
 //! # assert!(input.read(1000)?.ended);
 //! # view.close()?;
 //! # assert!(changes.read_arrow(1000).is_err());
-//! # assert!(SharedDataFrame::create_reader(view_name.as_str())?.read_arrow(1000).is_err());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

@@ -18,8 +18,9 @@ fn name(what: &str) -> String {
 }
 
 fn numbers(rows: &[(i64, i64)]) -> RecordBatch {
-    let column = |of: fn(&(i64, i64)) -> i64| Arc::new(Int64Array::from_iter_values(rows.iter().map(of))) as _;
-    RecordBatch::try_from_iter([("key", column(|row| row.0)), ("value", column(|row| row.1))]).unwrap()
+    let column =
+        |of: fn(&(i64, i64)) -> i64| Arc::new(Int64Array::from_iter_values(rows.iter().map(of))) as _;
+    RecordBatch::try_from_iter([("key", column(|row| row.0)), ("value", column(|row| row.1))]).expect("columns of one length")
 }
 
 #[test]
@@ -91,7 +92,10 @@ fn frames_are_changes_and_views_are_frames() {
 fn no_state_holds_a_slot_of_the_ring() {
     // Two slots: whatever kept a frame from one step to the next would stop the writer at the third.
     let ring = name("held");
-    let config = SharedMemoryConfig::new(ring.as_str()).with_size_mb(1).with_buffer_count(2).with_when_full(WhenFull::Fail);
+    let config = SharedMemoryConfig::new(ring.as_str())
+        .with_size_mb(1)
+        .with_buffer_count(2)
+        .with_when_full(WhenFull::Fail);
     let writer = SharedDataFrame::create_writer(&config).unwrap();
     let (mut circuit, (input, outputs)) = RootCircuit::build(|circuit| {
         let (rows, handle) = circuit.add_input_indexed_zset::<i64, i64>();
@@ -116,8 +120,6 @@ fn no_state_holds_a_slot_of_the_ring() {
         let rows: Vec<_> = (0..1 + step % 3).map(|row| (step, row)).collect();
         writer.write_arrow(&numbers(&rows)).unwrap_or_else(|error| panic!("step {step}: {error}"));
         assert_eq!(input.read(1000).unwrap().rows, rows.len());
-        circuit.step().unwrap();
-        // What came in this step is let go of at the next.
         circuit.step().unwrap();
     }
     assert_eq!(outputs.0.take().len(), outputs.6.take().len());
@@ -152,7 +154,9 @@ fn a_table_of_other_columns_is_refused_by_name() {
     let mut input = RingInput::new(reader, Layout::new(), input);
     writer.write_arrow(&numbers(&[(1, 10)])).unwrap();
     let refused = input.read(1000).expect_err("a number is no string");
-    let RingError::Table { ring: named, error: Error::ColumnType { .. }, .. } = &refused else { panic!("{refused}") };
+    let RingError::Table { ring: named, error: Error::ColumnType { .. }, .. } = &refused else {
+        panic!("{refused}")
+    };
     assert_eq!(named, &ring);
     assert!(refused.to_string().contains("value"), "{refused}");
     circuit.step().unwrap();

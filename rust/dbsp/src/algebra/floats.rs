@@ -73,7 +73,7 @@ macro_rules! float {
             fn add(self, other: Self) -> Self { Self::new(self.0 + other.0) }
         }
         impl AddAssign for $name {
-            fn add_assign(&mut self, other: Self) { *self = *self + other; }
+            fn add_assign(&mut self, other: Self) { *self = Self::new(self.0 + other.0); }
         }
         impl Sub for $name {
             type Output = Self;
@@ -100,7 +100,7 @@ macro_rules! float {
         }
         impl AddByRef for $name {
             fn add_by_ref(&self, other: &Self) -> Self { *self + *other }
-            fn add_assign_by_ref(&mut self, other: &Self) { *self = *self + *other; }
+            fn add_assign_by_ref(&mut self, other: &Self) { *self += *other; }
         }
         impl NegByRef for $name {
             fn neg_by_ref(&self) -> Self { -*self }

@@ -169,21 +169,25 @@ weighted!(i8 i16 i32 i128 isize);
 macro_rules! tuples {
     ($($name:ident $index:tt),*) => {
         impl<$($name: HasZero),*> HasZero for ($($name,)*) {
+            #[allow(clippy::unused_unit)]
             fn zero() -> Self { ($($name::zero(),)*) }
             fn is_zero(&self) -> bool { true $(&& self.$index.is_zero())* }
         }
         impl<$($name: AddByRef),*> AddByRef for ($($name,)*) {
             #[allow(unused_variables)]
+            #[allow(clippy::unused_unit)]
             fn add_by_ref(&self, other: &Self) -> Self { ($(self.$index.add_by_ref(&other.$index),)*) }
             #[allow(unused_variables)]
             fn add_assign_by_ref(&mut self, other: &Self) { $(self.$index.add_assign_by_ref(&other.$index);)* }
         }
         impl<$($name: NegByRef),*> NegByRef for ($($name,)*) {
+            #[allow(clippy::unused_unit)]
             fn neg_by_ref(&self) -> Self { ($(self.$index.neg_by_ref(),)*) }
         }
         impl<$($name: MulByRef<ZWeight, Output = $name>),*> MulByRef<ZWeight> for ($($name,)*) {
             type Output = Self;
             #[allow(unused_variables)]
+            #[allow(clippy::unused_unit)]
             fn mul_by_ref(&self, weight: &ZWeight) -> Self { ($(self.$index.mul_by_ref(weight),)*) }
         }
     };

@@ -24,11 +24,11 @@ impl CircuitHandle {
     pub fn step(&mut self) -> Result<(), Error> {
         let schedule = self.schedule()?;
         let _span = tracing::debug_span!("step").entered();
-        if let Err(error) = schedule.step() {
-            self.lose(&error);
-            return Err(error);
+        let done = schedule.step().and_then(|()| schedule.rest());
+        if let Err(error) = &done {
+            self.lose(error);
         }
-        Ok(())
+        done
     }
 
     /// Gives the circuit up.

@@ -33,10 +33,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::graph::Entry;
-use super::scope::Circuit as _;
-use super::{
-    ChildCircuit, Clock, Ends, Incoming, Node, NodeId, RootCircuit, Schedule, Scope, Slot, Stream,
-};
+use super::{ChildCircuit, Clock, Ends, Incoming, Node, NodeId, RootCircuit, Schedule, Scope, Slot, Stream};
 use crate::column::Data;
 use crate::error::Error;
 use crate::trace::Batch;
@@ -86,6 +83,7 @@ impl Node for Nested {
             self.clock.set(iteration);
             schedule.step()?;
             self.exports.iter().for_each(|export| export.gather());
+            schedule.rest()?;
             let mut settled = schedule.is_settled();
             if let Some(others) = &self.others {
                 let own = settled;
@@ -112,8 +110,11 @@ pub trait NestedStreams {
     /// The same streams, in the scope around.
     type Outer;
     #[doc(hidden)]
-    fn export(self, exports: &mut Exports) -> Box<dyn FnOnce(&RootCircuit, NodeId) -> Self::Outer>;
+    fn export(self, exports: &mut Exports) -> Place<Self::Outer>;
 }
+
+/// Makes streams of the scope around, once it is known which operator brings them.
+pub(crate) type Place<T> = Box<dyn FnOnce(&RootCircuit, NodeId) -> T>;
 
 /// What is to be exported so far.
 #[derive(Default)]
@@ -122,7 +123,7 @@ pub struct Exports(Vec<Box<dyn Export>>);
 impl<K: Data, V: Data> NestedStreams for Stream<ChildCircuit<RootCircuit>, Batch<K, V>> {
     type Outer = Stream<RootCircuit, Batch<K, V>>;
 
-    fn export(self, exports: &mut Exports) -> Box<dyn FnOnce(&RootCircuit, NodeId) -> Self::Outer> {
+    fn export(self, exports: &mut Exports) -> Place<Self::Outer> {
         let outer = Slot::new(Batch::new());
         exports.0.push(Box::new(Sum { inner: self.read(), outer: outer.clone() }));
         Box::new(move |circuit, id| Stream::new(circuit, id, outer))
@@ -134,7 +135,7 @@ macro_rules! tuples {
         impl<$($name: NestedStreams + 'static),+> NestedStreams for ($($name,)+) {
             type Outer = ($($name::Outer,)+);
 
-            fn export(self, exports: &mut Exports) -> Box<dyn FnOnce(&RootCircuit, NodeId) -> Self::Outer> {
+            fn export(self, exports: &mut Exports) -> Place<Self::Outer> {
                 let made = ($(self.$index.export(exports),)+);
                 Box::new(move |circuit, id| ($((made.$index)(circuit, id),)+))
             }
@@ -183,7 +184,6 @@ impl RootCircuit {
         limit: u32,
         describe: impl FnOnce(&ChildCircuit<Self>) -> Result<S, Error>,
     ) -> Result<S::Outer, Error> {
-        debug_assert!(!Self::NESTED, "scopes are nested in the root only");
         let child = ChildCircuit::new(self.graph().worker());
         let mut exports = Exports::default();
         let outer = describe(&child)?.export(&mut exports);

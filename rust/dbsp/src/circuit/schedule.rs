@@ -76,12 +76,8 @@ impl Schedule {
         }
     }
 
-    /// Runs what has to run; returns whether anything brought anything.
-    pub(crate) fn step(&mut self) -> Result<bool, Error> {
-        for id in self.ran.drain(..) {
-            self.entries[id].node.rest();
-        }
-        let mut brought = false;
+    /// Runs what has to run.
+    pub(crate) fn step(&mut self) -> Result<(), Error> {
         for word in 0..self.due.len() {
             let mut seen = 0u64;
             loop {
@@ -96,7 +92,6 @@ impl Schedule {
                 let rows = self.run(id)?;
                 self.ran.push(id);
                 if rows > 0 {
-                    brought = true;
                     for &consumer in &self.consumers[id] {
                         self.due[consumer / 64] |= 1 << (consumer % 64);
                     }
@@ -104,32 +99,26 @@ impl Schedule {
             }
             self.due[word] = 0;
         }
-        Ok(brought)
+        Ok(())
+    }
+
+    /// Has every operator that ran forget what it brought, or remember it, once all that want to have looked.
+    pub(crate) fn rest(&mut self) -> Result<(), Error> {
+        while let Some(id) = self.ran.pop() {
+            let entry = &mut self.entries[id];
+            caught(entry.name, id, self.worker, || {
+                entry.node.rest();
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     fn run(&mut self, id: NodeId) -> Result<usize, Error> {
         let start = self.timed.then(Instant::now);
         let entry = &mut self.entries[id];
-        let operator = || format!("{} {id}", entry.name);
         let _span = tracing::trace_span!("operator", name = entry.name, id, worker = self.worker).entered();
-        let rows = match catch_unwind(AssertUnwindSafe(|| entry.node.eval())) {
-            Ok(rows) => rows.map_err(|error| match error {
-                Error::Operator { message, .. } => {
-                    Error::Operator { worker: self.worker, operator: operator(), message }
-                }
-                Error::NoFixedPoint { iterations, .. } => {
-                    Error::NoFixedPoint { scope: operator(), iterations }
-                }
-                other => other,
-            })?,
-            Err(panic) => {
-                let message = match panic.downcast::<String>() {
-                    Ok(message) => *message,
-                    Err(panic) => panic.downcast_ref::<&str>().unwrap_or(&"no message").to_string(),
-                };
-                return Err(Error::Panic { worker: self.worker, operator: operator(), message });
-            }
-        };
+        let rows = caught(entry.name, id, self.worker, || entry.node.eval())?;
         let counts = &mut self.counts[id];
         counts.runs += 1;
         counts.rows += rows as u64;
@@ -144,9 +133,6 @@ impl Schedule {
     }
 
     pub(crate) fn clock_end(&mut self) {
-        for id in self.ran.drain(..) {
-            self.entries[id].node.rest();
-        }
         self.due.fill(0);
         self.entries.iter_mut().for_each(|entry| entry.node.clock_end());
     }
@@ -178,6 +164,30 @@ impl Schedule {
             if let Some(inner) = &entry.inner {
                 inner.borrow().metrics(&path, metrics);
             }
+        }
+    }
+}
+
+/// Has an operator act; if it panics or fails, says which it was.
+fn caught<T>(
+    name: &'static str,
+    id: NodeId,
+    worker: usize,
+    act: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
+    let operator = || format!("{name} {id}");
+    match catch_unwind(AssertUnwindSafe(act)) {
+        Ok(done) => done.map_err(|error| match error {
+            Error::Operator { message, .. } => Error::Operator { worker, operator: operator(), message },
+            Error::NoFixedPoint { iterations, .. } => Error::NoFixedPoint { scope: operator(), iterations },
+            other => other,
+        }),
+        Err(panic) => {
+            let message = match panic.downcast::<String>() {
+                Ok(message) => *message,
+                Err(panic) => panic.downcast_ref::<&str>().unwrap_or(&"no message").to_string(),
+            };
+            Err(Error::Panic { worker, operator: operator(), message })
         }
     }
 }

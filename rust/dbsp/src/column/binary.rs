@@ -162,6 +162,13 @@ impl Column for Bytes {
         if rows >= self.len() {
             return;
         }
+        if rows == 0
+            && !matches!((&self.offsets, &self.data), (Offsets::Large(Values::Owned(_)), Values::Owned(_)))
+        {
+            // Not even empty slices: they would keep all of the memory.
+            *self = Self::default();
+            return;
+        }
         let end = self.at(rows);
         match &mut self.offsets {
             Offsets::Small(offsets) => *offsets = offsets.slice(0, rows + 1),

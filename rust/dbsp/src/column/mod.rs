@@ -33,8 +33,8 @@ pub use bytes::Strings;
 pub use hash::{combine, mix};
 pub use option::Options;
 pub use plain::{Fixed, Plain, Values};
-pub use reverse::Reversed;
 pub use qadataswap_dbsp_derive::Data;
+pub use reverse::Reversed;
 pub use tuple::*;
 pub use unit::Units;
 

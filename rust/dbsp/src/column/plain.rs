@@ -115,6 +115,8 @@ where
     fn truncate(&mut self, rows: usize) {
         match &mut self.0 {
             Values::Owned(values) => values.truncate(rows),
+            // Not even an empty slice: it would keep all of the memory.
+            Values::Shared(_) if rows == 0 => self.0 = Values::default(),
             Values::Shared(shared) => *shared = shared.slice(0, rows.min(shared.len())),
         }
     }

@@ -103,6 +103,7 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
 
 impl crate::RootCircuit {
     /// Adds a stream that brings what is connected to it later, one step late.
+    #[allow(clippy::type_complexity, reason = "two handles, plainly")]
     pub fn add_feedback<K: Data, V: Data>(&self) -> (Feedback<Self, K, V>, Stream<Self, Batch<K, V>>) {
         Feedback::new(self)
     }

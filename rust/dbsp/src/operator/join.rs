@@ -54,14 +54,14 @@ where
         keys(new_left, |key, hash, rows| {
             for run in right.before().runs() {
                 rows_of(run, key, hash, |j| {
-                    rows.clone().for_each(|i| emit(key, (new_left, i), (run.rows(), j)))
+                    rows.clone().for_each(|i| emit(key, (new_left, i), (run.rows(), j)));
                 });
             }
         });
         keys(new_right, |key, hash, rows| {
             for run in left.before().runs() {
                 rows_of(run, key, hash, |i| {
-                    rows.clone().for_each(|j| emit(key, (run.rows(), i), (new_right, j)))
+                    rows.clone().for_each(|j| emit(key, (run.rows(), i), (new_right, j)));
                 });
             }
         });

@@ -65,6 +65,7 @@ impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
 
 impl Child {
     /// Adds a stream that brings what is connected to it later, one iteration late.
+    #[allow(clippy::type_complexity, reason = "two handles, plainly")]
     pub fn add_feedback<K: Data, V: Data>(&self) -> (Feedback<Self, K, V>, Stream<Self, Batch<K, V>>) {
         Feedback::new(self)
     }

@@ -71,7 +71,10 @@ impl<K: Data, V: Data> Retain<K, V> {
 
 impl<K: Data, V: Data> fmt::Debug for Retain<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Retain").field("keys", &self.keys.is_some()).field("vals", &self.vals.is_some()).finish()
+        f.debug_struct("Retain")
+            .field("keys", &self.keys.is_some())
+            .field("vals", &self.vals.is_some())
+            .finish()
     }
 }
 
@@ -160,7 +163,8 @@ impl<K: Data, V: Data> Spine<K, V> {
     /// Returns the same rows as a spine of its own, without copying them.
     #[must_use]
     pub fn snapshot(&self) -> Self {
-        let mut snapshot = Self { levels: vec![Level::default()], rows: self.rows, retain: self.retain.clone() };
+        let mut snapshot =
+            Self { levels: vec![Level::default()], rows: self.rows, retain: self.retain.clone() };
         snapshot.levels[0].runs.extend(self.runs().cloned());
         snapshot
     }
@@ -312,7 +316,10 @@ impl<K: Data, V: Data> Merge<K, V> {
             .filter(|&place| self.heads[place].hash == hash && order(&self.heads[place], &least).is_eq())
             .collect();
         if let [place] = equal[..] {
-            let next = *tied().filter(|head| head.source != least.source).min_by(|a, b| order(a, b)).expect("it is tied");
+            let next = *tied()
+                .filter(|head| head.source != least.source)
+                .min_by(|a, b| order(a, b))
+                .expect("it is tied");
             let run = &self.sources[least.source];
             let before = |row| run.hash(row) == hash && order(&Head { row, ..least }, &next).is_lt();
             let end = gallop(least.row + 1..run.len().min(least.row.saturating_add(most)), before);

@@ -49,16 +49,13 @@ fn follows_a_map<K: Data, V: Data>(batches: &[Vec<(K, V, i64)>]) {
     in_order(&sum);
     assert_eq!(sum.to_rows(), rows(&model));
     assert!(spine.len() >= model.len());
-    for ((key, _, _), batch) in batches.iter().flatten().zip(batches.iter().cycle()) {
+    for (key, _, _) in batches.iter().flatten() {
         let group: Vec<(V, i64)> = model
             .iter()
             .filter(|row| row.0.0 == *key)
             .map(|((_, val), &weight)| (val.clone(), weight))
             .collect();
         let hash = K::hash(key.borrow());
-        let read = |mut next: Box<dyn FnMut() -> Option<(V, i64)>>| {
-            std::iter::from_fn(move || next()).collect::<Vec<_>>()
-        };
         let (mut up, mut down) = (spine.group(key.borrow(), hash), spine.group(key.borrow(), hash));
         let mut least = Vec::new();
         while let Some((val, weight)) = up.next_least() {
@@ -77,7 +74,6 @@ fn follows_a_map<K: Data, V: Data>(batches: &[Vec<(K, V, i64)>]) {
             .for_each(|val, weight| *sums.entry(V::owned(val)).or_default() += weight);
         sums.retain(|_, weight| *weight != 0);
         assert_eq!(sums.into_iter().collect::<Vec<_>>(), group);
-        let _ = (&batch, &read);
     }
 }
 

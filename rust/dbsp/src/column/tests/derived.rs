@@ -54,7 +54,9 @@ fn small_structs_have_hashes_that_are_one_to_one() {
     assert_eq!(Level::WIDTH, Some(6));
     assert_eq!(Trade::WIDTH, None);
     let rows: Vec<Small> = (0..40)
-        .flat_map(|first| [None, Some(0), Some(1)].map(|second| Small { first, second, third: (first % 2 == 0, -1) }))
+        .flat_map(|first| {
+            [None, Some(0), Some(1)].map(|second| Small { first, second, third: (first % 2 == 0, -1) })
+        })
         .collect();
     holds(&rows, &[3, 1, 1, 39]);
 }
@@ -66,5 +68,8 @@ fn a_reference_reads_as_its_struct() {
     let SmallRef { first, second, third } = column.get(0);
     assert_eq!((first, second, third), (1, None, (true, -1)));
     assert_eq!(format!("{:?}", row.borrow()), "SmallRef { first: 1, second: None, third: (true, -1) }");
-    assert!(Level(1, None).borrow() < Level(1, Some(0)).borrow() && Level(1, Some(5)).borrow() < Level(2, None).borrow());
+    assert!(
+        Level(1, None).borrow() < Level(1, Some(0)).borrow()
+            && Level(1, Some(5)).borrow() < Level(2, None).borrow()
+    );
 }

@@ -216,7 +216,12 @@ impl IndexedTable<RootCircuit> {
     }
 
     /// Puts keys and values beside each other, and nulls for some columns before the values and after them.
-    fn padded(&self, before: &SchemaRef, after: &SchemaRef, schema: &SchemaRef) -> Stream<RootCircuit, Batch<Row>> {
+    fn padded(
+        &self,
+        before: &SchemaRef,
+        after: &SchemaRef,
+        schema: &SchemaRef,
+    ) -> Stream<RootCircuit, Batch<Row>> {
         let (before, after, schema) = (before.clone(), after.clone(), schema.clone());
         kernel(&self.stream, "pad", move |input: Batch<Row, Row>| {
             let (keys, vals, weights) = input.into_columns();

@@ -99,11 +99,7 @@ impl<K: Data, V: Data, A: Aggregator<V>> NestedAggregate<K, V, A> {
 }
 
 /// Calls `each` for the values whose weight, over all iterations up to `now`, is positive.
-fn values_until<V: Data>(
-    group: &Group<'_, (V, u32)>,
-    now: u32,
-    each: &mut dyn FnMut(V::Ref<'_>, ZWeight),
-) {
+fn values_until<V: Data>(group: &Group<'_, (V, u32)>, now: u32, each: &mut dyn FnMut(V::Ref<'_>, ZWeight)) {
     let mut rest = group.clone();
     let mut last: Option<(V::Ref<'_>, ZWeight)> = None;
     while let Some(((val, iteration), weight)) = rest.next_least() {

@@ -13,11 +13,11 @@
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
+use super::stamp;
 use crate::algebra::{ZWeight, multiply_weights};
 use crate::circuit::{Clock, Incoming, State};
 use crate::column::Data;
 use crate::error::Error;
-use super::stamp;
 use crate::operator::join::both;
 use crate::operator::trace::keys;
 use crate::operator::{BinaryOperator, Brought};

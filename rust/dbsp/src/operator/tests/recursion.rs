@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::circuit::ChildCircuit;
 use crate::error::Error;
 use crate::trace::OrdZSet;
 
 type Edges = BTreeSet<(u8, u8)>;
+type Paths = Stream<ChildCircuit<RootCircuit>, OrdZSet<(u8, u8)>>;
 
 fn edges(rows: &Rows<(u8, u8), ()>) -> Edges {
     rows.iter().filter(|(_, weight)| **weight > 0).map(|((edge, ()), _)| *edge).collect()
@@ -71,7 +73,7 @@ proptest! {
     fn relations_defined_by_each_other(steps in steps((0u8..6, 0u8..6), Just(()))) {
         // Paths of odd and of even length.
         let circuit = |edges: &Stream<RootCircuit, Batch<(u8, u8)>>| {
-            let (odd, even) = edges.circuit().clone().recursive(|scope, (odd, even): (Stream<_, OrdZSet<(u8, u8)>>, Stream<_, OrdZSet<(u8, u8)>>)| {
+            let (odd, even) = edges.circuit().clone().recursive(|scope, (odd, even): (Paths, Paths)| {
                 let edges = edges.distinct().delta0(scope);
                 let longer = |paths: &Stream<_, OrdZSet<(u8, u8)>>| {
                     paths.map_index(|&(a, b)| (b, a)).join(&edges.index(), |_, &a, &c| (a, c))
