@@ -78,7 +78,9 @@ fn made_up() -> Vec<Event> {
     (0..5_000).map(&mut event).collect()
 }
 
-fn levels(orders: &Stream<RootCircuit, Batch<u64, Order>>) -> Stream<RootCircuit, Batch<(bool, i64), (i64, i64)>> {
+fn levels(
+    orders: &Stream<RootCircuit, Batch<u64, Order>>,
+) -> Stream<RootCircuit, Batch<(bool, i64), (i64, i64)>> {
     orders.map_index(|&(_, (bid, price, size))| ((bid, price), size)).aggregate_linear(|&size| (size, 1i64))
 }
 

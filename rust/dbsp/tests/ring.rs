@@ -20,7 +20,8 @@ fn name(what: &str) -> String {
 fn numbers(rows: &[(i64, i64)]) -> RecordBatch {
     let column =
         |of: fn(&(i64, i64)) -> i64| Arc::new(Int64Array::from_iter_values(rows.iter().map(of))) as _;
-    RecordBatch::try_from_iter([("key", column(|row| row.0)), ("value", column(|row| row.1))]).expect("columns of one length")
+    RecordBatch::try_from_iter([("key", column(|row| row.0)), ("value", column(|row| row.1))])
+        .expect("columns of one length")
 }
 
 #[test]
