@@ -40,13 +40,16 @@ fn change(order: Option<&Order>, event: Event) -> Option<Order> {
 
 /// The events of the data beside the repository, if it is there.
 fn recorded() -> Option<Vec<Event>> {
-    let file = File::open(real("es_mbo.parquet")?).unwrap();
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+    let file = File::open(real("es_mbo.parquet")?).expect("readable");
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file)
+        .and_then(ParquetRecordBatchReaderBuilder::build)
+        .expect("a Parquet file");
     let mut events = Vec::new();
     for batch in reader {
-        let batch = batch.unwrap();
+        let batch = batch.expect("whole");
         let column = |name: &str| batch.column_by_name(name).unwrap_or_else(|| panic!("no column {name}"));
-        let text = |name: &str| arrow::compute::cast(column(name), &arrow_schema::DataType::Utf8).unwrap();
+        let text =
+            |name: &str| arrow::compute::cast(column(name), &arrow_schema::DataType::Utf8).expect("text");
         let (actions, sides) = (text("action"), text("side"));
         let (actions, sides) = (actions.as_string::<i32>(), sides.as_string::<i32>());
         let orders = column("order_id").as_primitive::<UInt64Type>();
@@ -70,7 +73,7 @@ fn made_up() -> Vec<Event> {
     let mut random = StdRng::seed_from_u64(7);
     let mut event = |_| Event {
         order: random.random_range(0..500),
-        action: *b"AAAMCCTF".get(random.random_range(0..8)).unwrap(),
+        action: *b"AAAMCCTF".get(random.random_range(0..8)).expect("one of eight"),
         bid: random.random(),
         price: 6_750_000_000_000 + random.random_range(-20..20) * 250_000_000,
         size: random.random_range(1..20),
@@ -78,9 +81,10 @@ fn made_up() -> Vec<Event> {
     (0..5_000).map(&mut event).collect()
 }
 
-fn levels(
-    orders: &Stream<RootCircuit, Batch<u64, Order>>,
-) -> Stream<RootCircuit, Batch<(bool, i64), (i64, i64)>> {
+/// Changes of levels.
+type LevelStream = Stream<RootCircuit, Batch<(bool, i64), (i64, i64)>>;
+
+fn levels(orders: &Stream<RootCircuit, Batch<u64, Order>>) -> LevelStream {
     orders.map_index(|&(_, (bid, price, size))| ((bid, price), size)).aggregate_linear(|&size| (size, 1i64))
 }
 
@@ -90,7 +94,7 @@ fn follows(events: &[Event], batch: usize, workers: usize) {
         let (orders, events) = circuit.add_input_keyed(change);
         Ok((events, levels(&orders).output()))
     })
-    .unwrap();
+    .expect("the circuit is built");
     let (mut orders, mut view) = (BTreeMap::new(), Levels::new());
     for events in events.chunks(batch) {
         for &event in events {
@@ -100,7 +104,7 @@ fn follows(events: &[Event], batch: usize, workers: usize) {
                 None => orders.remove(&event.order),
             };
         }
-        circuit.step().unwrap();
+        circuit.step().expect("a step of a sound circuit succeeds");
         // Old rows go before new ones come.
         let mut rows = output.take().to_rows();
         rows.sort_by_key(|row| row.2);
