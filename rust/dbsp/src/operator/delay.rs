@@ -16,7 +16,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::circuit::{Circuit, Incoming, Node, NodeId, Slot, State, Stream};
+use crate::circuit::{Circuit, Incoming, Node, Slot, State, Stream};
 use crate::column::Data;
 use crate::error::Error;
 use crate::trace::Batch;
@@ -69,7 +69,6 @@ impl<K: Data, V: Data> Node for Keep<K, V> {
 pub struct Feedback<C, K: Data, V: Data> {
     circuit: C,
     kept: Kept<K, V>,
-    bring: NodeId,
 }
 
 impl<C: Circuit, K: Data, V: Data> Feedback<C, K, V> {
@@ -77,14 +76,13 @@ impl<C: Circuit, K: Data, V: Data> Feedback<C, K, V> {
         let (kept, output) = (Kept::default(), Slot::new(Batch::new()));
         let node = Bring { kept: kept.clone(), output: output.clone() };
         let bring = circuit.graph().restless("delay", &[], node);
-        (Self { circuit: circuit.clone(), kept, bring }, Stream::new(circuit, bring, output))
+        (Self { circuit: circuit.clone(), kept }, Stream::new(circuit, bring, output))
     }
 
     /// Connects the stream that comes back one tick later.
     pub fn connect(self, stream: &Stream<C, Batch<K, V>>) {
         let node = Keep { input: stream.read(), kept: self.kept };
         self.circuit.graph().node("feedback", &[stream.id()], node);
-        let _ = self.bring;
     }
 }
 
