@@ -38,8 +38,8 @@ fn map(path: &Path, slots: u32, access: Access) -> io::Result<Segment> {
 
 /// The writer's.
 pub struct Outgoing {
-    segment: Segment,
-    publisher: Publisher,
+    pub(crate) segment: Segment,
+    pub(crate) publisher: Publisher,
 }
 
 impl Outgoing {
@@ -80,8 +80,8 @@ impl Outgoing {
 
 /// The reader's.
 pub struct Incoming {
-    segment: Segment,
-    subscriber: Subscriber,
+    pub(crate) segment: Segment,
+    pub(crate) subscriber: Subscriber,
 }
 
 impl Incoming {
@@ -106,6 +106,10 @@ impl Incoming {
     pub fn take(&mut self) -> Payload {
         let ring = self.segment.ring();
         loop {
+            // As the product's reader does it.
+            if let Some(meta) = self.subscriber.glimpse(&ring) {
+                self.segment.prefetch(meta.slot, meta.bytes);
+            }
             let Next::Frame(meta, _) = self.subscriber.poll(&ring) else { continue };
             let place = self.segment.slot(meta.slot, meta.bytes).expect("a slot of this ring");
             // SAFETY: as many bytes as were published, on a page of its own, which stays as it is while it is pinned.

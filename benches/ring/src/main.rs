@@ -27,6 +27,7 @@ mod sync;
 mod wait;
 
 mod ends;
+mod steps;
 
 use ends::{Incoming, Outgoing, PAYLOAD, Payload};
 use qadataswap_benches::book::{Book, Key};
@@ -73,6 +74,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             for (flush, column) in [(1, "sustained"), (64, "sustained, 64 to a flush")] {
                 book.take(("ring alone", &row, column), Some(WORD), sustained(slots, flush, of(2_000))?);
             }
+        }
+    }
+    for _ in 0..ROUNDS {
+        for (step, samples) in steps::account(of(2_000) as usize)? {
+            book.take(("steps", step, "one core"), None, samples);
         }
     }
     book.close()?;
