@@ -313,6 +313,7 @@ typedef struct qads_reader_options {
   int32_t start;                  /**< A qads_start; oldest. */
   int32_t validation;             /**< A qads_validation; form. */
   const char* config_file;        /**< A file to take the place of `qadataswap.yaml`; null: none does. */
+  int32_t prefault;               /**< 1: map all memory that the ring has when attaching; 0. */
 } qads_reader_options;
 
 /** The reading end of a ring. */

@@ -94,6 +94,7 @@ mod bridge {
         start: i32,
         validation: i32,
         config_file: &'a [u8],
+        prefault: i32,
     }
 
     /// What a handle has done; as `qadataswap::Stats`.

@@ -171,5 +171,8 @@ pub(crate) fn reader(options: &ReaderOptions<'_>) -> Result<SharedMemoryConfig> 
     if let Some(timeout) = options.attach_timeout_ns.given() {
         config = config.with_attach_timeout(duration(timeout).unwrap_or(Duration::MAX));
     }
+    if let Some(prefault) = options.prefault.given() {
+        config = config.with_prefault(prefault != 0);
+    }
     Ok(config.with_policy(policy).with_start(start).with_validation(validation))
 }

@@ -199,6 +199,8 @@ struct ReaderOptions {
   Validation validation = Validation::kForm;
   /// How long to wait for the ring to come into being. Not at all by default.
   std::optional<std::chrono::nanoseconds> attach_timeout;
+  /// Maps all memory that the ring has when attaching instead of at the first look at each page. It does not by default.
+  std::optional<bool> prefault;
   /// As `WriterOptions::trusted_owners`.
   std::vector<uint32_t> trusted_owners;
   /// The folder of the rings; if empty, as configured, or else `/dev/shm`.
@@ -222,6 +224,7 @@ struct ReaderOptions {
     c.policy = static_cast<int32_t>(policy);
     c.start = static_cast<int32_t>(start);
     c.validation = static_cast<int32_t>(validation);
+    if (prefault) c.prefault = *prefault ? 1 : 0;
     return c;
   }
 };

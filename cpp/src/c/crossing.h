@@ -151,7 +151,8 @@ inline bridge::ReaderOptions Crossing(std::string_view name, const qads_reader_o
           given.policy,
           given.start,
           given.validation,
-          Bytes(Text(given.config_file))};
+          Bytes(Text(given.config_file)),
+          given.prefault};
 }
 
 // How a ring is made, as it crosses; points into what is given.

@@ -188,7 +188,8 @@ void qads_reader_options_init_sized(qads_reader_options* options, size_t size) {
                           /*policy=*/QADS_POLICY_LOSSLESS,
                           /*start=*/QADS_START_OLDEST,
                           /*validation=*/QADS_VALIDATION_FORM,
-                          /*config_file=*/nullptr},
+                          /*config_file=*/nullptr,
+                          /*prefault=*/QADS_AS_CONFIGURED},
       options, size);
 }
 
