@@ -137,9 +137,19 @@ pub fn scratch(what: &str) -> PathBuf {
 /// The machine, the build and the commit, as a line of a report.
 #[must_use]
 pub fn provenance() -> String {
+    machine_and_commit(&["rev-parse", "--short", "HEAD"])
+}
+
+/// The same of what was measured at a time, in seconds since 1970: with the last commit until then.
+#[must_use]
+pub fn provenance_at(seconds: u64) -> String {
+    machine_and_commit(&["log", "-1", "--format=%h", &format!("--before={seconds}")])
+}
+
+fn machine_and_commit(question: &[&str]) -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown");
-    let commit = std::process::Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
+    let commit = std::process::Command::new("git").args(question).output();
     let commit = commit.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     format!("{}, {cores} cores, commit {}", cpu.trim_start_matches([' ', '\t', ':']), commit.trim())

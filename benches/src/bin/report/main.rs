@@ -7,7 +7,7 @@ mod pictures;
 mod tables;
 
 use qadataswap_benches::book::{Record, results, root};
-use qadataswap_benches::provenance;
+use qadataswap_benches::provenance_at;
 use std::error::Error;
 use std::io::{self, Write};
 use std::path::Path;
@@ -49,7 +49,7 @@ fn read(path: &Path) -> Result<Run, Box<dyn Error>> {
     let records: Result<Vec<Record>, _> = text.lines().map(serde_json::from_str).collect();
     let records = records.map_err(|error| format!("{}: {error}", path.display()))?;
     let seconds = path.metadata()?.modified()?.duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
-    Ok(Run { records, provenance: format!("{}, {}", provenance(), date(seconds)) })
+    Ok(Run { records, provenance: format!("{}, {}", provenance_at(seconds), date(seconds)) })
 }
 
 /// The day of a time in seconds since 1970, by the Gregorian calendar (H. Hinnant, "chrono-compatible low-level date

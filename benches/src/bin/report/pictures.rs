@@ -46,7 +46,8 @@ pub(crate) fn draw(runs: &[Run], folder: &Path) -> Result<(), Box<dyn Error>> {
     chart(&folder.join("copies.svg"), "copying into shared memory", ("KiB", "GB/s"), &speed)?;
     for case in ["A", "B", "C", "D"] {
         let ways: Vec<&Record> = of(&format!("python-{case}"));
-        let title = format!("case {case}: a Polars frame from one Python process to another, ÷ memcpy");
+        let title =
+            format!("case {case}: a Polars frame from one Python process to another, ÷ memcpy (logarithmic)");
         bars(&folder.join(format!("python-{case}.svg")), &title, &ways)?;
     }
     Ok(())
@@ -142,7 +143,12 @@ fn bars(path: &Path, title: &str, records: &[&Record]) -> Result<(), Box<dyn Err
         let colour = if name.contains("QADataSwap") { COLOURS[0] } else { COLOURS[4].mix(0.55).to_rgb() };
         area.draw(&Text::new((*name).to_owned(), (12, y + 3), style.clone()))?;
         area.draw(&Rectangle::new([(NAMES, y), (place(*ratio), y + BAR - 8)], colour.filled()))?;
-        area.draw(&Text::new(format!("{ratio:.2}"), (place(*ratio) + 6, y + 3), style.clone()))?;
+        // Not across the line of the floor.
+        let beside = match place(1.0) - place(*ratio) {
+            0..40 => place(1.0),
+            _ => place(*ratio),
+        };
+        area.draw(&Text::new(format!("{ratio:.2}"), (beside + 6, y + 3), style.clone()))?;
     }
     area.draw(&PathElement::new(
         [(place(1.0), 38), (place(1.0), height as i32 - 10)],
