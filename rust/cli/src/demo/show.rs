@@ -23,7 +23,7 @@ pub(super) fn heading(
     };
     format!(
         "ring '{ring}': {}\n{} of {} at {:.0} frames/s; one writer, three readers{}, each a process of its own\n\
-         live views of it, and of {}: kept in a process of their own, followed in two{}",
+         live views of it, and of {}: kept in a process of their own, followed by two viewers in Rust{}",
         plan.title,
         human::plural(plan.frames, "frame"),
         human::plural(plan.rows_per_frame, "row"),
