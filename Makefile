@@ -20,13 +20,17 @@ build = for p in $(1); do cmake --preset $$p && cmake --build --preset $$p $(2) 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## Publish a market-data feed from one process, read and check it in others (DATA=FILE for a file of yours)
+# Order events of a real market, where there are any: `qads demo` makes some up otherwise.
+ORDERS ?= $(wildcard $(or $(QADATASWAP_DATA),../shared/data)/es_mbo.parquet)
+
+demo: ## Publish a feed from one process, read it and live views of it in others, check all (DATA=FILE, ORDERS=FILE for yours)
 	@cpp/dev-setup.sh && bridge/python/dev-setup.sh
 	ln -sf $(CURDIR)/target/debug/lib_qadataswap.so bridge/python/python/qadataswap/_qadataswap.abi3.so
 	$(CARGO) build --locked -p qads -p qadataswap-cxx -p qadataswap-python
-	$(call build,examples,--target example_relay)
-	PYTHONPATH=$(CURDIR)/bridge/python/python target/debug/qads demo $(if $(DATA),--data $(DATA)) \
-	  --relay "C++=target/cmake/examples/cpp/examples/relay" --relay "Python=.venv/bin/python bridge/python/examples/relay.py"
+	$(call build,examples,--target example_relay example_views)
+	PYTHONPATH=$(CURDIR)/bridge/python/python target/debug/qads demo $(if $(DATA),--data $(DATA)) $(if $(ORDERS),--orders $(ORDERS)) \
+	  --relay "C++=target/cmake/examples/cpp/examples/relay" --relay "Python=.venv/bin/python bridge/python/examples/relay.py" \
+	  --viewer "C++=target/cmake/examples/cpp/examples/views" --viewer "Python=.venv/bin/python bridge/python/examples/views.py"
 
 # Where everything is set up, tests of one language against another may not be skipped.
 tests test-cross test-kills test-round-trips coverage: export QADATASWAP_REQUIRE_CPP := 1

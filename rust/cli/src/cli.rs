@@ -71,6 +71,10 @@ pub(crate) enum Command {
     DemoPublisher(demo::publisher::Args),
     #[command(hide = true)]
     DemoReader(demo::reader::Args),
+    #[command(hide = true)]
+    DemoViews(demo::live::keeper::Args),
+    #[command(hide = true)]
+    DemoViewer(demo::live::viewer::Args),
 }
 
 #[cfg(test)]

@@ -67,5 +67,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Demo(args) => demo::run(args, global),
         Command::DemoPublisher(args) => demo::publisher::run(args, global),
         Command::DemoReader(args) => demo::reader::run(args, global),
+        Command::DemoViews(args) => demo::live::keeper::run(args, global),
+        Command::DemoViewer(args) => demo::live::viewer::run(args, global),
     }
 }

@@ -52,16 +52,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
 use qadataswap::{ErrorKind, Frame, QADataSwapError, SharedDataFrame, Timeout};
 
 use crate::arrow::{ArrowColumn, Layout};
 use crate::column::Data;
 use crate::error::Error;
-use crate::operator::{IndexedZSetHandle, OutputHandle};
+use crate::operator::{IndexedZSetHandle, KeyedHandle, OutputHandle};
 use crate::trace::{Batch, Sorter};
 
 /// The key, in the metadata of a whole view's schema, of the sequence number of the last change that it includes.
@@ -83,6 +86,16 @@ pub enum RingError {
         /// What is wrong with the table.
         error: Error,
     },
+    /// The table in the frame could not be [prepared](RingInput::prepared_by).
+    #[error("frame {sequence} of ring {ring:?} cannot be prepared: {error}")]
+    Prepare {
+        /// The ring.
+        ring: String,
+        /// The frame.
+        sequence: u64,
+        /// What the preparation says.
+        error: ArrowError,
+    },
     /// The view cannot be a table.
     #[error(transparent)]
     View(Error),
@@ -101,12 +114,31 @@ pub struct Read {
     pub ended: bool,
 }
 
+/// What makes the table that enters of the one that a frame holds.
+type Prepare = Box<dyn Fn(&RecordBatch) -> Result<RecordBatch, ArrowError> + Send>;
+
 /// Frames of a ring, as an input of a circuit.
-#[derive(Debug)]
 pub struct RingInput<K: Data, V: Data = ()> {
     ring: SharedDataFrame,
     layout: Layout<K, V>,
-    input: IndexedZSetHandle<K, V>,
+    input: Entrance<K, V>,
+    prepare: Option<Prepare>,
+}
+
+/// Where rows enter.
+#[derive(Debug)]
+enum Entrance<K: Data, V: Data> {
+    Rows(IndexedZSetHandle<K, V>),
+    Changes(KeyedHandle<K, V>),
+}
+
+impl<K: Data, V: Data> fmt::Debug for RingInput<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { ring, layout, input, prepare } = self;
+        let mut all = f.debug_struct("RingInput");
+        all.field("ring", ring).field("layout", layout).field("input", input);
+        all.field("is_prepared", &prepare.is_some()).finish()
+    }
 }
 
 impl<K: Data, V: Data> RingInput<K, V>
@@ -117,7 +149,58 @@ where
     /// Makes an input of a ring's reading end. Frames are changes: each row comes once, or as often as the column of weights
     /// that `layout` names says.
     pub fn new(ring: SharedDataFrame, layout: Layout<K, V>, input: IndexedZSetHandle<K, V>) -> Self {
-        Self { ring, layout, input }
+        Self { ring, layout, input: Entrance::Rows(input), prepare: None }
+    }
+
+    /// Makes a [keyed input](crate::RootCircuit::add_input_keyed) of a ring's reading end: each row is a change of what is
+    /// under its key, such as an order event is of its order, and they are made in the order in which they stand in the
+    /// ring. A column of weights is not looked at.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use arrow_array::{Int64Array, RecordBatch, UInt64Array};
+    /// use qadataswap::SharedDataFrame;
+    /// use qadataswap_dbsp::arrow::Layout;
+    /// use qadataswap_dbsp::ring::RingInput;
+    /// use qadataswap_dbsp::{RootCircuit, indexed_zset};
+    ///
+    /// # let name = format!("doc-orders-{}", std::process::id());
+    /// let (mut circuit, (changes, orders)) = RootCircuit::build(|circuit| {
+    ///     let (orders, changes) = circuit.add_input_keyed(|size: Option<&i64>, change: i64| {
+    ///         Some(size.unwrap_or(&0) + change).filter(|&size| size > 0)
+    ///     });
+    ///     Ok((changes, orders.output()))
+    /// })?;
+    /// let writer = SharedDataFrame::create_writer((name.as_str(), 1 << 20))?;
+    /// let layout = Layout::new().keys(["order_id"])?.vals(["size"])?;
+    /// let reader = SharedDataFrame::create_reader(name.as_str())?;
+    /// let mut input: RingInput<u64, i64> = RingInput::keyed(reader, layout, changes);
+    ///
+    /// writer.write_arrow(&RecordBatch::try_from_iter([
+    ///     ("order_id", Arc::new(UInt64Array::from(vec![7, 8, 7, 8])) as _),
+    ///     ("size", Arc::new(Int64Array::from(vec![10, 5, -4, -5])) as _),
+    /// ])?)?;
+    /// input.read(1000)?;
+    /// circuit.step()?;
+    /// assert_eq!(orders.take(), indexed_zset! { 7 => { 6 => 1 } });
+    /// # writer.close()?;
+    /// # assert!(input.read(1000)?.ended);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn keyed(ring: SharedDataFrame, layout: Layout<K, V>, input: KeyedHandle<K, V>) -> Self {
+        Self { ring, layout, input: Entrance::Changes(input), prepare: None }
+    }
+
+    /// Lets `prepare` make the table that enters of each table in the ring: for columns that have to be cast, or rows that
+    /// are left out before they become state.
+    #[must_use]
+    pub fn prepared_by(
+        mut self,
+        prepare: impl Fn(&RecordBatch) -> Result<RecordBatch, ArrowError> + Send + 'static,
+    ) -> Self {
+        self.prepare = Some(Box::new(prepare));
+        self
     }
 
     /// Waits for a frame, and pushes it and all others that are there to the circuit's input; step the circuit then.
@@ -125,7 +208,7 @@ where
     /// # Errors
     ///
     /// [`RingError::Ring`] if the ring cannot be read, which includes that its writer has died; [`RingError::Table`] if a
-    /// frame is not what the circuit takes: it is left out.
+    /// frame is not what the circuit takes, and [`RingError::Prepare`] if it cannot be made so: it is left out.
     pub fn read(&mut self, timeout: impl Into<Timeout>) -> Result<Read, RingError> {
         let mut read = Read::default();
         let mut next = self.ring.read_frame(timeout);
@@ -148,14 +231,30 @@ where
     fn push(&self, frame: &Frame, read: &mut Read) -> Result<(), RingError> {
         read.frames += 1;
         read.missed += frame.missed();
+        let (ring, sequence) = (|| self.ring.name(), frame.sequence());
         for table in frame.batches() {
-            let batch = self.layout.read(table).map_err(|error| RingError::Table {
-                ring: self.ring.name(),
-                sequence: frame.sequence(),
+            let table = match &self.prepare {
+                None => Cow::Borrowed(table),
+                Some(prepare) => Cow::Owned(prepare(table).map_err(|error| RingError::Prepare {
+                    ring: ring(),
+                    sequence,
+                    error,
+                })?),
+            };
+            let batch = self.layout.read(&table).map_err(|error| RingError::Table {
+                ring: ring(),
+                sequence,
                 error,
             })?;
             read.rows += batch.len();
-            self.input.append(batch);
+            match &self.input {
+                Entrance::Rows(input) => input.append(batch),
+                Entrance::Changes(input) => {
+                    for (key, change, _) in batch.iter() {
+                        input.push(K::owned(key), V::owned(change));
+                    }
+                }
+            }
         }
         Ok(())
     }

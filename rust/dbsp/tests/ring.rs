@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Int64Array, RecordBatch, StringArray};
+use arrow_schema::ArrowError;
 use qadataswap::{SharedDataFrame, SharedMemoryConfig, WhenFull};
 use qadataswap_dbsp::arrow::Layout;
 use qadataswap_dbsp::operator::{IndexedZSetHandle, Max};
@@ -161,6 +162,57 @@ fn a_table_of_other_columns_is_refused_by_name() {
     assert_eq!(named, &ring);
     assert!(refused.to_string().contains("value"), "{refused}");
     circuit.step().unwrap();
+    writer.close().unwrap();
+    assert!(input.read(1000).unwrap().ended);
+}
+
+#[test]
+fn changes_of_keys_are_made_in_the_order_of_the_ring() {
+    let ring = name("keyed");
+    let writer = SharedDataFrame::create_writer((ring.as_str(), 1 << 20)).unwrap();
+    let reader = SharedDataFrame::create_reader(ring.as_str()).unwrap();
+    let (mut circuit, (input, output)) = RootCircuit::build(|circuit| {
+        // Digits one after the other: no other order gives the same number.
+        let (rows, handle) = circuit
+            .add_input_keyed(|number: Option<&i64>, digit: i64| Some(number.unwrap_or(&0) * 10 + digit));
+        Ok((handle, rows.output()))
+    })
+    .unwrap();
+    let mut input: RingInput<i64, i64> = RingInput::keyed(reader, Layout::new(), input);
+    writer.write_arrow(&numbers(&[(1, 4), (2, 9), (1, 2)])).unwrap();
+    writer.write_arrow(&numbers(&[(1, 7)])).unwrap();
+    writer.close().unwrap();
+    while !input.read(1000).unwrap().ended {}
+    circuit.step().unwrap();
+    assert_eq!(output.take(), indexed_zset! { 1 => { 427 => 1 }, 2 => { 9 => 1 } });
+}
+
+#[test]
+fn tables_are_prepared_before_they_enter() {
+    let ring = name("prepared");
+    let writer = SharedDataFrame::create_writer((ring.as_str(), 1 << 20)).unwrap();
+    let reader = SharedDataFrame::create_reader(ring.as_str()).unwrap();
+    let (mut circuit, (input, output)) = RootCircuit::build(|circuit| {
+        let (rows, handle) = circuit.add_input_indexed_zset::<i64, i64>();
+        Ok((handle, rows.output()))
+    })
+    .unwrap();
+    let mut input = RingInput::new(reader, Layout::new(), input).prepared_by(|table| {
+        if table.num_rows() == 3 {
+            return Err(ArrowError::CastError("three rows".to_owned()));
+        }
+        Ok(table.slice(1, table.num_rows() - 1))
+    });
+    writer.write_arrow(&numbers(&[(1, 10), (2, 20)])).unwrap();
+    assert_eq!(input.read(1000).unwrap().rows, 1);
+    writer.write_arrow(&numbers(&[(1, 1), (2, 2), (3, 3)])).unwrap();
+    let refused = input.read(1000).expect_err("three rows are refused");
+    assert!(
+        refused.to_string().contains("frame 1") && refused.to_string().contains("three rows"),
+        "{refused}"
+    );
+    circuit.step().unwrap();
+    assert_eq!(output.take(), indexed_zset! { 2 => { 20 => 1 } });
     writer.close().unwrap();
     assert!(input.read(1000).unwrap().ended);
 }

@@ -46,7 +46,7 @@ pub(super) struct Bars {
 }
 
 /// Where a trade stands in a row.
-struct Columns {
+pub(super) struct Columns {
     time: usize,
     price: usize,
     price_unit: f64,
@@ -56,8 +56,20 @@ struct Columns {
     is_trade: Option<(usize, &'static str)>,
 }
 
+/// A trade, as it stands in a row.
+pub(super) struct Trade<'a> {
+    /// Nothing if the feed has no symbols.
+    pub(super) symbol: &'a str,
+    /// Nanoseconds since the Unix epoch.
+    pub(super) time: i64,
+    pub(super) price: f64,
+    /// 0 if the feed has no sizes.
+    pub(super) size: i64,
+}
+
 impl Columns {
-    fn find(schema: &Schema) -> Option<Columns> {
+    /// Finds out where trades stand; `None` if the feed has none.
+    pub(super) fn find(schema: &Schema) -> Option<Columns> {
         let find = |names: &[&str]| names.iter().find_map(|name| schema.index_of(name).ok());
         let time = find(&["ts", "ts_event", "timestamp", "time"])?;
         let price = find(&["price"])?;
@@ -73,29 +85,25 @@ impl Columns {
             find(&["kind"]).map(|kind| (kind, "trade")).or(find(&["action"]).map(|action| (action, "T")));
         Some(Columns { time, price, price_unit, symbol: find(&["symbol"]), size: find(&["size"]), is_trade })
     }
-}
 
-impl Bars {
-    /// Bars of a feed of this schema; `None` if it has none.
-    pub(super) fn new(schema: &Schema) -> Option<Bars> {
-        Some(Bars { columns: Columns::find(schema)?, by_symbol: BTreeMap::new() })
-    }
-
-    /// Takes in the next rows.
-    pub(super) fn add(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
-        let columns = &self.columns;
+    /// Calls `take` with each trade of a batch, in order.
+    pub(super) fn each_trade(
+        &self,
+        batch: &RecordBatch,
+        mut take: impl FnMut(Trade<'_>),
+    ) -> Result<(), ArrowError> {
         let as_type = |column: usize, kind: DataType| cast(batch.column(column), &kind);
-        let time = as_type(columns.time, DataType::Timestamp(TimeUnit::Nanosecond, None))?;
+        let time = as_type(self.time, DataType::Timestamp(TimeUnit::Nanosecond, None))?;
         let time = time.as_primitive::<TimestampNanosecondType>();
-        let price = as_type(columns.price, DataType::Float64)?;
+        let price = as_type(self.price, DataType::Float64)?;
         let price = price.as_primitive::<Float64Type>();
         let text =
             |column: Option<usize>| column.map(|column| as_type(column, DataType::Utf8View)).transpose();
-        let symbol: Option<ArrayRef> = text(columns.symbol)?;
-        let kind: Option<ArrayRef> = text(columns.is_trade.map(|(column, _)| column))?;
-        let size = columns.size.map(|column| as_type(column, DataType::Int64)).transpose()?;
+        let symbol: Option<ArrayRef> = text(self.symbol)?;
+        let kind: Option<ArrayRef> = text(self.is_trade.map(|(column, _)| column))?;
+        let size = self.size.map(|column| as_type(column, DataType::Int64)).transpose()?;
         for row in 0..batch.num_rows() {
-            let is_trade = match (&kind, columns.is_trade) {
+            let is_trade = match (&kind, self.is_trade) {
                 (Some(kind), Some((_, trade))) => {
                     kind.is_valid(row) && kind.as_string_view().value(row) == trade
                 }
@@ -110,10 +118,22 @@ impl Bars {
                 .as_ref()
                 .filter(|s| s.is_valid(row))
                 .map_or(0, |s| s.as_primitive::<Int64Type>().value(row));
-            let second = time.value(row).div_euclid(1_000_000_000);
-            trade(&mut self.by_symbol, symbol, second, price.value(row) * columns.price_unit, size);
+            take(Trade { symbol, time: time.value(row), price: price.value(row) * self.price_unit, size });
         }
         Ok(())
+    }
+}
+
+impl Bars {
+    /// Bars of a feed of this schema; `None` if it has none.
+    pub(super) fn new(schema: &Schema) -> Option<Bars> {
+        Some(Bars { columns: Columns::find(schema)?, by_symbol: BTreeMap::new() })
+    }
+
+    /// Takes in the next rows.
+    pub(super) fn add(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
+        let by_symbol = &mut self.by_symbol;
+        self.columns.each_trade(batch, |trade| add_trade(by_symbol, &trade))
     }
 
     /// What is told of the bars.
@@ -140,17 +160,13 @@ impl Bars {
     }
 }
 
-fn trade(
-    by_symbol: &mut BTreeMap<String, BTreeMap<i64, Bar>>,
-    symbol: &str,
-    second: i64,
-    price: f64,
-    size: i64,
-) {
+fn add_trade(by_symbol: &mut BTreeMap<String, BTreeMap<i64, Bar>>, trade: &Trade<'_>) {
+    let &Trade { symbol, time, price, size } = trade;
     if !by_symbol.contains_key(symbol) {
         by_symbol.insert(symbol.to_owned(), BTreeMap::new());
     }
     let Some(bars) = by_symbol.get_mut(symbol) else { return };
+    let second = time.div_euclid(1_000_000_000);
     let bar = bars.entry(second).or_insert_with(|| Bar {
         symbol: symbol.to_owned(),
         second,

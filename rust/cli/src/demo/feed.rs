@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// 2026-01-05 14:30:00 UTC, when the New York session opens.
 const OPENING_NS: i64 = 1_767_623_400_000_000_000;
 /// Rows follow each other within this many nanoseconds.
-const LARGEST_STEP_NS: u64 = 120_000;
+const LARGEST_STEP_NS: u64 = 600_000;
 
 /// Venues; most are too long to stand inside a string view.
 const INSTRUMENTS: [Instrument; 5] = [

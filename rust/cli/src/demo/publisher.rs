@@ -3,7 +3,8 @@
 use super::bars::Bars;
 use super::latency::Latencies;
 use super::report::Published;
-use super::{cast, content, tables};
+use super::tables::MadeUp;
+use super::{PATIENCE, cast, content, tables};
 use crate::cli::Global;
 use crate::exit::{Exit, Failed};
 use crate::out::Out;
@@ -17,8 +18,6 @@ use qadataswap::inspect;
 use qadataswap::{SharedMemoryConfig, Writer};
 use std::time::{Duration, Instant};
 
-/// How long to wait for readers, and for room.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// About the bytes that the ring takes, within the bounds on its slots.
 const RING_BYTES: usize = 64 << 20;
 
@@ -28,6 +27,9 @@ pub(crate) struct Args {
     tables: tables::FeedArgs,
     #[command(flatten)]
     member: cast::MemberArgs,
+    /// Make up order events instead of a feed, where no file is given.
+    #[arg(long)]
+    orders: bool,
     /// Readers to wait for before the first frame.
     #[arg(long)]
     readers_first: usize,
@@ -42,7 +44,8 @@ const LEAD: Duration = Duration::from_millis(1);
 pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<()> {
     let stop = Stop::on_signals()?;
     args.member.tie_to_parent()?;
-    let plan = args.tables.plan()?;
+    let made_up = if args.orders { MadeUp::Orders } else { MadeUp::Feed };
+    let plan = args.tables.plan(made_up)?;
     let mut tables = plan.tables()?.peekable();
     let Some(Ok(first)) = tables.peek() else {
         anyhow::bail!("{}: no first frame", plan.title);
@@ -106,7 +109,13 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<()> {
     })
 }
 
-fn wait_for_readers(ring: &str, readers: usize, global: &Global, stop: &Stop) -> anyhow::Result<()> {
+/// Waits until a ring has so many readers.
+pub(super) fn wait_for_readers(
+    ring: &str,
+    readers: usize,
+    global: &Global,
+    stop: &Stop,
+) -> anyhow::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while living_readers(&inspect::info(ring, &global.directory)?) < readers {
         if Instant::now() >= deadline {
@@ -120,6 +129,6 @@ fn wait_for_readers(ring: &str, readers: usize, global: &Global, stop: &Stop) ->
     Ok(())
 }
 
-fn interrupted() -> anyhow::Error {
+pub(super) fn interrupted() -> anyhow::Error {
     Failed::new(Exit::Failure, "interrupted").into()
 }

@@ -4,7 +4,7 @@ use super::bars::Bars;
 use super::in_place::Buffers;
 use super::latency::Latencies;
 use super::report::{Received, Role};
-use super::{cast, content};
+use super::{PATIENCE, cast, content};
 use crate::cli::Global;
 use crate::exit::{Exit, Failed};
 use crate::follow::{self, Next};
@@ -13,8 +13,6 @@ use crate::stop::Stop;
 use qadataswap::{Frame, Reader, ReaderPolicy, SharedMemoryConfig, StartAt};
 use std::time::{Duration, Instant};
 
-/// How long to wait for the ring, and for a frame.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Time between two looks of the dashboard.
 const LOOK: Duration = Duration::from_millis(40);
 

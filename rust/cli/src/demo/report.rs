@@ -4,6 +4,7 @@
 use super::bars;
 use super::in_place::Buffers;
 use super::latency;
+use super::live::report::Live;
 use super::relay::Relayed;
 use super::verify::Check;
 use serde::{Deserialize, Serialize};
@@ -107,5 +108,6 @@ pub(super) struct Report {
     pub(super) publisher: Published,
     pub(super) readers: Vec<Received>,
     pub(super) relays: Vec<Relayed>,
+    pub(super) live: Live,
     pub(super) checks: Vec<Check>,
 }

@@ -1,7 +1,9 @@
 //! The demo's report, for people.
 
 use super::bars::Bar;
-use super::relay::{Relay, Relayed};
+use super::live;
+use super::program::Program;
+use super::relay::Relayed;
 use super::report::{Published, Report, Role};
 use super::tables::Plan;
 use crate::human;
@@ -9,14 +11,26 @@ use crate::table::{Flush, Table};
 use std::time::Duration;
 
 /// What is about to happen.
-pub(super) fn heading(plan: &Plan, ring: &str, relays: &[Relay]) -> String {
-    let others: String = relays.iter().map(|relay| format!(", a relay in {}", relay.language)).collect();
+pub(super) fn heading(
+    plan: &Plan,
+    orders: &Plan,
+    ring: &str,
+    relays: &[Program],
+    viewers: &[Program],
+) -> String {
+    let of = |what: &str, programs: &[Program]| -> String {
+        programs.iter().map(|program| format!(", a {what} in {}", program.language)).collect()
+    };
     format!(
-        "ring '{ring}': {}\n{} of {} at {:.0} frames/s; one writer, three readers{others}, each a process of its own",
+        "ring '{ring}': {}\n{} of {} at {:.0} frames/s; one writer, three readers{}, each a process of its own\n\
+         live views of it, and of {}: kept in a process of their own, followed by two viewers in Rust{}",
         plan.title,
         human::plural(plan.frames, "frame"),
         human::plural(plan.rows_per_frame, "row"),
-        plan.rate
+        plan.rate,
+        of("relay", relays),
+        orders.title,
+        of("viewer", viewers),
     )
 }
 
@@ -47,6 +61,7 @@ pub(super) fn report(report: &Report) -> String {
         ));
         text.push_str(&bar_table(&bars.sample).to_string());
     }
+    text.push_str(&format!("\n\n{}", live::show::live(&report.live)));
     text.push('\n');
     for check in &report.checks {
         let verdict = if check.passed { "ok  " } else { "FAIL" };
@@ -132,18 +147,18 @@ fn bar_table(bars: &[Bar]) -> Table {
 }
 
 /// A price without the digits that its binary form adds.
-fn price(price: f64) -> String {
+pub(super) fn price(price: f64) -> String {
     let text = format!("{price:.5}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     text.to_owned()
 }
 
-fn time_of_day(second: i64) -> String {
+pub(super) fn time_of_day(second: i64) -> String {
     let second = second.rem_euclid(86_400);
     format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
 }
 
-fn nanoseconds(ns: u64) -> String {
+pub(super) fn nanoseconds(ns: u64) -> String {
     human::duration(Duration::from_nanos(ns))
 }
 

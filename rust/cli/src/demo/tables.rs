@@ -1,12 +1,15 @@
-//! The tables that the demo publishes: the made-up feed, or a file.
+//! The tables that the demo publishes: a feed and order events, each made up or of a file.
 
 use super::feed::Feed;
+use super::orders::OrderFeed;
 use crate::source::{Frames, Source};
 use anyhow::Context;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Rows of a frame of the made-up feed, unless told.
 const FEED_ROWS: u64 = 500;
+/// Rows of a frame of made-up order events.
+const ORDER_ROWS: u64 = 20;
 /// Frames of the made-up feed, unless told; a file is cut into about as many.
 const FRAMES: u64 = 2_000;
 /// Most rows that a file's frames get, unless told.
@@ -34,6 +37,13 @@ pub(crate) struct FeedArgs {
     seed: u64,
 }
 
+/// What is made up where there is no file.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum MadeUp {
+    Feed,
+    Orders,
+}
+
 /// What to publish, with every number filled in.
 pub(super) struct Plan {
     pub(super) title: String,
@@ -41,27 +51,25 @@ pub(super) struct Plan {
     pub(super) rows_per_frame: u64,
     pub(super) rate: f64,
     source: Option<Source>,
+    made_up: MadeUp,
     seed: u64,
 }
 
 impl FeedArgs {
     /// Fills in what was not told. Reads a file through, if its format does not tell its rows.
-    pub(super) fn plan(&self) -> anyhow::Result<Plan> {
+    pub(super) fn plan(&self, made_up: MadeUp) -> anyhow::Result<Plan> {
         let source = self.data.as_deref().map(|path| Source::new(path, None)).transpose()?;
         let (title, frames, rows_per_frame) = match &source {
             None => {
-                let rows = self.rows_per_frame.unwrap_or(FEED_ROWS);
-                (
-                    format!("a made-up market-data feed, seed {}", self.seed),
-                    self.frames.unwrap_or(FRAMES),
-                    rows,
-                )
+                let (rows, what) = match made_up {
+                    MadeUp::Feed => (FEED_ROWS, "a made-up market-data feed"),
+                    MadeUp::Orders => (ORDER_ROWS, "made-up order events"),
+                };
+                let rows = self.rows_per_frame.unwrap_or(rows);
+                (format!("{what}, seed {}", self.seed), self.frames.unwrap_or(FRAMES), rows)
             }
             Some(source) => {
-                let total = match source.rows()? {
-                    Some(rows) => rows,
-                    None => count(source)?,
-                };
+                let total = rows_of(source)?;
                 let rows = self.rows_per_frame.unwrap_or_else(|| total.div_ceil(FRAMES).clamp(1, MOST_ROWS));
                 let frames = total.div_ceil(rows).min(self.frames.unwrap_or(u64::MAX));
                 anyhow::ensure!(
@@ -73,17 +81,37 @@ impl FeedArgs {
             }
         };
         let rate = self.rate.unwrap_or(frames as f64 / SECONDS);
-        Ok(Plan { title, frames, rows_per_frame, rate, source, seed: self.seed })
+        Ok(Plan { title, frames, rows_per_frame, rate, source, made_up, seed: self.seed })
     }
 }
 
 impl Plan {
+    /// Order events, of a file or made up, to go beside this: all of a file, in about as many frames, as fast.
+    pub(super) fn orders_beside(&self, file: Option<&Path>) -> anyhow::Result<Plan> {
+        let rows_per_frame = match file {
+            Some(path) => Some(rows_of(&Source::new(path, None)?)?.div_ceil(self.frames).clamp(1, MOST_ROWS)),
+            None => None,
+        };
+        let args = FeedArgs {
+            data: file.map(Path::to_owned),
+            frames: file.is_none().then_some(self.frames),
+            rows_per_frame,
+            rate: Some(self.rate),
+            seed: self.seed,
+        };
+        args.plan(MadeUp::Orders)
+    }
+
     /// The frames to publish.
     pub(super) fn tables(&self) -> anyhow::Result<Frames> {
         let rows = usize::try_from(self.rows_per_frame)?;
         let frames = usize::try_from(self.frames)?;
         let tables: Frames = match &self.source {
             Some(source) => source.frames(rows)?,
+            None if self.made_up == MadeUp::Orders => {
+                let mut orders = OrderFeed::new(self.seed);
+                Box::new(std::iter::repeat_with(move || orders.next(rows)))
+            }
             None => {
                 let mut feed = Feed::new(self.seed);
                 Box::new(std::iter::repeat_with(move || feed.next(rows)))
@@ -103,11 +131,18 @@ impl Plan {
         if let Some(source) = &self.source {
             options.push(format!("--data={}", source.path().display()));
         }
+        if self.made_up == MadeUp::Orders {
+            options.push("--orders".to_owned());
+        }
         options
     }
 }
 
-fn count(source: &Source) -> anyhow::Result<u64> {
+/// Rows of a file, which is read through if its format does not tell.
+fn rows_of(source: &Source) -> anyhow::Result<u64> {
+    if let Some(rows) = source.rows()? {
+        return Ok(rows);
+    }
     let mut rows = 0;
     for batch in source.frames(MOST_ROWS as usize)? {
         rows += batch.with_context(|| source.unreadable())?.num_rows() as u64;
@@ -122,9 +157,20 @@ mod tests {
     #[test]
     fn the_feed_takes_six_seconds_unless_told() {
         let args = FeedArgs { data: None, frames: None, rows_per_frame: None, rate: None, seed: 1 };
-        let plan = args.plan().expect("no file to fail on");
+        let plan = args.plan(MadeUp::Feed).expect("no file to fail on");
         assert_eq!((plan.frames, plan.rows_per_frame), (2_000, 500));
         assert!((plan.frames as f64 / plan.rate - 6.0).abs() < 1e-9);
         assert_eq!(plan.tables().expect("a feed").count(), 2_000);
+    }
+
+    #[test]
+    fn orders_go_beside_the_feed_frame_by_frame() {
+        let args = FeedArgs { data: None, frames: Some(7), rows_per_frame: None, rate: Some(70.0), seed: 1 };
+        let plan = args.plan(MadeUp::Feed).expect("no file to fail on");
+        let orders = plan.orders_beside(None).expect("no file to fail on");
+        assert_eq!((orders.frames, orders.rows_per_frame, orders.rate), (7, 20, 70.0));
+        let first = orders.tables().expect("events").next().expect("a frame").expect("rows");
+        assert!(first.column_by_name("order_id").is_some());
+        assert!(orders.options().contains(&"--orders".to_owned()));
     }
 }
