@@ -37,17 +37,20 @@ impl<K: Data, V: Data> Run<K, V> {
     #[must_use]
     pub fn new(rows: Batch<K, V>) -> Self {
         assert!(rows.is_consolidated(), "a run is of a consolidated batch");
-        let mut hashes = Vec::with_capacity(rows.len());
-        rows.keys().hashes(0..rows.len(), &mut hashes);
-        let mut fences = Fences::for_rows(rows.len());
-        hashes.iter().enumerate().for_each(|(row, &hash)| fences.note(row, hash));
+        let (mut hashes, mut fences) = (Vec::new(), Fences::for_rows(rows.len()));
+        if exact::<K>() {
+            rows.keys().iter().enumerate().for_each(|(row, key)| fences.note(row, K::hash(key)));
+        } else {
+            rows.keys().hashes(0..rows.len(), &mut hashes);
+            hashes.iter().enumerate().for_each(|(row, &hash)| fences.note(row, hash));
+        }
         Self::of_parts(rows, hashes, fences)
     }
 
     /// Makes a run of rows, all of whose hashes have been noted.
     pub(super) fn of_parts(rows: Batch<K, V>, hashes: Vec<u64>, mut fences: Fences) -> Self {
         fences.finish(rows.len());
-        Self { rows, hashes: if exact::<K>() { Vec::new() } else { hashes }, fences }
+        Self { rows, hashes, fences }
     }
 
     /// Returns the rows.

@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::column::Data;
+use crate::column::{Data, mix};
 
 type Model<K, V> = BTreeMap<(K, V), i64>;
 
@@ -108,6 +108,76 @@ fn large_batches_are_sorted_by_piles() {
         assert_eq!(batch.len() as u64, expected.min(batch.len() as u64));
         assert_eq!(batch.iter().map(|row| row.2).sum::<i64>(), rows as i64);
     }
+}
+
+/// Batches so large that merges take whole parts of the range of hashes, beside a key with very many values.
+fn merges_of_parts_follow_a_map<K: Data>(key: impl Fn(u64) -> K) {
+    let (mut model, mut spine) = (Model::new(), Spine::new());
+    for step in 0..24u64 {
+        let rows_of: Vec<(K, u64, i64)> = (0..1500 + 400 * (step % 5))
+            .map(|row| {
+                let random = mix(step << 32 | row);
+                let number = if random % 7 == 0 { 0 } else { random % 6000 };
+                (
+                    key(number),
+                    (random >> 40) % if number == 0 { 900 } else { 2 },
+                    (random >> 20) as i64 % 4 - 1,
+                )
+            })
+            .collect();
+        let mut batch: Batch<K, u64> = rows_of.iter().cloned().collect();
+        batch.consolidate();
+        in_order(&batch);
+        add(&mut model, &rows_of);
+        spine.insert(batch);
+        spine.runs().for_each(|run| in_order(run.rows()));
+    }
+    assert!(spine.runs().any(|run| run.len() > 3100), "some runs have been merged");
+    let sum = spine.to_batch();
+    in_order(&sum);
+    assert_eq!(sum.to_rows(), rows(&model));
+    for number in 0..3000 {
+        let (key, mut sums) = (key(number), BTreeMap::new());
+        spine
+            .group(key.borrow(), K::hash(key.borrow()))
+            .for_each(|val, weight| *sums.entry(val).or_default() += weight);
+        sums.retain(|_, weight| *weight != 0);
+        let expected = model.range((key.clone(), 0)..=(key.clone(), u64::MAX));
+        assert_eq!(sums, expected.map(|((_, val), &weight)| (*val, weight)).collect());
+    }
+}
+
+#[test]
+fn merges_of_parts_are_sums() {
+    merges_of_parts_follow_a_map(|number| number);
+    merges_of_parts_follow_a_map(|number| format!("{number}"));
+}
+
+#[test]
+fn keys_of_neighbouring_hashes_are_sorted_too() {
+    // The inverse of `mix`, step by step.
+    let inverse = |odd: u64| {
+        (0..6).fold(odd, |inverse, _| inverse.wrapping_mul(2u64.wrapping_sub(odd.wrapping_mul(inverse))))
+    };
+    let unshift = |hash: u64, by: u32| (0..64 / by + 1).fold(hash, |bits, _| hash ^ (bits >> by));
+    let key = |hash: u64| {
+        let bits = unshift(hash, 31).wrapping_mul(inverse(0x94d0_49bb_1331_11eb));
+        let bits = unshift(bits, 27).wrapping_mul(inverse(0xbf58_476d_1ce4_e5b9));
+        unshift(bits, 30)
+    };
+    assert_eq!(mix(key(12345)), 12345);
+    let mut spine = Spine::<u64>::new();
+    for step in 0..8 {
+        let mut batch: Batch<u64> =
+            (0..5000).map(|row| (key((3 << 50) + mix(row * 8 + step) % 100_000), 1)).collect();
+        batch.consolidate();
+        in_order(&batch);
+        spine.insert(batch);
+        spine.runs().for_each(|run| in_order(run.rows()));
+    }
+    let sum = spine.to_batch();
+    in_order(&sum);
+    assert_eq!(sum.iter().map(|row| row.2).sum::<i64>(), 40_000);
 }
 
 #[test]
