@@ -1,5 +1,6 @@
 //! Runs: consolidated batches that can be searched.
 
+use std::hint::black_box;
 use std::ops::Range;
 
 use super::Batch;
@@ -113,6 +114,17 @@ impl<K: Data, V: Data> Run<K, V> {
         // Two keys of one hash: as good as never.
         let start = partition(start..end, |row| order(row).is_lt());
         start..partition(start..end, |row| order(row).is_le())
+    }
+
+    /// Looks at where the groups of some keys must be, by their hashes, so that they are under way from memory together
+    /// before [`group`](Run::group) asks for one of them.
+    pub(crate) fn read_ahead(&self, hashes: impl Iterator<Item = u64> + Clone) {
+        let first = |hash| self.fences.between(hash).start;
+        black_box(hashes.clone().map(first).fold(0, |all, row| all ^ row));
+        let look = |row: usize| {
+            if row == self.len() { 0 } else { self.hash(row) as usize ^ self.rows.vals().touch(row) }
+        };
+        black_box(hashes.map(first).map(look).fold(0, |all, seen| all ^ seen));
     }
 
     /// Returns the weight of a row.
