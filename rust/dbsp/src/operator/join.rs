@@ -17,6 +17,8 @@
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use super::nested::NestedJoin;
 use super::trace::keys;
 use super::{BLOCK, Trace};
@@ -52,15 +54,13 @@ impl Keys {
         batch: &Batch<K, V>,
         mut each: impl FnMut(K::Ref<'_>, Range<usize>, Range<usize>),
     ) {
+        let mut groups = SmallVec::new();
         for block in self.0.chunks(BLOCK) {
-            if block.len() > 1 {
-                run.read_ahead(block.iter().map(|(hash, _)| *hash));
-            }
-            for (hash, rows) in block {
-                let key = batch.key(rows.start as usize);
-                let found = run.group(key, *hash);
+            let key = |rows: &Range<u32>| batch.key(rows.start as usize);
+            run.groups(block.iter().map(|(hash, rows)| (key(rows), *hash)), &mut groups);
+            for ((_, rows), found) in block.iter().zip(&groups) {
                 if !found.is_empty() {
-                    each(key, rows.start as usize..rows.end as usize, found);
+                    each(key(rows), rows.start as usize..rows.end as usize, found.clone());
                 }
             }
         }
