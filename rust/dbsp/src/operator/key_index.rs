@@ -265,6 +265,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::column::tests::number_of_hash;
 
     /// Whatever a map from keys to slots does, the index does; what belongs to a slot follows it through compaction.
     fn follows_a_map<K: Data + std::hash::Hash>(acts: impl IntoIterator<Item = (K, bool)>) {
@@ -315,6 +316,12 @@ mod tests {
         fn an_index_of_strings_is_a_map(acts in vec(("[ab]{0,4}", any::<bool>()), 0..300)) {
             follows_a_map(acts);
         }
+    }
+
+    #[test]
+    fn keys_of_neighbouring_hashes_are_told_apart() {
+        let keys = (0..5000).map(|number| number_of_hash((7 << 50) + number));
+        follows_a_map(keys.clone().map(|key| (key, true)).chain(keys.step_by(3).map(|key| (key, false))));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::column::tests::number_of_hash;
 use crate::column::{Data, mix};
 
 type Model<K, V> = BTreeMap<(K, V), i64>;
@@ -117,7 +118,7 @@ fn merges_of_parts_follow_a_map<K: Data>(key: impl Fn(u64) -> K) {
         let rows_of: Vec<(K, u64, i64)> = (0..1500 + 400 * (step % 5))
             .map(|row| {
                 let random = mix(step << 32 | row);
-                let number = if random % 7 == 0 { 0 } else { random % 6000 };
+                let number = if random.is_multiple_of(7) { 0 } else { random % 6000 };
                 (
                     key(number),
                     (random >> 40) % if number == 0 { 900 } else { 2 },
@@ -155,21 +156,10 @@ fn merges_of_parts_are_sums() {
 
 #[test]
 fn keys_of_neighbouring_hashes_are_sorted_too() {
-    // The inverse of `mix`, step by step.
-    let inverse = |odd: u64| {
-        (0..6).fold(odd, |inverse, _| inverse.wrapping_mul(2u64.wrapping_sub(odd.wrapping_mul(inverse))))
-    };
-    let unshift = |hash: u64, by: u32| (0..64 / by + 1).fold(hash, |bits, _| hash ^ (bits >> by));
-    let key = |hash: u64| {
-        let bits = unshift(hash, 31).wrapping_mul(inverse(0x94d0_49bb_1331_11eb));
-        let bits = unshift(bits, 27).wrapping_mul(inverse(0xbf58_476d_1ce4_e5b9));
-        unshift(bits, 30)
-    };
-    assert_eq!(mix(key(12345)), 12345);
     let mut spine = Spine::<u64>::new();
     for step in 0..8 {
         let mut batch: Batch<u64> =
-            (0..5000).map(|row| (key((3 << 50) + mix(row * 8 + step) % 100_000), 1)).collect();
+            (0..5000).map(|row| (number_of_hash((3 << 50) + mix(row * 8 + step) % 100_000), 1)).collect();
         batch.consolidate();
         in_order(&batch);
         spine.insert(batch);
