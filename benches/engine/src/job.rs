@@ -60,6 +60,15 @@ pub(crate) enum Changes {
 }
 
 impl Changes {
+    /// Leaves those of every other key.
+    pub(crate) fn halve(&mut self, half: u64) {
+        match self {
+            Self::Numbers(rows) => rows.retain(|row| row.0 % 2 == half),
+            Self::Text(rows) => rows.retain(|row| text(&row.0) % 2 == half),
+            Self::Events(_) => {}
+        }
+    }
+
     pub(crate) fn numbers(self) -> Result<Vec<Numbers>, Failure> {
         if let Self::Numbers(rows) = self { Ok(rows) } else { Err("not numbers".into()) }
     }
@@ -155,6 +164,11 @@ impl Job {
             Self::Dense => Some((1_000, 2_000)),
             _ => None,
         }
+    }
+
+    /// Whether its state is by the key of each change.
+    pub(crate) fn has_keys(self) -> bool {
+        matches!(self, Self::GroupBy | Self::Max | Self::Strings | Self::Distinct | Self::Join)
     }
 
     pub(crate) fn is_nexmark(self) -> bool {

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use std::ops::Range;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use told::Told;
 
@@ -57,6 +57,10 @@ enum Name {
     Bare,
     /// This product.
     Ours,
+    /// This product, in two workers.
+    Two,
+    /// This product in two processes, each with half of the keys: what two workers could reach if they had not to meet.
+    Halves,
     /// The engine of Feldera.
     #[cfg(feature = "dbsp")]
     Dbsp,
@@ -69,7 +73,8 @@ impl Name {
     fn start(self, job: Job) -> Result<Box<dyn Engine>, Failure> {
         Ok(match self {
             Self::Bare => Box::new(bare::Bare::new(job)?),
-            Self::Ours => Box::new(ours::Ours::new(job)?),
+            Self::Ours | Self::Halves => Box::new(ours::Ours::new(job, 1)?),
+            Self::Two => Box::new(ours::Ours::new(job, 2)?),
             #[cfg(feature = "dbsp")]
             Self::Dbsp => Box::new(dbsp::Dbsp::new(job)?),
             #[cfg(feature = "differential")]
@@ -82,6 +87,9 @@ impl Name {
         match self {
             Self::Bare => bare::lacks(job),
             Self::Ours => None,
+            Self::Two | Self::Halves => {
+                (!job.has_keys()).then_some("workers are compared by the views that have a state by key")
+            }
             #[cfg(feature = "dbsp")]
             Self::Dbsp => None,
             #[cfg(feature = "differential")]
@@ -89,11 +97,18 @@ impl Name {
         }
     }
 
+    /// Whether one would want to know why it cannot do a job.
+    fn is_rival(self) -> bool {
+        !matches!(self, Self::Bare | Self::Ours | Self::Two | Self::Halves)
+    }
+
     /// The name of its column.
     fn column(self) -> &'static str {
         match self {
             Self::Bare => "bare loop",
             Self::Ours => OURS,
+            Self::Two => "two workers",
+            Self::Halves => "two processes, half of it each",
             #[cfg(feature = "dbsp")]
             Self::Dbsp => "dbsp",
             #[cfg(feature = "differential")]
@@ -104,6 +119,9 @@ impl Name {
 
 /// The column with which the others are compared.
 const OURS: &str = "QADataSwap";
+
+/// Fewer changes than these are not worth a second worker.
+const MANY: u64 = 10_000;
 
 /// Measures what keeping views up to date costs.
 #[derive(Parser)]
@@ -129,6 +147,9 @@ struct Options {
     /// Takes the measurements of one engine and one job, and prints them as JSON.
     #[arg(long, hide = true)]
     one: bool,
+    /// Takes only the changes of every other key, from this one on.
+    #[arg(long, hide = true)]
+    half: Option<u64>,
 }
 
 impl Options {
@@ -185,7 +206,7 @@ fn measure_all(job: Job, options: &Options, told: &mut Told, out: &mut impl Writ
     let all = if options.engines.is_empty() { Name::value_variants() } else { &options.engines };
     let (lacking, engines): (Vec<Name>, Vec<Name>) =
         all.iter().partition(|engine| engine.lacks(job).is_some());
-    for engine in lacking.into_iter().filter(|&engine| engine != Name::Bare) {
+    for engine in lacking.into_iter().filter(|engine| engine.is_rival()) {
         writeln!(
             out,
             "{}: without {}: {}",
@@ -213,6 +234,15 @@ fn measure_all(job: Job, options: &Options, told: &mut Told, out: &mut impl Writ
 
 fn tell(engine: Name, job: Job, measured: &Measured, told: &mut Told) {
     let column = engine.column();
+    if job.has_keys() && matches!(engine, Name::Ours | Name::Two | Name::Halves) {
+        for part in measured.parts.iter().filter(|part| part.batch >= MANY) {
+            let row = format!("{}, {}", job.name(), counted(part.batch));
+            told.take(["engine-workers", &row, column], "ns", (part.p50, part.p99), part.steps);
+        }
+        if engine != Name::Ours {
+            return;
+        }
+    }
     if job.graph().is_some() {
         let row = format!("{}, all at once", job.name());
         told.take([job.table(), &row, column], "ns", (measured.load, measured.load), 1);
@@ -256,7 +286,7 @@ fn print(
     for part in &measured.parts {
         writeln!(
             out,
-            "{:<26} {:>16} {round} {:<22} {:>8.3} M/s  p50 {:>12.2} µs  p99 {:>12.2} µs  load {:>6.2} s  peak {:>6} MB",
+            "{:<26} {:>16} {round} {:<30} {:>8.3} M/s  p50 {:>12.2} µs  p99 {:>12.2} µs  load {:>6.2} s  peak {:>6} MB",
             job.name(),
             counted(part.batch),
             engine.column(),
@@ -270,22 +300,56 @@ fn print(
     Ok(())
 }
 
-/// Measures in a process of its own.
+/// Measures in a process of its own, or two at once.
 fn ask(engine: Name, job: Job, options: &Options) -> Result<Measured, Failure> {
+    if engine != Name::Halves {
+        return answer(begin(engine, job, options, None)?);
+    }
+    let (even, odd) = (begin(engine, job, options, Some(0))?, begin(engine, job, options, Some(1))?);
+    Ok(answer(even)?.beside(answer(odd)?))
+}
+
+fn begin(engine: Name, job: Job, options: &Options, half: Option<u64>) -> Result<Child, Failure> {
     let word = |value: Option<clap::builder::PossibleValue>| {
         value.map(|value| value.get_name().to_owned()).unwrap_or_default()
     };
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["--one", "--share", &options.share.to_string()]);
     command.args(["--engines", &word(engine.to_possible_value()), "--jobs", &word(job.to_possible_value())]);
+    if let Some(half) = half {
+        command.args(["--half", &half.to_string()]);
+    }
     options.batches.iter().for_each(|batch| {
         command.args(["--batches", &batch.to_string()]);
     });
-    let output = command.output()?;
+    Ok(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)
+}
+
+fn answer(child: Child) -> Result<Measured, Failure> {
+    let output = child.wait_with_output()?;
     if !output.status.success() {
         return Err(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)).into());
     }
     Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+impl Measured {
+    /// What two processes took that had a half each: as long as the slower one.
+    fn beside(self, other: Self) -> Self {
+        let slower = |a: Part, b: Part| Part {
+            nanoseconds: a.nanoseconds.max(b.nanoseconds),
+            p50: a.p50.max(b.p50),
+            p99: a.p99.max(b.p99),
+            ..a
+        };
+        Self {
+            load: self.load.max(other.load),
+            parts: self.parts.into_iter().zip(other.parts).map(|(a, b)| slower(a, b)).collect(),
+            peak: self.peak + other.peak,
+            held: None,
+            checksum: self.checksum.wrapping_add(other.checksum),
+        }
+    }
 }
 
 fn measure(name: Name, job: Job, options: &Options) -> Result<Measured, Failure> {
@@ -293,13 +357,13 @@ fn measure(name: Name, job: Job, options: &Options) -> Result<Measured, Failure>
     let mut load = Duration::ZERO;
     let (loaded, at_once) = job.loaded();
     for start in (0..loaded).step_by(at_once as usize) {
-        load += step(&mut *engine, job, start..loaded.min(start + at_once))?;
+        load += step(&mut *engine, job, start..loaded.min(start + at_once), options.half)?;
     }
     let (mut next, mut parts) = (loaded, Vec::new());
     for job::Steps { batch, steps } in options.plan(job) {
         let mut taken = Vec::with_capacity(steps as usize);
         for _ in 0..steps {
-            taken.push(step(&mut *engine, job, next..next + batch)?);
+            taken.push(step(&mut *engine, job, next..next + batch, options.half)?);
             next += batch;
         }
         let nanoseconds = taken.iter().sum::<Duration>().as_nanos() as f64;
@@ -312,8 +376,16 @@ fn measure(name: Name, job: Job, options: &Options) -> Result<Measured, Failure>
     Ok(Measured { load: load.as_nanos() as f64, parts, peak, held, checksum: engine.checksum() })
 }
 
-fn step(engine: &mut dyn Engine, job: Job, changes: Range<u64>) -> Result<Duration, Failure> {
-    let changes = job.changes(changes);
+fn step(
+    engine: &mut dyn Engine,
+    job: Job,
+    changes: Range<u64>,
+    half: Option<u64>,
+) -> Result<Duration, Failure> {
+    let mut changes = job.changes(changes);
+    if let Some(half) = half {
+        changes.halve(half);
+    }
     let start = Instant::now();
     engine.step(changes)?;
     Ok(start.elapsed())

@@ -1,12 +1,13 @@
 //! Views by our engine.
 
-use std::cell::Cell;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use qadataswap_dbsp::column::Data;
+use qadataswap_dbsp::operator::IndexedZSetHandle;
 use qadataswap_dbsp::operator::Max;
 use qadataswap_dbsp::trace::Batch;
-use qadataswap_dbsp::{CircuitHandle, Error, RootCircuit, Stream};
+use qadataswap_dbsp::{DBSPHandle, Error, RootCircuit, Runtime, Stream};
 
 use crate::job::{Changes, Job, check, check_total, check_two, text};
 use crate::nexmark::{SLIDE, WINDOW};
@@ -14,19 +15,34 @@ use crate::{Engine, Failure, Held};
 
 /// Gives a batch of changes to the inputs.
 type Feed = Box<dyn Fn(Changes) -> Result<(), Failure>>;
-type Sum = Rc<Cell<i64>>;
+type Sum = Arc<AtomicI64>;
+
+/// The inputs of a circuit.
+struct Ends {
+    feed: Feed,
+    /// What is loaded before all else.
+    dimensions: Option<IndexedZSetHandle<u64, i64>>,
+}
+
+/// Makes the inputs of how one of them is fed.
+fn fed(feed: impl Fn(Changes) -> Result<(), Failure> + 'static) -> Result<Ends, Error> {
+    Ok(Ends { feed: Box::new(feed), dimensions: None })
+}
 
 pub(crate) struct Ours {
-    circuit: CircuitHandle,
+    circuit: DBSPHandle,
     feed: Feed,
     sum: Sum,
 }
 
 impl Ours {
-    pub(crate) fn new(job: Job) -> Result<Self, Failure> {
+    pub(crate) fn new(job: Job, workers: usize) -> Result<Self, Failure> {
         let sum = Sum::default();
-        let (mut circuit, feed) = RootCircuit::build(|circuit| describe(job, circuit, &sum))?;
-        if job == Job::Join {
+        let watched = sum.clone();
+        let describe = move |circuit: &mut RootCircuit| describe(job, circuit, &watched);
+        let (mut circuit, Ends { feed, dimensions }) = Runtime::init_circuit(workers, describe)?;
+        if let Some(dimensions) = dimensions {
+            dimensions.extend(job.dimensions());
             circuit.step()?;
         }
         Ok(Self { circuit, feed, sum })
@@ -40,7 +56,7 @@ impl Engine for Ours {
     }
 
     fn checksum(&self) -> i64 {
-        self.sum.get()
+        self.sum.load(Ordering::SeqCst)
     }
 
     fn held(&mut self) -> Result<Option<Held>, Failure> {
@@ -63,22 +79,20 @@ fn watch<K: Data, V: Data>(
     let _ = view.inspect(move |batch| {
         let more =
             batch.iter().fold(0i64, |more, (key, val, weight)| more.wrapping_add(check(key, val, weight)));
-        sum.set(sum.get().wrapping_add(more));
+        sum.fetch_add(more, Ordering::SeqCst);
     });
 }
 
-fn describe(job: Job, circuit: &mut RootCircuit, sum: &Sum) -> Result<Feed, Error> {
+fn describe(job: Job, circuit: &mut RootCircuit, sum: &Sum) -> Result<Ends, Error> {
     match job {
         Job::Strings => {
             let (rows, handle) = circuit.add_input_indexed_zset::<String, i64>();
             let totals = rows.aggregate_linear(|&val| (val, 1i64));
             watch(&totals, sum, |key, total, weight| check_total(text(key), total, weight));
-            Ok(Box::new(move |changes| {
-                let mut batch = Batch::<String, i64>::new();
-                changes.text()?.iter().for_each(|(key, val, weight)| batch.push(key, *val, *weight));
-                handle.append(batch);
+            fed(move |changes| {
+                handle.extend(changes.text()?);
                 Ok(())
-            }))
+            })
         }
         Job::Distinct | Job::FilterMap => {
             let (rows, handle) = circuit.add_input_zset::<u64>();
@@ -87,10 +101,10 @@ fn describe(job: Job, circuit: &mut RootCircuit, sum: &Sum) -> Result<Feed, Erro
                 _ => rows.filter(|row| row % 8 == 0).map(|row| row / 8),
             };
             watch(&view, sum, |row, (), weight| check(row, weight));
-            Ok(Box::new(move |changes| {
+            fed(move |changes| {
                 handle.extend(changes.numbers()?.into_iter().map(|(row, _, weight)| (row, weight)));
                 Ok(())
-            }))
+            })
         }
         Job::Sparse | Job::Dense => {
             let (edges, handle) = circuit.add_input_indexed_zset::<u64, u64>();
@@ -101,22 +115,23 @@ fn describe(job: Job, circuit: &mut RootCircuit, sum: &Sum) -> Result<Feed, Erro
                 Ok(first.plus(&paths.join_index(&edges, |_, &start, &end| (end, start))))
             })?;
             watch(&paths, sum, check_two);
-            Ok(Box::new(move |changes| {
+            fed(move |changes| {
                 handle.extend(
                     changes.numbers()?.into_iter().map(|(from, to, weight)| (from, to as u64, weight)),
                 );
                 Ok(())
-            }))
+            })
         }
         Job::Q0 | Job::Q1 | Job::Q2 | Job::Q3 | Job::Q4 | Job::Q5 | Job::Q6 | Job::Q7 | Job::Q8 => {
             nexmark(job, circuit, sum)
         }
         Job::GroupBy | Job::Bulk | Job::Max | Job::Join => {
             let (rows, handle) = circuit.add_input_indexed_zset::<u64, i64>();
+            let mut dimensions = None;
             match job {
                 Job::Join => {
-                    let (names, dimensions) = circuit.add_input_indexed_zset::<u64, i64>();
-                    dimensions.extend(job.dimensions());
+                    let (names, handle) = circuit.add_input_indexed_zset::<u64, i64>();
+                    dimensions = Some(handle);
                     let joined = rows.join_index(&names, |&key, &val, &name| (key, val + name));
                     watch(&joined, sum, |key, val, weight| check_two(key, val as u64, weight));
                 }
@@ -125,15 +140,16 @@ fn describe(job: Job, circuit: &mut RootCircuit, sum: &Sum) -> Result<Feed, Erro
                 }
                 _ => watch(&rows.aggregate_linear(|&val| (val, 1i64)), sum, check_total),
             }
-            Ok(Box::new(move |changes| {
+            let Ends { feed, .. } = fed(move |changes| {
                 handle.extend(changes.numbers()?);
                 Ok(())
-            }))
+            })?;
+            Ok(Ends { feed, dimensions })
         }
     }
 }
 
-fn nexmark(job: Job, circuit: &mut RootCircuit, sum: &Sum) -> Result<Feed, Error> {
+fn nexmark(job: Job, circuit: &mut RootCircuit, sum: &Sum) -> Result<Ends, Error> {
     use crate::nexmark::{Auction, Bid, Person};
 
     if matches!(job, Job::Q3 | Job::Q8) {
@@ -160,12 +176,12 @@ fn nexmark(job: Job, circuit: &mut RootCircuit, sum: &Sum) -> Result<Feed, Error
             let view = came.semijoin(&sold);
             watch(&view, sum, |(id, window), name, weight| check_two(id ^ text(name), window, weight));
         }
-        return Ok(Box::new(move |changes| {
+        return fed(move |changes| {
             let events = changes.events()?;
             person.extend(events.persons.into_iter().map(|row| (row, 1)));
             auction.extend(events.auctions.into_iter().map(|row| (row, 1)));
             Ok(())
-        }));
+        });
     }
     let (bids, bid) = circuit.add_input_zset::<Bid>();
     match job {
@@ -234,16 +250,16 @@ fn nexmark(job: Job, circuit: &mut RootCircuit, sum: &Sum) -> Result<Feed, Error
             let view =
                 prices.aggregate_linear_postprocess(|&price| (price, 1i64), |&(total, count)| total / count);
             watch(&view, sum, |of, average, weight| check_two(of, average as u64, weight));
-            return Ok(Box::new(move |changes| {
+            return fed(move |changes| {
                 let events = changes.events()?;
                 auction.extend(events.auctions.into_iter().map(|row| (row, 1)));
                 bid.extend(events.bids.into_iter().map(|row| (row, 1)));
                 Ok(())
-            }));
+            });
         }
     }
-    Ok(Box::new(move |changes| {
+    fed(move |changes| {
         bid.extend(changes.events()?.bids.into_iter().map(|row| (row, 1)));
         Ok(())
-    }))
+    })
 }

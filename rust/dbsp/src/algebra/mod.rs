@@ -103,6 +103,7 @@ impl<T: GroupValue + MulByRef<ZWeight, Output = Self>> LinearValue for T {}
 ///
 /// If the sum leaves `i64`. Inside a circuit that ends the step with [`Error::Panic`](crate::Error::Panic) and the
 /// circuit with it: a wrapped weight would be a wrong answer that nobody sees.
+#[inline]
 #[must_use]
 pub fn add_weights(a: ZWeight, b: ZWeight) -> ZWeight {
     a.checked_add(b).expect("the weight of a row fits 64 bits")
@@ -113,6 +114,7 @@ pub fn add_weights(a: ZWeight, b: ZWeight) -> ZWeight {
 /// # Panics
 ///
 /// If the product leaves `i64`, as [`add_weights`].
+#[inline]
 #[must_use]
 pub fn multiply_weights(a: ZWeight, b: ZWeight) -> ZWeight {
     a.checked_mul(b).expect("the weight of a row fits 64 bits")
@@ -122,27 +124,34 @@ pub fn multiply_weights(a: ZWeight, b: ZWeight) -> ZWeight {
 macro_rules! integers {
     ($($type:ty)*) => {$(
         impl HasZero for $type {
+            #[inline]
             fn zero() -> Self { 0 }
+            #[inline]
             fn is_zero(&self) -> bool { *self == 0 }
         }
         impl HasOne for $type {
+            #[inline]
             fn one() -> Self { 1 }
         }
         impl AddByRef for $type {
+            #[inline]
             fn add_by_ref(&self, other: &Self) -> Self {
                 self.checked_add(*other).expect(concat!("a sum fits ", stringify!($type)))
             }
+            #[inline]
             fn add_assign_by_ref(&mut self, other: &Self) {
                 *self = self.add_by_ref(other);
             }
         }
         impl NegByRef for $type {
+            #[inline]
             fn neg_by_ref(&self) -> Self {
                 self.checked_neg().expect(concat!("an inverse fits ", stringify!($type)))
             }
         }
         impl MulByRef for $type {
             type Output = Self;
+            #[inline]
             fn mul_by_ref(&self, other: &Self) -> Self {
                 self.checked_mul(*other).expect(concat!("a product fits ", stringify!($type)))
             }
@@ -156,6 +165,7 @@ macro_rules! weighted {
     ($($type:ty)*) => {$(
         impl MulByRef<ZWeight> for $type {
             type Output = Self;
+            #[inline]
             fn mul_by_ref(&self, weight: &ZWeight) -> Self {
                 Self::try_from(*weight).ok().and_then(|weight| self.checked_mul(weight))
                     .expect(concat!("a weighted value fits ", stringify!($type)))
@@ -170,24 +180,30 @@ macro_rules! tuples {
     ($($name:ident $index:tt),*) => {
         impl<$($name: HasZero),*> HasZero for ($($name,)*) {
             #[allow(clippy::unused_unit)]
+            #[inline]
             fn zero() -> Self { ($($name::zero(),)*) }
+            #[inline]
             fn is_zero(&self) -> bool { true $(&& self.$index.is_zero())* }
         }
         impl<$($name: AddByRef),*> AddByRef for ($($name,)*) {
             #[allow(unused_variables)]
             #[allow(clippy::unused_unit)]
+            #[inline]
             fn add_by_ref(&self, other: &Self) -> Self { ($(self.$index.add_by_ref(&other.$index),)*) }
             #[allow(unused_variables)]
+            #[inline]
             fn add_assign_by_ref(&mut self, other: &Self) { $(self.$index.add_assign_by_ref(&other.$index);)* }
         }
         impl<$($name: NegByRef),*> NegByRef for ($($name,)*) {
             #[allow(clippy::unused_unit)]
+            #[inline]
             fn neg_by_ref(&self) -> Self { ($(self.$index.neg_by_ref(),)*) }
         }
         impl<$($name: MulByRef<ZWeight, Output = $name>),*> MulByRef<ZWeight> for ($($name,)*) {
             type Output = Self;
             #[allow(unused_variables)]
             #[allow(clippy::unused_unit)]
+            #[inline]
             fn mul_by_ref(&self, weight: &ZWeight) -> Self { ($(self.$index.mul_by_ref(weight),)*) }
         }
     };

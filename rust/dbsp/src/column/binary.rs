@@ -93,6 +93,7 @@ impl Bytes {
     }
 
     /// Returns the data and the offsets for writing, as our own.
+    #[inline]
     fn own(&mut self) -> (&mut Vec<u8>, &mut Vec<i64>) {
         if !matches!((&self.data, &self.offsets), (Values::Owned(_), Offsets::Large(Values::Owned(_)))) {
             let (start, end) = (self.at(0), self.at(self.len()));
@@ -119,18 +120,23 @@ impl Data for Vec<u8> {
     fn row<'a, K: Data>(key: K::Ref<'a>, val: Self::Ref<'a>) -> (K::Ref<'a>, Self::Ref<'a>) {
         (key, val)
     }
+    #[inline]
     fn borrow(&self) -> &[u8] {
         self
     }
+    #[inline]
     fn shorten<'long: 'short, 'short>(value: &'long [u8]) -> &'short [u8] {
         value
     }
+    #[inline]
     fn owned(value: &[u8]) -> Self {
         value.to_owned()
     }
+    #[inline]
     fn hash(value: &[u8]) -> u64 {
         hash::bytes(value)
     }
+    #[inline]
     fn bits(_: &[u8]) -> u64 {
         0
     }
@@ -139,6 +145,7 @@ impl Data for Vec<u8> {
 impl Column for Bytes {
     type Item = Vec<u8>;
 
+    #[inline]
     fn len(&self) -> usize {
         let offsets = match &self.offsets {
             Offsets::Small(offsets) => offsets.len(),
@@ -150,6 +157,7 @@ impl Column for Bytes {
     fn get(&self, row: usize) -> &[u8] {
         &self.data[self.at(row)..self.at(row + 1)]
     }
+    #[inline]
     fn push(&mut self, value: &[u8]) {
         let (data, offsets) = self.own();
         data.extend_from_slice(value);
@@ -199,6 +207,10 @@ impl Column for Bytes {
             data.extend_from_slice(from.get(row as usize));
             offsets.push(data.len() as i64);
         }
+    }
+    #[inline]
+    fn touch(&self, row: usize) -> usize {
+        usize::from(*self.data.get(self.at(row)).unwrap_or(&0))
     }
     fn bytes(&self) -> usize {
         let offset = if matches!(self.offsets, Offsets::Small(_)) { 4 } else { 8 };

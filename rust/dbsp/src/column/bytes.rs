@@ -12,6 +12,7 @@ pub struct Strings {
 }
 
 impl Strings {
+    #[inline]
     fn place(&self, rows: Range<usize>) -> Range<usize> {
         let start = |row: usize| if row == 0 { 0 } else { self.ends[row - 1] };
         start(rows.start)..start(rows.end)
@@ -40,18 +41,23 @@ impl Data for String {
     fn row<'a, K: Data>(key: K::Ref<'a>, val: Self::Ref<'a>) -> (K::Ref<'a>, Self::Ref<'a>) {
         (key, val)
     }
+    #[inline]
     fn borrow(&self) -> &str {
         self
     }
+    #[inline]
     fn shorten<'long: 'short, 'short>(value: &'long str) -> &'short str {
         value
     }
+    #[inline]
     fn owned(value: &str) -> Self {
         value.to_owned()
     }
+    #[inline]
     fn hash(value: &str) -> u64 {
         hash::bytes(value.as_bytes())
     }
+    #[inline]
     fn bits(_: &str) -> u64 {
         0
     }
@@ -60,12 +66,15 @@ impl Data for String {
 impl Column for Strings {
     type Item = String;
 
+    #[inline]
     fn len(&self) -> usize {
         self.ends.len()
     }
+    #[inline]
     fn get(&self, row: usize) -> &str {
         &self.text[self.place(row..row + 1)]
     }
+    #[inline]
     fn push(&mut self, value: &str) {
         self.text.push_str(value);
         self.ends.push(self.text.len());
@@ -91,6 +100,10 @@ impl Column for Strings {
     }
     fn extend_rows(&mut self, from: &Self, rows: &[u32]) {
         rows.iter().for_each(|&row| self.push(from.get(row as usize)));
+    }
+    #[inline]
+    fn touch(&self, row: usize) -> usize {
+        usize::from(*self.text.as_bytes().get(self.place(row..row).start).unwrap_or(&0))
     }
     fn bytes(&self) -> usize {
         self.text.len() + self.ends.len() * size_of::<usize>()

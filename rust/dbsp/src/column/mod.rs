@@ -99,6 +99,7 @@ pub trait Column: Clone + Debug + Default + Send + Sync + 'static {
     /// Returns the number of rows.
     fn len(&self) -> usize;
     /// Returns whether there are none.
+    #[inline]
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -111,6 +112,7 @@ pub trait Column: Clone + Debug + Default + Send + Sync + 'static {
     /// Adds a row.
     fn push(&mut self, value: <Self::Item as Data>::Ref<'_>);
     /// Adds a row that the caller owns.
+    #[inline]
     fn push_item(&mut self, value: Self::Item) {
         self.push(value.borrow());
     }
@@ -135,7 +137,18 @@ pub trait Column: Clone + Debug + Default + Send + Sync + 'static {
     fn extend_range(&mut self, from: &Self, rows: Range<usize>);
     /// Adds the rows of another column that have these numbers.
     fn extend_rows(&mut self, from: &Self, rows: &[u32]);
+    /// Returns the rows.
+    #[inline]
+    fn iter(&self) -> impl ExactSizeIterator<Item = <Self::Item as Data>::Ref<'_>> + Clone {
+        (0..self.len()).map(|row| self.get(row))
+    }
+    /// Adds rows, a component after the other.
+    #[inline]
+    fn extend<'a>(&mut self, rows: impl Iterator<Item = <Self::Item as Data>::Ref<'a>> + Clone) {
+        rows.for_each(|row| self.push(row));
+    }
     /// Returns a row's hash.
+    #[inline]
     fn hash(&self, row: usize) -> u64 {
         Self::Item::hash(self.get(row))
     }
@@ -144,12 +157,20 @@ pub trait Column: Clone + Debug + Default + Send + Sync + 'static {
         hashes.extend(rows.map(|row| self.hash(row)));
     }
     /// Compares a row with one of another column.
+    #[inline]
     fn order(&self, row: usize, other: &Self, other_row: usize) -> Ordering {
         self.get(row).cmp(&other.get(other_row))
     }
     /// Returns whether a row is equal to one of another column.
+    #[inline]
     fn same(&self, row: usize, other: &Self, other_row: usize) -> bool {
         self.get(row) == other.get(other_row)
+    }
+    /// Returns a number that depends on where a row begins: whoever will look at many rows that lie far apart asks for it
+    /// first, so that all of them are under way from memory together.
+    #[inline]
+    fn touch(&self, _row: usize) -> usize {
+        0
     }
     /// Returns the bytes of memory that the rows take, without what is reserved.
     fn bytes(&self) -> usize;

@@ -55,15 +55,19 @@ impl<T: Data> Data for Option<T> {
     fn row<'a, K: Data>(key: K::Ref<'a>, val: Self::Ref<'a>) -> (K::Ref<'a>, Self::Ref<'a>) {
         (key, val)
     }
+    #[inline]
     fn borrow(&self) -> Option<T::Ref<'_>> {
         self.as_ref().map(T::borrow)
     }
+    #[inline]
     fn shorten<'long: 'short, 'short>(value: Self::Ref<'long>) -> Self::Ref<'short> {
         value.map(T::shorten)
     }
+    #[inline]
     fn owned(value: Option<T::Ref<'_>>) -> Self {
         value.map(T::owned)
     }
+    #[inline]
     fn hash(value: Option<T::Ref<'_>>) -> u64 {
         match value {
             _ if Self::WIDTH.is_some() => mix(Self::bits(value)),
@@ -71,6 +75,7 @@ impl<T: Data> Data for Option<T> {
             Some(value) => combine(1, T::hash(value)),
         }
     }
+    #[inline]
     fn bits(value: Option<T::Ref<'_>>) -> u64 {
         match (value, Self::WIDTH) {
             (Some(value), Some(_)) => T::bits(value) << 8 | 1,
@@ -82,12 +87,15 @@ impl<T: Data> Data for Option<T> {
 impl<T: Data> Column for Options<T> {
     type Item = Option<T>;
 
+    #[inline]
     fn len(&self) -> usize {
         self.there.len()
     }
+    #[inline]
     fn get(&self, row: usize) -> Option<T::Ref<'_>> {
         self.there.get(row).then(|| self.values.get(row))
     }
+    #[inline]
     fn push(&mut self, value: Option<T::Ref<'_>>) {
         self.there.push(value.is_some());
         match value {
@@ -117,6 +125,10 @@ impl<T: Data> Column for Options<T> {
     fn extend_rows(&mut self, from: &Self, rows: &[u32]) {
         self.there.extend_rows(&from.there, rows);
         self.values.extend_rows(&from.values, rows);
+    }
+    #[inline]
+    fn touch(&self, row: usize) -> usize {
+        self.values.touch(row)
     }
     fn bytes(&self) -> usize {
         self.there.bytes() + self.values.bytes()

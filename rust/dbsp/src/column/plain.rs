@@ -21,6 +21,7 @@ pub enum Values<N: ArrowNativeType> {
 
 impl<N: ArrowNativeType> Values<N> {
     /// Returns the array for writing, as our own.
+    #[inline]
     pub fn to_mut(&mut self) -> &mut Vec<N> {
         if let Self::Shared(shared) = self {
             *self = Self::Owned(shared.to_vec());
@@ -56,6 +57,7 @@ impl<N: ArrowNativeType> Default for Values<N> {
 
 impl<N: ArrowNativeType> Deref for Values<N> {
     type Target = [N];
+    #[inline]
     fn deref(&self) -> &[N] {
         match self {
             Self::Owned(values) => values,
@@ -98,6 +100,7 @@ where
 {
     type Item = T;
 
+    #[inline]
     fn len(&self) -> usize {
         self.0.len()
     }
@@ -130,12 +133,24 @@ where
     fn extend_range(&mut self, from: &Self, rows: Range<usize>) {
         self.0.to_mut().extend_from_slice(&from.0[rows]);
     }
+    #[inline]
+    fn iter(&self) -> impl ExactSizeIterator<Item = T> + Clone {
+        self.0.iter().map(|&native| T::of(native))
+    }
+    #[inline]
+    fn extend<'a>(&mut self, rows: impl Iterator<Item = <T as Data>::Ref<'a>> + Clone) {
+        self.0.to_mut().extend(rows.map(T::native));
+    }
     fn extend_rows(&mut self, from: &Self, rows: &[u32]) {
         let from: &[T::Native] = &from.0;
         self.0.to_mut().extend(rows.iter().map(|&row| from[row as usize]));
     }
     fn hashes(&self, rows: Range<usize>, hashes: &mut Vec<u64>) {
         hashes.extend(self.0[rows].iter().map(|&native| <T as Data>::hash(T::of(native))));
+    }
+    #[inline]
+    fn touch(&self, row: usize) -> usize {
+        T::of(self.0[row]).low_bits() as usize
     }
     fn bytes(&self) -> usize {
         size_of::<T::Native>() * self.len()
@@ -147,11 +162,15 @@ macro_rules! fixed {
         impl Fixed for $type {
             type Native = $native;
             const BYTES: usize = size_of::<$native>();
+            #[inline]
             fn native(self) -> $native { let $value = self; $to }
+            #[inline]
             fn of($raw: $native) -> Self { $of }
+            #[inline]
             #[allow(clippy::cast_lossless, clippy::cast_sign_loss, clippy::cast_possible_truncation)]
             fn low_bits(self) -> u64 { let $value = self; $low }
-            $(fn high_bits(self) -> u64 { let $value = self; $high })?
+            $(#[inline]
+            fn high_bits(self) -> u64 { let $value = self; $high })?
         }
         impl Data for $type {
             type Column = Plain<Self>;

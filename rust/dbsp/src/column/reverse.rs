@@ -25,18 +25,23 @@ impl<T: Data> Data for Reverse<T> {
     fn row<'a, K: Data>(key: K::Ref<'a>, val: Self::Ref<'a>) -> (K::Ref<'a>, Self::Ref<'a>) {
         (key, val)
     }
+    #[inline]
     fn borrow(&self) -> Self::Ref<'_> {
         Reverse(self.0.borrow())
     }
+    #[inline]
     fn shorten<'long: 'short, 'short>(value: Self::Ref<'long>) -> Self::Ref<'short> {
         Reverse(T::shorten(value.0))
     }
+    #[inline]
     fn owned(value: Self::Ref<'_>) -> Self {
         Self(T::owned(value.0))
     }
+    #[inline]
     fn hash(value: Self::Ref<'_>) -> u64 {
         T::hash(value.0)
     }
+    #[inline]
     fn bits(value: Self::Ref<'_>) -> u64 {
         T::bits(value.0)
     }
@@ -45,6 +50,7 @@ impl<T: Data> Data for Reverse<T> {
 impl<T: Data> Column for Reversed<T> {
     type Item = Reverse<T>;
 
+    #[inline]
     fn len(&self) -> usize {
         self.0.len()
     }
@@ -52,9 +58,11 @@ impl<T: Data> Column for Reversed<T> {
     fn get(&self, row: usize) -> Reverse<T::Ref<'_>> {
         Reverse(self.0.get(row))
     }
+    #[inline]
     fn push(&mut self, value: Reverse<T::Ref<'_>>) {
         self.0.push(value.0);
     }
+    #[inline]
     fn push_item(&mut self, value: Reverse<T>) {
         self.0.push_item(value.0);
     }
@@ -84,6 +92,10 @@ impl<T: Data> Column for Reversed<T> {
     }
     fn same(&self, row: usize, other: &Self, other_row: usize) -> bool {
         self.0.same(row, &other.0, other_row)
+    }
+    #[inline]
+    fn touch(&self, row: usize) -> usize {
+        self.0.touch(row)
     }
     fn bytes(&self) -> usize {
         self.0.bytes()

@@ -67,6 +67,23 @@ pub(crate) fn holds<T: Data>(rows: &[T], numbers: &[usize]) {
     hashes_tell_rows_apart(rows);
 }
 
+/// The inverse of `mix`, step by step: the number that has a hash.
+pub(crate) fn number_of_hash(hash: u64) -> u64 {
+    let newton = |odd: u64, inverse: u64| inverse.wrapping_mul(2u64.wrapping_sub(odd.wrapping_mul(inverse)));
+    let inverse = |odd: u64| (0..6).fold(odd, |inverse, _| newton(odd, inverse));
+    let unshift = |hash: u64, by: u32| (0..64 / by + 1).fold(hash, |bits, _| hash ^ (bits >> by));
+    let bits = unshift(hash, 31).wrapping_mul(inverse(0x94d0_49bb_1331_11eb));
+    let bits = unshift(bits, 27).wrapping_mul(inverse(0xbf58_476d_1ce4_e5b9));
+    unshift(bits, 30)
+}
+
+#[test]
+fn a_hash_of_8_bytes_has_one_number() {
+    for hash in [0, 1, 12_345, u64::MAX, 0xa759_ea27_d472_7622] {
+        assert_eq!(mix(number_of_hash(hash)), hash);
+    }
+}
+
 proptest! {
     #[test]
     fn columns_are_vectors_of_rows(

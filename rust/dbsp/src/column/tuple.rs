@@ -86,6 +86,10 @@ macro_rules! tuples {
             fn extend_range(&mut self, from: &Self, rows: Range<usize>) {
                 $(self.$index.extend_range(&from.$index, rows.clone());)+
             }
+            #[inline]
+            fn extend<'a>(&mut self, rows: impl Iterator<Item = ($($name::Ref<'a>,)+)> + Clone) {
+                $(self.$index.extend(rows.clone().map(|row| row.$index));)+
+            }
             fn extend_rows(&mut self, from: &Self, rows: &[u32]) { $(self.$index.extend_rows(&from.$index, rows);)+ }
             #[inline]
             fn order(&self, row: usize, other: &Self, other_row: usize) -> Ordering {
@@ -95,6 +99,8 @@ macro_rules! tuples {
             fn same(&self, row: usize, other: &Self, other_row: usize) -> bool {
                 true $(&& self.$index.same(row, &other.$index, other_row))+
             }
+            #[inline]
+            fn touch(&self, row: usize) -> usize { 0 $(^ self.$index.touch(row))+ }
             fn bytes(&self) -> usize { 0 $(+ self.$index.bytes())+ }
         }
     };

@@ -59,6 +59,12 @@ impl Column for Units {
     fn extend_range(&mut self, _: &Self, rows: Range<usize>) {
         self.0 += rows.len();
     }
+    fn iter(&self) -> impl ExactSizeIterator<Item = ()> + Clone {
+        std::iter::repeat_n((), self.0)
+    }
+    fn extend<'a>(&mut self, rows: impl Iterator<Item = <() as Data>::Ref<'a>> + Clone) {
+        self.0 += rows.count();
+    }
     fn extend_rows(&mut self, _: &Self, rows: &[u32]) {
         self.0 += rows.len();
     }

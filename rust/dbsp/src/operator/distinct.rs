@@ -14,8 +14,11 @@
 //! | 1 | x → −1, y → +1 | |
 //! | 2 | x → −1, y → +1 | x → −1, y → +1 |
 
-use super::KeyIndex;
+use std::hint::black_box;
+use std::ops::Range;
+
 use super::nested::NestedDistinct;
+use super::{BLOCK, KeyIndex};
 use crate::algebra::{ZWeight, add_weights};
 use crate::circuit::{Circuit, Incoming, State, Stream};
 use crate::column::Data;
@@ -23,14 +26,11 @@ use crate::error::Error;
 use crate::operator::UnaryOperator;
 use crate::trace::Batch;
 
-/// Rows looked up together, so that their ways to memory overlap.
-const BLOCK: usize = 64;
-
 struct Distinct<K: Data, V: Data> {
     rows: KeyIndex<(K, V)>,
     counts: Vec<ZWeight>,
     hashes: Vec<u64>,
-    guesses: Vec<usize>,
+    slots: Vec<u32>,
 }
 
 impl<K: Data, V: Data> Distinct<K, V> {
@@ -39,11 +39,12 @@ impl<K: Data, V: Data> Distinct<K, V> {
         &mut self,
         row: (K::Ref<'a>, V::Ref<'a>),
         hash: u64,
-        guess: usize,
+        likely: u32,
         weight: ZWeight,
     ) -> (ZWeight, ZWeight) {
-        let found = if self.rows.is(guess, row) && self.counts[guess] != 0 {
-            Some(guess)
+        // A row that this block has taken away has count 0, and another slot if it has come again.
+        let found = if self.rows.has(likely, row) && self.counts[likely as usize] != 0 {
+            Some(likely as usize)
         } else {
             self.rows.find(row, hash)
         };
@@ -64,25 +65,31 @@ impl<K: Data, V: Data> Distinct<K, V> {
     }
 }
 
+impl<K: Data, V: Data> Distinct<K, V> {
+    fn eval_block(&mut self, input: &Batch<K, V>, block: Range<usize>, output: &mut Batch<K, V>) {
+        self.hashes.clear();
+        let hash = |row| <(K, V)>::hash((input.key(row), input.val(row)));
+        self.hashes.extend(block.clone().map(hash));
+        self.rows.look(&self.hashes, &mut self.slots);
+        let counts = self.slots.iter().map(|&slot| self.counts.get(slot as usize).unwrap_or(&0));
+        black_box(counts.fold(0, |all, count| all ^ count));
+        for (number, row) in block.enumerate() {
+            let (key, val, hash) = (input.key(row), input.val(row), self.hashes[number]);
+            let (before, after) = self.count((key, val), hash, self.slots[number], input.weight(row));
+            match (before > 0, after > 0) {
+                (false, true) => output.push(key, val, 1),
+                (true, false) => output.push(key, val, -1),
+                _ => {}
+            }
+        }
+    }
+}
+
 impl<K: Data, V: Data> UnaryOperator<Batch<K, V>, Batch<K, V>> for Distinct<K, V> {
     fn eval(&mut self, input: &Incoming<Batch<K, V>>, output: &mut Batch<K, V>) -> Result<(), Error> {
         let input = input.get();
         for start in (0..input.len()).step_by(BLOCK) {
-            let block = start..input.len().min(start + BLOCK);
-            self.hashes.clear();
-            self.hashes.extend(block.clone().map(|row| <(K, V)>::hash((input.key(row), input.val(row)))));
-            self.guesses.clear();
-            self.guesses.extend(self.hashes.iter().map(|&hash| self.rows.guess(hash)));
-            for row in block.clone() {
-                let (hash, guess) = (self.hashes[row - start], self.guesses[row - start]);
-                let (key, val) = (input.key(row), input.val(row));
-                let (before, after) = self.count((key, val), hash, guess, input.weight(row));
-                match (before > 0, after > 0) {
-                    (false, true) => output.push(key, val, 1),
-                    (true, false) => output.push(key, val, -1),
-                    _ => {}
-                }
-            }
+            self.eval_block(&input, start..input.len().min(start + BLOCK), output);
         }
         if let Some(kept) = self.rows.compact() {
             self.counts = kept.into_iter().map(|slot| self.counts[slot as usize]).collect();
@@ -111,7 +118,7 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
                     rows: KeyIndex::default(),
                     counts: Vec::new(),
                     hashes: Vec::new(),
-                    guesses: Vec::new(),
+                    slots: Vec::new(),
                 },
             )
         })

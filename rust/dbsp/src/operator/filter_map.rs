@@ -16,24 +16,28 @@ use crate::circuit::{Circuit, Stream};
 use crate::column::Data;
 use crate::trace::Batch;
 
+/// Rows that are copied together.
+const SOME: usize = 1024;
+
 impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
     /// Keeps the rows of which `keep` is true.
     #[must_use]
     pub fn filter(&self, keep: impl Fn(&V::Row<'_, K>) -> bool + 'static) -> Self {
-        let mut kept = Vec::new();
         self.linear("filter", move |input, output: &mut Batch<K, V>| {
             let input = input.get();
-            kept.clear();
-            kept.extend(
-                (0..input.len())
-                    .filter(|&row| keep(&V::row::<K>(input.key(row), input.val(row))))
-                    .map(number),
-            );
-            if kept.len() == input.len() {
-                output.extend(&input);
-            } else {
-                output.extend_rows(&input, &kept);
-            }
+            u32::try_from(input.len()).expect("a batch has fewer than 2^32 rows");
+            let (mut kept, mut some, mut row) = ([0; SOME], 0, 0);
+            input.iter().for_each(|(key, val, _)| {
+                // Written whether it is kept or not: what a processor cannot foresee is then no branch.
+                kept[some] = row;
+                some += usize::from(keep(&V::row::<K>(key, val)));
+                row += 1;
+                if some == SOME {
+                    output.extend_rows(&input, &kept);
+                    some = 0;
+                }
+            });
+            output.extend_rows(&input, &kept[..some]);
         })
     }
 
@@ -41,10 +45,9 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
     pub fn map<T: Data>(&self, to: impl Fn(&V::Row<'_, K>) -> T + 'static) -> Stream<C, Batch<T>> {
         self.linear("map", move |input, output: &mut Batch<T>| {
             let input = input.get();
-            output.reserve(input.len());
-            for (key, val, weight) in input.iter() {
-                output.push_item(to(&V::row::<K>(key, val)), (), weight);
-            }
+            output.extend_items(
+                input.iter().map(|(key, val, weight)| (to(&V::row::<K>(key, val)), (), weight)),
+            );
         })
     }
 
@@ -55,11 +58,10 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
     ) -> Stream<C, Batch<K2, V2>> {
         self.linear("map_index", move |input, output: &mut Batch<K2, V2>| {
             let input = input.get();
-            output.reserve(input.len());
-            for (key, val, weight) in input.iter() {
+            output.extend_items(input.iter().map(|(key, val, weight)| {
                 let (key, val) = to(&V::row::<K>(key, val));
-                output.push_item(key, val, weight);
-            }
+                (key, val, weight)
+            }));
         })
     }
 
@@ -117,8 +119,4 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<(K, V)>> {
             *output = Batch::from_columns(pairs.0, pairs.1, weights);
         })
     }
-}
-
-fn number(row: usize) -> u32 {
-    u32::try_from(row).expect("a batch has fewer than 2^32 rows")
 }

@@ -43,6 +43,14 @@ impl<T: Default> Mailboxes<T> {
     }
 }
 
+impl<K: Data, V: Data> Mailboxes<Batch<K, V>> {
+    /// Takes the empty batch of a mailbox that is empty, whose memory a step has left; or makes one.
+    fn memory(&self, worker: usize) -> Batch<K, V> {
+        let mut mailbox = self.open(worker);
+        if mailbox.is_empty() { std::mem::take(&mut *mailbox) } else { Batch::new() }
+    }
+}
+
 /// Changes an [`OrdZSet`](crate::trace::OrdZSet) that enters a circuit. May be cloned and used in any thread; what is
 /// pushed while a step is under way is taken by it or by the next.
 #[derive(Clone, Debug)]
@@ -66,7 +74,7 @@ impl<T: Data> ZSetHandle<T> {
 
     /// Adds many rows.
     pub fn extend(&self, rows: impl IntoIterator<Item = (T, ZWeight)>) {
-        self.append(rows.into_iter().collect());
+        self.0.extend(rows.into_iter().map(|(row, weight)| (row, (), weight)));
     }
 
     /// Adds a batch.
@@ -83,7 +91,9 @@ impl<K: Data, V: Data> IndexedZSetHandle<K, V> {
 
     /// Adds many.
     pub fn extend(&self, rows: impl IntoIterator<Item = (K, V, ZWeight)>) {
-        self.append(rows.into_iter().collect());
+        let mut batch = if self.0.boxes.len() == 1 { self.0.memory(0) } else { Batch::new() };
+        batch.extend_items(rows);
+        self.append(batch);
     }
 
     /// Adds a batch: to one worker all of it, to several a share each.

@@ -17,19 +17,55 @@
 
 use std::ops::Range;
 
-use super::Trace;
+use smallvec::SmallVec;
+
 use super::nested::NestedJoin;
-use super::trace::{keys, rows_of};
+use super::trace::keys;
+use super::{BLOCK, Trace};
 use crate::algebra::{ZWeight, multiply_weights};
 use crate::circuit::{Circuit, Incoming, Stream};
 use crate::column::{Data, Units};
 use crate::error::Error;
 use crate::operator::BinaryOperator;
 use crate::operator::wiring::Brought;
-use crate::trace::Batch;
+use crate::trace::{Batch, Run};
 
 /// A join, by what it makes of each pair of rows of one key.
-struct Join<E>(E);
+struct Join<E> {
+    emit: E,
+    keys: Keys,
+}
+
+/// The different keys of a consolidated batch: the hash and the rows of each.
+#[derive(Debug, Default)]
+struct Keys(Vec<(u64, Range<u32>)>);
+
+impl Keys {
+    fn list<K: Data, V: Data>(&mut self, batch: &Batch<K, V>) {
+        let number = |row| u32::try_from(row).expect("a batch has fewer than 2^32 rows");
+        self.0.clear();
+        keys(batch, |_, hash, rows| self.0.push((hash, number(rows.start)..number(rows.end))));
+    }
+
+    /// Calls `each` for every key that a run has too, with its rows in the batch and in the run.
+    fn find<K: Data, V: Data, W: Data>(
+        &self,
+        run: &Run<K, W>,
+        batch: &Batch<K, V>,
+        mut each: impl FnMut(K::Ref<'_>, Range<usize>, Range<usize>),
+    ) {
+        let mut groups = SmallVec::new();
+        for block in self.0.chunks(BLOCK) {
+            let key = |rows: &Range<u32>| batch.key(rows.start as usize);
+            run.groups(block.iter().map(|(hash, rows)| (key(rows), *hash)), &mut groups);
+            for ((_, rows), found) in block.iter().zip(&groups) {
+                if !found.is_empty() {
+                    each(key(rows), rows.start as usize..rows.end as usize, found.clone());
+                }
+            }
+        }
+    }
+}
 
 impl<K, V, W, O, E> BinaryOperator<Trace<K, V>, Trace<K, W>, O> for Join<E>
 where
@@ -49,22 +85,24 @@ where
         let (new_left, new_right) = (left.delta(), right.delta());
         let mut emit = |key: K::Ref<'_>, (a, i): (&Batch<K, V>, usize), (b, j): (&Batch<K, W>, usize)| {
             let weight = multiply_weights(a.weight(i), b.weight(j));
-            self.0(key, a.val(i), b.val(j), weight, output);
+            (self.emit)(key, a.val(i), b.val(j), weight, output);
         };
-        keys(new_left, |key, hash, rows| {
-            for run in right.before().runs() {
-                rows_of(run, key, hash, |j| {
-                    rows.clone().for_each(|i| emit(key, (new_left, i), (run.rows(), j)));
-                });
-            }
-        });
-        keys(new_right, |key, hash, rows| {
-            for run in left.before().runs() {
-                rows_of(run, key, hash, |i| {
+        self.keys.list(new_left);
+        for run in right.before().runs() {
+            self.keys.find(run, new_left, |key, rows, found| {
+                for i in rows {
+                    found.clone().for_each(|j| emit(key, (new_left, i), (run.rows(), j)));
+                }
+            });
+        }
+        self.keys.list(new_right);
+        for run in left.before().runs() {
+            self.keys.find(run, new_right, |key, rows, found| {
+                for i in found {
                     rows.clone().for_each(|j| emit(key, (run.rows(), i), (new_right, j)));
-                });
-            }
-        });
+                }
+            });
+        }
         both(new_left, new_right, |key, lefts, rights| {
             for i in lefts {
                 rights.clone().for_each(|j| emit(key, (new_left, i), (new_right, j)));
@@ -111,7 +149,7 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
             return self.shard().restless_binary(name, &other.shard(), operator);
         }
         let (left, right) = (self.shard().trace(), other.shard().trace());
-        left.binary(name, &right, Join(emit))
+        left.binary(name, &right, Join { emit, keys: Keys::default() })
     }
 
     /// Brings a row for each pair of values that this and another stream have under one key.

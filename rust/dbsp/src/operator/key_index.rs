@@ -1,36 +1,54 @@
 //! From a key to the number of its slot: state that is counted rather than listed.
 //!
-//! An open table of 8-byte entries, each the top half of a key's hash and a slot; keys lie in a column, in the order of
-//! their slots, and whoever has the index keeps what belongs to a key in arrays of its own. Places are the *top* bits of
-//! the hash, so the table lies in the order of hashes and grows by being dealt out again from what is in it, without a
-//! look at the keys. Beyond a few thousand keys it is 256 tables, which grow one by one, so that no step waits for all.
+//! An open table of 12-byte entries, each a key's hash and a slot; keys lie in a column, in the order of their slots, and
+//! whoever has the index keeps what belongs to a key in arrays of its own. The hash of a key of up to 8 bytes is one-to-one,
+//! so the entry tells such keys apart, and their column is looked at only for what they are. Places are the *top* bits of the
+//! hash, so the table lies in the order of hashes and grows by being dealt out again from what is in it, without a look at
+//! the keys. Beyond a few thousand keys it is 256 tables, which grow one by one, so that no step waits for all.
 //! (Linear probing with backward-shift deletion: Knuth, *The Art of Computer Programming* 3, section 6.4, algorithm R.)
+//!
+//! Large tables are out of the caches, so what a lookup takes is a way to memory. [`KeyIndex::look`] looks for many keys at
+//! once, all of which are under way together.
 //!
 //! A removed key leaves its slot unused. When most are, [`KeyIndex::compact`] numbers the others anew.
 
+use std::hint::black_box;
+
 use crate::column::{Column, Data, exact};
 
-const EMPTY: u32 = u32::MAX;
+/// The slot of no key.
+pub(crate) const NONE: u32 = u32::MAX;
 /// Above so many keys there are 256 tables.
 const ONE_TABLE: usize = 1 << 12;
+/// The places of a table at first.
+const PLACES: usize = 8;
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
+    /// The upper half of the hash.
     tag: u32,
+    /// The lower half.
+    rest: u32,
     slot: u32,
 }
 
-#[derive(Clone, Debug, Default)]
+const EMPTY: Entry = Entry { tag: 0, rest: 0, slot: NONE };
+
+/// Entries, 2^b of them, b > 0, of which some are empty.
+#[derive(Clone, Debug)]
 struct Table {
     entries: Vec<Entry>,
     used: usize,
 }
 
+/// Rows that are looked up together, so that their ways to memory overlap.
+pub(crate) const BLOCK: usize = 64;
+
 /// The slots of some keys.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyIndex<K: Data> {
     tables: Vec<Table>,
-    /// The top bits of a tag that say in which table it is.
+    /// The top bits of a hash that say in which table it is.
     split: u32,
     keys: K::Column,
     len: usize,
@@ -38,32 +56,42 @@ pub(crate) struct KeyIndex<K: Data> {
 
 impl<K: Data> Default for KeyIndex<K> {
     fn default() -> Self {
-        Self { tables: vec![Table::default()], split: 0, keys: K::Column::default(), len: 0 }
+        Self { tables: vec![Table::new()], split: 0, keys: K::Column::default(), len: 0 }
     }
 }
 
-fn tag_of(hash: u64) -> u32 {
-    (hash >> 32) as u32
+impl Entry {
+    fn new(hash: u64, slot: u32) -> Self {
+        Self { tag: (hash >> 32) as u32, rest: hash as u32, slot }
+    }
+
+    #[inline]
+    fn hash(self) -> u64 {
+        u64::from(self.tag) << 32 | u64::from(self.rest)
+    }
 }
 
 impl Table {
-    fn home(&self, tag: u32, split: u32) -> usize {
-        // A table has 2^b places, b > 0.
-        ((tag << split) >> (32 - self.entries.len().trailing_zeros())) as usize
+    fn new() -> Self {
+        Self { entries: vec![EMPTY; PLACES], used: 0 }
     }
 
-    fn place_of(&self, tag: u32, split: u32, mut is: impl FnMut(u32) -> bool) -> Option<usize> {
-        if self.entries.is_empty() {
-            return None;
-        }
+    #[inline]
+    fn home(&self, hash: u64, split: u32) -> usize {
+        ((hash << split) >> (64 - self.entries.len().trailing_zeros())) as usize
+    }
+
+    /// Returns the place of the entry of a hash that `is` is true of.
+    #[inline]
+    fn place_of(&self, hash: u64, split: u32, mut is: impl FnMut(u32) -> bool) -> Option<usize> {
         let mask = self.entries.len() - 1;
-        let mut place = self.home(tag, split);
+        let mut place = self.home(hash, split);
         loop {
             let entry = self.entries[place];
-            if entry.slot == EMPTY {
+            if entry.slot == NONE {
                 return None;
             }
-            if entry.tag == tag && is(entry.slot) {
+            if entry.hash() == hash && is(entry.slot) {
                 return Some(place);
             }
             place = (place + 1) & mask;
@@ -72,9 +100,9 @@ impl Table {
 
     fn insert(&mut self, entry: Entry, split: u32) {
         if (self.used + 1) * 5 > self.entries.len() * 4 {
-            let places = (self.entries.len() * 2).max(8);
-            let old = std::mem::replace(&mut self.entries, vec![Entry { tag: 0, slot: EMPTY }; places]);
-            old.into_iter().filter(|entry| entry.slot != EMPTY).for_each(|entry| self.put(entry, split));
+            let places = self.entries.len() * 2;
+            let old = std::mem::replace(&mut self.entries, vec![EMPTY; places]);
+            old.into_iter().filter(|entry| entry.slot != NONE).for_each(|entry| self.put(entry, split));
         }
         self.put(entry, split);
         self.used += 1;
@@ -82,8 +110,8 @@ impl Table {
 
     fn put(&mut self, entry: Entry, split: u32) {
         let mask = self.entries.len() - 1;
-        let mut place = self.home(entry.tag, split);
-        while self.entries[place].slot != EMPTY {
+        let mut place = self.home(entry.hash(), split);
+        while self.entries[place].slot != NONE {
             place = (place + 1) & mask;
         }
         self.entries[place] = entry;
@@ -95,17 +123,17 @@ impl Table {
         loop {
             next = (next + 1) & mask;
             let entry = self.entries[next];
-            if entry.slot == EMPTY {
+            if entry.slot == NONE {
                 break;
             }
             // It may fill the hole unless its home lies behind the hole.
-            let distance = next.wrapping_sub(self.home(entry.tag, split)) & mask;
+            let distance = next.wrapping_sub(self.home(entry.hash(), split)) & mask;
             if distance >= next.wrapping_sub(hole) & mask {
                 self.entries[hole] = entry;
                 hole = next;
             }
         }
-        self.entries[hole].slot = EMPTY;
+        self.entries[hole].slot = NONE;
         self.used -= 1;
     }
 }
@@ -132,93 +160,87 @@ impl<K: Data> KeyIndex<K> {
         &self.keys
     }
 
-    fn table(&self, tag: u32) -> usize {
-        tag.checked_shr(32 - self.split).unwrap_or(0) as usize
+    #[inline]
+    fn table(&self, hash: u64) -> usize {
+        hash.checked_shr(64 - self.split).unwrap_or(0) as usize
     }
 
-    /// Returns the slot that is likely the key's, having looked at the table only: a first look for many keys, all of
-    /// which can be under way to memory at once.
-    #[inline]
-    pub(crate) fn guess(&self, hash: u64) -> usize {
-        let tag = tag_of(hash);
-        let table = &self.tables[self.table(tag)];
-        match table.place_of(tag, self.split, |_| true) {
-            Some(place) => table.entries[place].slot as usize,
-            None => usize::MAX,
+    /// Puts into `slots` the slot of each of some keys, by their hashes, or [`NONE`]. Keys of more than 8 bytes are not
+    /// looked at: [`has`](KeyIndex::has) tells whether the slot is the key's.
+    pub(crate) fn look(&self, hashes: &[u64], slots: &mut Vec<u32>) {
+        // The places first, so that all of them are under way to memory before one has to be there.
+        let first = |&hash: &u64| {
+            let table = &self.tables[self.table(hash)];
+            table.entries[table.home(hash, self.split)].slot
+        };
+        black_box(hashes.iter().map(first).fold(0, |all, slot| all ^ slot));
+        slots.clear();
+        slots.extend(hashes.iter().map(|&hash| {
+            let table = &self.tables[self.table(hash)];
+            table.place_of(hash, self.split, |_| true).map_or(NONE, |place| table.entries[place].slot)
+        }));
+        if !exact::<K>() {
+            let keys = slots.iter().filter(|&&slot| slot != NONE);
+            black_box(keys.fold(0, |all, &slot| all ^ self.keys.touch(slot as usize)));
         }
     }
 
-    /// Returns whether a slot, guessed before, is the key's.
+    /// Returns whether a slot, found by a key's hash, is the key's.
     #[inline]
-    pub(crate) fn is(&self, slot: usize, key: K::Ref<'_>) -> bool {
-        slot < self.keys.len() && self.has(slot, key)
-    }
-
-    #[inline]
-    fn has(&self, slot: usize, key: K::Ref<'_>) -> bool {
-        if exact::<K>() {
-            K::bits(self.keys.get(slot)) == K::bits(key)
-        } else {
-            K::shorten(self.keys.get(slot)) == K::shorten(key)
-        }
+    pub(crate) fn has(&self, slot: u32, key: K::Ref<'_>) -> bool {
+        slot != NONE && (exact::<K>() || K::shorten(self.keys.get(slot as usize)) == K::shorten(key))
     }
 
     /// Returns the slot of a key that is there.
     #[inline]
     pub(crate) fn find(&self, key: K::Ref<'_>, hash: u64) -> Option<usize> {
-        let tag = tag_of(hash);
-        let table = &self.tables[self.table(tag)];
-        let place = table.place_of(tag, self.split, |slot| self.has(slot as usize, key))?;
+        let table = &self.tables[self.table(hash)];
+        let place = table.place_of(hash, self.split, |slot| self.has(slot, key))?;
         Some(table.entries[place].slot as usize)
     }
 
     /// Gives a slot to a key that is not there: the next one after all slots.
     pub(crate) fn insert(&mut self, key: K::Ref<'_>, hash: u64) -> usize {
         let slot = self.keys.len();
-        let entry = Entry {
-            tag: tag_of(hash),
-            slot: u32::try_from(slot).expect("an index has fewer than 2^32 slots"),
-        };
-        assert!(entry.slot != EMPTY, "an index has fewer than 2^32 slots");
+        let entry = Entry::new(hash, u32::try_from(slot).expect("an index has fewer than 2^32 slots"));
+        assert!(entry.slot != NONE, "an index has fewer than 2^32 slots");
         self.keys.push(key);
         self.len += 1;
         if self.split == 0 && self.len > ONE_TABLE {
             self.split = 8;
-            let old = std::mem::replace(&mut self.tables, vec![Table::default(); 256]);
-            for entry in old.into_iter().flat_map(|table| table.entries).filter(|entry| entry.slot != EMPTY) {
+            let old = std::mem::replace(&mut self.tables, vec![Table::new(); 256]);
+            for entry in old.into_iter().flat_map(|table| table.entries).filter(|entry| entry.slot != NONE) {
                 self.tables[(entry.tag >> 24) as usize].insert(entry, 8);
             }
         }
-        let table = self.table(entry.tag);
+        let table = self.table(hash);
         self.tables[table].insert(entry, self.split);
         slot
     }
 
     /// Takes the slot from its key.
     pub(crate) fn remove(&mut self, slot: usize, hash: u64) {
-        let tag = tag_of(hash);
-        let table = self.table(tag);
+        let table = self.table(hash);
         let table = &mut self.tables[table];
         let place =
-            table.place_of(tag, self.split, |other| other as usize == slot).expect("the slot is in use");
+            table.place_of(hash, self.split, |other| other as usize == slot).expect("the slot is in use");
         table.remove(place, self.split);
         self.len -= 1;
     }
 
-    /// If most slots are unused, numbers the others anew, in their order; returns what the number of each was.
+    /// If most slots are unused, numbers the others anew, in the order of the tables; returns what the number of each was.
     pub(crate) fn compact(&mut self) -> Option<Vec<u32>> {
         if self.keys.len() < 1024 || self.len * 2 > self.keys.len() {
             return None;
         }
         let used = |table: &Table| {
-            table.entries.iter().map(|entry| entry.slot).filter(|&slot| slot != EMPTY).collect::<Vec<_>>()
+            table.entries.iter().map(|entry| entry.slot).filter(|&slot| slot != NONE).collect::<Vec<_>>()
         };
-        let mut kept: Vec<u32> = self.tables.iter().flat_map(used).collect();
-        kept.sort_unstable();
-        let mut new = vec![EMPTY; self.keys.len()];
+        let kept: Vec<u32> = self.tables.iter().flat_map(used).collect();
+        let mut new = vec![NONE; self.keys.len()];
         kept.iter().zip(0..).for_each(|(&old, slot)| new[old as usize] = slot);
         for entry in self.tables.iter_mut().flat_map(|table| &mut table.entries) {
-            if entry.slot != EMPTY {
+            if entry.slot != NONE {
                 entry.slot = new[entry.slot as usize];
             }
         }
@@ -243,6 +265,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::column::tests::number_of_hash;
 
     /// Whatever a map from keys to slots does, the index does; what belongs to a slot follows it through compaction.
     fn follows_a_map<K: Data + std::hash::Hash>(acts: impl IntoIterator<Item = (K, bool)>) {
@@ -254,9 +277,11 @@ mod tests {
             let found = index.find(key.borrow(), hash);
             assert_eq!(found.map(|slot| belongings[slot]), model.get(&key).copied());
             if let Some(slot) = found {
-                assert!(index.is(slot, key.borrow()) && index.key(slot) == key.borrow());
-                assert_ne!(index.guess(hash), usize::MAX);
+                assert!(index.has(slot as u32, key.borrow()) && index.key(slot) == key.borrow());
             }
+            let mut slots = vec![7];
+            index.look(&[hash, !hash], &mut slots);
+            assert_eq!((slots[0], slots.len()), (found.map_or(NONE, |slot| slot as u32), 2));
             match (found, stays) {
                 (None, true) => {
                     assert_eq!(index.insert(key.borrow(), hash), belongings.len());
@@ -291,6 +316,12 @@ mod tests {
         fn an_index_of_strings_is_a_map(acts in vec(("[ab]{0,4}", any::<bool>()), 0..300)) {
             follows_a_map(acts);
         }
+    }
+
+    #[test]
+    fn keys_of_neighbouring_hashes_are_told_apart() {
+        let keys = (0..5000).map(|number| number_of_hash((7 << 50) + number));
+        follows_a_map(keys.clone().map(|key| (key, true)).chain(keys.step_by(3).map(|key| (key, false))));
     }
 
     #[test]

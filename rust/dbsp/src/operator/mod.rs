@@ -19,6 +19,7 @@ mod nested;
 mod output;
 mod plus;
 mod recursive;
+mod segments;
 mod time_series;
 mod trace;
 mod wiring;
@@ -34,7 +35,8 @@ pub use time_series::{EventTime, RelOffset, RelRange};
 pub use trace::Trace;
 pub use wiring::{BinaryOperator, Brought, UnaryOperator};
 
-pub(crate) use key_index::KeyIndex;
+pub(crate) use key_index::{BLOCK, KeyIndex};
+pub(crate) use segments::Segments;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -16,7 +16,7 @@ use std::rc::Rc;
 use crate::circuit::{Circuit, Incoming, Node, RootCircuit, Slot, State, Stream};
 use crate::column::Data;
 use crate::error::Error;
-use crate::trace::{Batch, Group, Run, Sorter, Spine};
+use crate::trace::{Batch, Group, Sorter, Spine};
 
 /// The integral of a stream up to the last step, and what this step adds to it.
 #[derive(Debug)]
@@ -108,15 +108,4 @@ pub(super) fn keys<'a, K: Data, V: Data>(
         each(key, K::hash(key), start..end);
         start = end;
     }
-}
-
-/// Calls `each` for every row of a run that has this key.
-#[inline]
-pub(super) fn rows_of<K: Data, V: Data>(
-    run: &Run<K, V>,
-    key: K::Ref<'_>,
-    hash: u64,
-    each: impl FnMut(usize),
-) {
-    run.group(key, hash).for_each(each);
 }

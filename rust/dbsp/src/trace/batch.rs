@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::slice;
 
 use super::{Sorter, Weights};
 use crate::algebra::ZWeight;
@@ -18,6 +19,11 @@ pub struct Batch<K: Data, V: Data = ()> {
     weights: Weights,
     consolidated: bool,
 }
+
+/// So few rows are pushed one by one.
+const FEW: usize = 4;
+/// So many are put into columns together.
+const SOME: usize = 256;
 
 /// A Z-set of rows of one type.
 pub type OrdZSet<T, W = ZWeight> = <W as Weight>::ZSet<T>;
@@ -166,6 +172,33 @@ impl<K: Data, V: Data> Batch<K, V> {
         self.consolidated = false;
     }
 
+    /// Adds rows that the caller owns.
+    pub fn extend_items(&mut self, rows: impl IntoIterator<Item = (K, V, ZWeight)>) {
+        let rows = rows.into_iter();
+        let (least, most) = rows.size_hint();
+        self.reserve(least);
+        if most.is_some_and(|most| most <= FEW) {
+            return rows.for_each(|(key, val, weight)| self.push_item(key, val, weight));
+        }
+        // Column by column, of as many as stay in the nearest cache.
+        let mut some = Vec::with_capacity(SOME.min(least.max(2 * FEW)));
+        rows.for_each(|row| {
+            if some.len() == SOME {
+                self.extend_some(&mut some);
+            }
+            some.push(row);
+        });
+        self.extend_some(&mut some);
+    }
+
+    fn extend_some(&mut self, some: &mut Vec<(K, V, ZWeight)>) {
+        self.consolidated &= some.is_empty();
+        self.keys.extend(some.iter().map(|row| row.0.borrow()));
+        self.vals.extend(some.iter().map(|row| row.1.borrow()));
+        self.weights.extend(some.iter().map(|row| row.2));
+        some.clear();
+    }
+
     /// Adds neighbouring rows of another batch.
     #[inline]
     pub fn extend_range(&mut self, from: &Self, rows: Range<usize>) {
@@ -180,9 +213,15 @@ impl<K: Data, V: Data> Batch<K, V> {
         self.consolidated = false;
         self.keys.extend_rows(&from.keys, rows);
         self.vals.extend_rows(&from.vals, rows);
-        for &row in rows {
-            self.weights.push(from.weight(row as usize));
-        }
+        self.weights.extend_rows(&from.weights, rows);
+    }
+
+    /// Adds some rows of another batch, with other weights.
+    pub(super) fn extend_weighted(&mut self, from: &Self, rows: &[u32], weights: &[ZWeight]) {
+        self.consolidated = false;
+        self.keys.extend_rows(&from.keys, rows);
+        self.vals.extend_rows(&from.vals, rows);
+        self.weights.extend(weights.iter().copied());
     }
 
     /// Adds a Z-set: weights of equal rows add up.
@@ -224,7 +263,11 @@ impl<K: Data, V: Data> Batch<K, V> {
 
     /// Returns the rows, in the order in which they lie.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (K::Ref<'_>, V::Ref<'_>, ZWeight)> {
-        (0..self.len()).map(|row| (self.key(row), self.val(row), self.weight(row)))
+        let weights = match &self.weights {
+            Weights::Ones(_) => None,
+            Weights::Each(weights) => Some(weights.iter()),
+        };
+        Rows { keys: self.keys.iter(), vals: self.vals.iter(), weights }
     }
 
     /// Returns the Z-set as rows in the order of their type, each once.
@@ -250,6 +293,41 @@ impl<K: Data, V: Data> Batch<K, V> {
     }
 }
 
+/// The rows of a batch; whoever walks all of them decides once, and not for each, whether they have weights.
+struct Rows<'a, I, J> {
+    keys: I,
+    vals: J,
+    weights: Option<slice::Iter<'a, ZWeight>>,
+}
+
+impl<I: ExactSizeIterator, J: ExactSizeIterator> Iterator for Rows<'_, I, J> {
+    type Item = (I::Item, J::Item, ZWeight);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let weight = match &mut self.weights {
+            None => 1,
+            Some(weights) => *weights.next()?,
+        };
+        Some((self.keys.next()?, self.vals.next()?, weight))
+    }
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.keys.size_hint()
+    }
+    #[inline]
+    fn fold<T, F: FnMut(T, Self::Item) -> T>(self, first: T, mut each: F) -> T {
+        let rows = self.keys.zip(self.vals);
+        match self.weights {
+            None => rows.fold(first, |sum, (key, val)| each(sum, (key, val, 1))),
+            Some(weights) => {
+                rows.zip(weights).fold(first, |sum, ((key, val), &weight)| each(sum, (key, val, weight)))
+            }
+        }
+    }
+}
+
+impl<I: ExactSizeIterator, J: ExactSizeIterator> ExactSizeIterator for Rows<'_, I, J> {}
+
 impl<K: Data, V: Data> PartialEq for Batch<K, V> {
     fn eq(&self, other: &Self) -> bool {
         self.to_rows() == other.to_rows()
@@ -266,7 +344,7 @@ impl<K: Data, V: Data> fmt::Debug for Batch<K, V> {
 impl<K: Data, V: Data> FromIterator<(K, V, ZWeight)> for Batch<K, V> {
     fn from_iter<I: IntoIterator<Item = (K, V, ZWeight)>>(rows: I) -> Self {
         let mut batch = Self::new();
-        rows.into_iter().for_each(|(key, val, weight)| batch.push_item(key, val, weight));
+        batch.extend_items(rows);
         batch
     }
 }

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
+use super::merge::Keep;
 use super::run::partition;
-use super::spine::Keep;
 use super::{Batch, Weights};
 use crate::algebra::{ZWeight, add_weights};
 use crate::column::{Column, Data};

@@ -6,6 +6,7 @@
 
 mod batch;
 mod group;
+mod merge;
 mod run;
 mod sort;
 mod spine;

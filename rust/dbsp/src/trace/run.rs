@@ -1,13 +1,16 @@
 //! Runs: consolidated batches that can be searched.
 
+use std::hint::black_box;
 use std::ops::Range;
+
+use smallvec::SmallVec;
 
 use super::Batch;
 use crate::algebra::ZWeight;
 use crate::column::{Column, Data, exact};
 
 /// Rows per fence, about.
-const STRIDE: usize = 8;
+const STRIDE: usize = 4;
 
 /// An immutable consolidated batch, and where to look in it.
 ///
@@ -37,17 +40,20 @@ impl<K: Data, V: Data> Run<K, V> {
     #[must_use]
     pub fn new(rows: Batch<K, V>) -> Self {
         assert!(rows.is_consolidated(), "a run is of a consolidated batch");
-        let mut hashes = Vec::with_capacity(rows.len());
-        rows.keys().hashes(0..rows.len(), &mut hashes);
-        let mut fences = Fences::for_rows(rows.len());
-        hashes.iter().enumerate().for_each(|(row, &hash)| fences.note(row, hash));
+        let (mut hashes, mut fences) = (Vec::new(), Fences::for_rows(rows.len()));
+        if exact::<K>() {
+            rows.keys().iter().enumerate().for_each(|(row, key)| fences.note(row, K::hash(key)));
+        } else {
+            rows.keys().hashes(0..rows.len(), &mut hashes);
+            hashes.iter().enumerate().for_each(|(row, &hash)| fences.note(row, hash));
+        }
         Self::of_parts(rows, hashes, fences)
     }
 
     /// Makes a run of rows, all of whose hashes have been noted.
     pub(super) fn of_parts(rows: Batch<K, V>, hashes: Vec<u64>, mut fences: Fences) -> Self {
         fences.finish(rows.len());
-        Self { rows, hashes: if exact::<K>() { Vec::new() } else { hashes }, fences }
+        Self { rows, hashes, fences }
     }
 
     /// Returns the rows.
@@ -86,8 +92,9 @@ impl<K: Data, V: Data> Run<K, V> {
     #[must_use]
     pub fn seek(&self, hash: u64) -> usize {
         let Range { start, end } = self.fences.between(hash);
-        if end - start <= 4 * STRIDE {
-            (start..end).find(|&row| self.hash(row) >= hash).unwrap_or(end)
+        if end - start <= 8 * STRIDE {
+            // All of them: a processor cannot foresee which is the one.
+            start + (start..end).filter(|&row| self.hash(row) < hash).count()
         } else {
             partition(start..end, |row| self.hash(row) < hash)
         }
@@ -101,7 +108,11 @@ impl<K: Data, V: Data> Run<K, V> {
         if start == self.len() || self.hash(start) != hash {
             return start..start;
         }
-        let end = gallop(start..self.len(), |row| self.hash(row) == hash);
+        let end = if start + 1 == self.len() || self.hash(start + 1) != hash {
+            start + 1
+        } else {
+            gallop(start..self.len(), |row| self.hash(row) == hash)
+        };
         let key = K::shorten(key);
         let order = |row: usize| K::shorten(self.rows.key(row)).cmp(&key);
         if exact::<K>() || order(start).is_eq() && order(end - 1).is_eq() {
@@ -110,6 +121,25 @@ impl<K: Data, V: Data> Run<K, V> {
         // Two keys of one hash: as good as never.
         let start = partition(start..end, |row| order(row).is_lt());
         start..partition(start..end, |row| order(row).is_le())
+    }
+
+    /// Returns the rows of some keys, as [`group`](Run::group) does: whatever that has to read is under way from memory for
+    /// all of them before it has to be there for one, and so is the first value of each.
+    pub(crate) fn groups<'a>(
+        &self,
+        keys: impl Iterator<Item = (K::Ref<'a>, u64)> + Clone,
+        groups: &mut SmallVec<[Range<usize>; 64]>,
+    ) {
+        let parts = keys.clone().map(|(_, hash)| self.fences.between(hash));
+        black_box(parts.clone().fold(0, |all, part| all ^ part.start));
+        let ends = |part: Range<usize>| {
+            if part.is_empty() { 0 } else { self.hash(part.start) ^ self.hash(part.end - 1) }
+        };
+        black_box(parts.map(ends).fold(0, |all, hashes| all ^ hashes));
+        groups.clear();
+        groups.extend(keys.map(|(key, hash)| self.group(key, hash)));
+        let vals = groups.iter().filter(|rows| !rows.is_empty());
+        black_box(vals.fold(0, |all, rows| all ^ self.rows.vals().touch(rows.start)));
     }
 
     /// Returns the weight of a row.

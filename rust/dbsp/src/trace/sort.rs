@@ -1,27 +1,34 @@
 //! The one place where rows are sorted and consolidated.
 //!
-//! Hashes are spread evenly, so their top bits are as good as places: rows are dealt out by them, as many piles as bring
-//! a few rows to each, and only piles are sorted by comparison. Rows of one hash are few, or of one key; those are put in
-//! order by key and value.
+//! Hashes are spread evenly, so their top bits are as good as places: rows are dealt out by as many bits as bring about
+//! one row to each pile, digit by digit from the last, and hardly anything is left to be compared. Rows of one hash are few,
+//! or of one key; those are put in order by key and value.
+
+use std::ops::RangeInclusive;
 
 use super::Batch;
 use crate::algebra::{ZWeight, add_weights};
 use crate::column::{Column, Data, exact};
 
 /// A row, by its hash.
-type Place = (u64, u32);
+pub(super) type Place = (u64, u32);
 
 /// Below this many rows comparison is cheaper than dealing out.
 const PILE: usize = 48;
+/// The most bits of a digit: piles whose ends stay in the nearest caches.
+const DIGIT: u32 = 11;
+/// Rows are not brought further by comparing neighbours.
+const FAR: usize = 64;
 
 /// Memory that consolidation needs, kept from one batch to the next.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Sorter {
-    hashes: Vec<u64>,
     places: Vec<Place>,
     spare: Vec<Place>,
-    rows: Vec<u32>,
-    weights: Vec<ZWeight>,
+    /// The rows that remain, by their numbers, and their hashes and weights.
+    pub(super) rows: Vec<u32>,
+    pub(super) hashes: Vec<u64>,
+    pub(super) weights: Vec<ZWeight>,
 }
 
 impl Sorter {
@@ -39,111 +46,145 @@ impl Sorter {
             *batch = std::mem::take(batch).assume_consolidated();
             return;
         }
-        self.order(batch.keys());
-        self.add_up(batch);
+        let rows = u32::try_from(batch.len()).expect("a batch has fewer than 2^32 rows");
+        self.hashes.clear();
+        batch.keys().hashes(0..batch.len(), &mut self.hashes);
+        let hashes = std::mem::take(&mut self.hashes);
+        self.order(batch, hashes.iter().copied().zip(0..rows), 0..=u64::MAX);
         let mut sum = Batch::<K, V>::new();
-        {
-            let (keys, vals, weights) = sum.columns_mut();
-            keys.extend_rows(batch.keys(), &self.rows);
-            vals.extend_rows(batch.vals(), &self.rows);
-            self.weights.iter().for_each(|&weight| weights.push(weight));
-        }
+        sum.extend_weighted(batch, &self.rows, &self.weights);
         *batch = sum.assume_consolidated();
     }
 
-    /// Brings the numbers of rows into the order of their keys' hashes.
-    fn order<C: Column>(&mut self, keys: &C) {
-        let rows = u32::try_from(keys.len()).expect("a batch has fewer than 2^32 rows");
-        self.hashes.clear();
-        keys.hashes(0..keys.len(), &mut self.hashes);
+    /// Lists the rows that remain of some, whose hashes lie in a range, in the order of state.
+    pub(super) fn order<K: Data, V: Data>(
+        &mut self,
+        batch: &Batch<K, V>,
+        places: impl Iterator<Item = Place>,
+        hashes: RangeInclusive<u64>,
+    ) {
         self.places.clear();
-        self.places.extend(self.hashes.iter().copied().zip(0..rows));
-        if C::Item::WIDTH == Some(0) {
+        self.places.extend(places);
+        if K::WIDTH == Some(0) {
             // All keys are one, and so are their hashes.
         } else if self.places.len() > PILE {
-            self.spare.clear();
-            self.spare.resize(self.places.len(), (0, 0));
-            deal(&mut self.places, &mut self.spare, 0);
+            deal(&mut self.places, &mut self.spare, hashes);
         } else {
             self.places.sort_unstable();
         }
+        self.add_up(batch);
     }
 
-    /// Lists the rows that remain, and their weights.
+    /// Lists the rows that remain, once the places are in the order of hashes.
     fn add_up<K: Data, V: Data>(&mut self, batch: &Batch<K, V>) {
         self.rows.clear();
+        self.hashes.clear();
         self.weights.clear();
+        self.rows.reserve(self.places.len());
+        self.hashes.reserve(self.places.len());
+        self.weights.reserve(self.places.len());
         let (keys, vals) = (batch.keys(), batch.vals());
-        let mut places = self.places.as_mut_slice();
-        while let Some(&(hash, row)) = places.first() {
-            let same = places.iter().take_while(|place| place.0 == hash).count();
-            let (group, rest) = places.split_at_mut(same);
-            places = rest;
-            if same == 1 {
-                self.rows.push(row);
-                self.weights.push(batch.weight(row as usize));
-                continue;
+        let mut zeros = false;
+        let mut start = 0;
+        while start < self.places.len() {
+            let hash = self.places[start].0;
+            let same = |place: &&Place| place.0 == hash;
+            let end = start + 1 + self.places[start + 1..].iter().take_while(same).count();
+            if end - start > 1 {
+                self.places[start..end].sort_unstable_by(|&(_, a), &(_, b)| {
+                    let (a, b) = (a as usize, b as usize);
+                    let by_val = || vals.order(a, vals, b);
+                    if exact::<K>() { by_val() } else { keys.order(a, keys, b).then_with(by_val) }
+                });
             }
-            group.sort_unstable_by(|&(_, a), &(_, b)| {
-                let (a, b) = (a as usize, b as usize);
-                let by_val = || vals.order(a, vals, b);
-                if exact::<K>() { by_val() } else { keys.order(a, keys, b).then_with(by_val) }
-            });
-            for &(_, row) in group.iter() {
-                let (new, weight) = (row as usize, batch.weight(row as usize));
-                match self.rows.last().map(|&last| last as usize) {
-                    Some(last) if keys.same(last, keys, new) && vals.same(last, vals, new) => {
+            let first = self.rows.len();
+            for place in start..end {
+                let (new, weight) =
+                    (self.places[place].1 as usize, batch.weight(self.places[place].1 as usize));
+                match self.rows[first..].last().map(|&last| last as usize) {
+                    Some(last)
+                        if vals.same(last, vals, new) && (exact::<K>() || keys.same(last, keys, new)) =>
+                    {
                         let sum = self.weights.last_mut().expect("each row has a weight");
                         *sum = add_weights(*sum, weight);
+                        zeros |= *sum == 0;
                     }
                     _ => {
-                        self.rows.push(row);
+                        self.rows.push(new as u32);
+                        self.hashes.push(hash);
                         self.weights.push(weight);
+                        zeros |= weight == 0;
                     }
                 }
             }
+            start = end;
         }
-        drop_zeros(&mut self.rows, &mut self.weights);
+        if zeros {
+            self.drop_zeros();
+        }
+    }
+
+    fn drop_zeros(&mut self) {
+        let mut kept = 0;
+        for place in 0..self.rows.len() {
+            self.rows[kept] = self.rows[place];
+            self.hashes[kept] = self.hashes[place];
+            self.weights[kept] = self.weights[place];
+            kept += usize::from(self.weights[place] != 0);
+        }
+        self.rows.truncate(kept);
+        self.hashes.truncate(kept);
+        self.weights.truncate(kept);
     }
 }
 
-fn drop_zeros(rows: &mut Vec<u32>, weights: &mut Vec<ZWeight>) {
-    let mut kept = 0;
-    for place in 0..rows.len() {
-        rows[kept] = rows[place];
-        weights[kept] = weights[place];
-        kept += usize::from(weights[place] != 0);
+/// Sorts places by hash, all of which lie in a range.
+fn deal(places: &mut Vec<Place>, spare: &mut Vec<Place>, hashes: RangeInclusive<u64>) {
+    let (least, most) = (*hashes.start(), *hashes.end());
+    let known = (most - least).leading_zeros();
+    let bits = (usize::BITS - (places.len() - 1).leading_zeros()).min(64 - known);
+    if bits > 0 {
+        spare.clear();
+        spare.resize(places.len(), (0, 0));
+        let digits = bits.div_ceil(DIGIT);
+        let width = bits.div_ceil(digits);
+        for digit in 0..digits {
+            let shift = (64 - known - bits) + digit * width;
+            let pile = |hash: u64| ((hash - least) >> shift) as usize & ((1 << width) - 1);
+            let mut ends = [0u32; 1 << DIGIT];
+            let ends = &mut ends[..1 << width];
+            for &(hash, _) in places.iter() {
+                ends[pile(hash)] += 1;
+            }
+            let mut start = 0;
+            for end in ends.iter_mut() {
+                (start, *end) = (start + *end, start);
+            }
+            for &place in places.iter() {
+                let end = &mut ends[pile(place.0)];
+                spare[*end as usize] = place;
+                *end += 1;
+            }
+            std::mem::swap(places, spare);
+        }
     }
-    rows.truncate(kept);
-    weights.truncate(kept);
+    settle(places);
 }
 
-/// Sorts places by hash, of which the top `known` bits are the same in all. `spare` is as long, and holds nothing.
-fn deal(places: &mut [Place], spare: &mut [Place], known: u32) {
-    if places.len() <= PILE || known >= 64 {
-        places.sort_unstable();
-        return;
+/// Sorts places that are almost sorted.
+fn settle(places: &mut [Place]) {
+    for next in 1..places.len() {
+        let place = places[next];
+        let mut to = next;
+        while to > 0 && places[to - 1].0 > place.0 {
+            if next - to == FAR {
+                places[to] = place;
+                places.sort_unstable();
+                return;
+            }
+            places[to] = places[to - 1];
+            to -= 1;
+        }
+        places[to] = place;
     }
-    let bits = (places.len().ilog2() - 3).min(11).min(64 - known);
-    let pile = |hash: u64| ((hash << known) >> (64 - bits)) as usize;
-    let mut ends = [0u32; 1 << 11];
-    let ends = &mut ends[..1 << bits];
-    for &(hash, _) in places.iter() {
-        ends[pile(hash)] += 1;
-    }
-    let mut start = 0;
-    for end in ends.iter_mut() {
-        (start, *end) = (start + *end, start);
-    }
-    for &place in places.iter() {
-        let end = &mut ends[pile(place.0)];
-        spare[*end as usize] = place;
-        *end += 1;
-    }
-    let mut start = 0;
-    for &end in ends.iter() {
-        let (start, end) = (std::mem::replace(&mut start, end as usize), end as usize);
-        deal(&mut spare[start..end], &mut places[start..end], known + bits);
-    }
-    places.copy_from_slice(spare);
 }

@@ -18,16 +18,13 @@
 //! A merge that leaves rows behind gives a shorter run, in a lower level, so of a stream that moves on in time the spine
 //! holds a few times what is retained, however long it goes on.
 
-use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::run::{Fences, gallop};
+use super::merge::{Merge, Retain};
 use super::{Batch, Group, Run};
-use crate::algebra::add_weights;
-use crate::column::{Column, Data, exact};
+use crate::column::Data;
 
 /// How many runs of a level make one of the next.
 const FAN: usize = 4;
@@ -36,46 +33,12 @@ const EFFORT: usize = 3;
 /// And how many at least for each batch. A merge of no more rows is done at once.
 const LEAST: usize = 256;
 
-/// Whether what has this key, or this value, stays.
-pub(super) type Keep<T> = dyn Fn(<T as Data>::Ref<'_>) -> bool + Send + Sync;
-
 /// The sum of all batches that were inserted.
 #[derive(Clone, Debug)]
 pub struct Spine<K: Data, V: Data = ()> {
     levels: Vec<Level<K, V>>,
     rows: usize,
     retain: Retain<K, V>,
-}
-
-/// What stays; all if nothing is said.
-#[derive(Clone)]
-struct Retain<K: Data, V: Data> {
-    keys: Option<Arc<Keep<K>>>,
-    vals: Option<Arc<Keep<V>>>,
-}
-
-impl<K: Data, V: Data> Retain<K, V> {
-    fn all() -> Self {
-        Self { keys: None, vals: None }
-    }
-
-    fn is_all(&self) -> bool {
-        self.keys.is_none() && self.vals.is_none()
-    }
-
-    fn has(&self, rows: &Batch<K, V>, row: usize) -> bool {
-        self.keys.as_ref().is_none_or(|keep| keep(rows.key(row)))
-            && self.vals.as_ref().is_none_or(|keep| keep(rows.val(row)))
-    }
-}
-
-impl<K: Data, V: Data> fmt::Debug for Retain<K, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Retain")
-            .field("keys", &self.keys.is_some())
-            .field("vals", &self.vals.is_some())
-            .finish()
-    }
 }
 
 #[derive(Clone, Debug)]
@@ -132,9 +95,7 @@ impl<K: Data, V: Data> Spine<K, V> {
 
     /// Returns the runs whose sum this is, and in which rows may lie that are to be forgotten.
     pub fn runs(&self) -> impl Iterator<Item = &Arc<Run<K, V>>> {
-        self.levels
-            .iter()
-            .flat_map(|level| level.merge.iter().flat_map(|merge| &merge.sources).chain(&level.runs))
+        self.levels.iter().flat_map(|level| level.merge.iter().flat_map(Merge::sources).chain(&level.runs))
     }
 
     /// Forgets the rows of keys that `keep` is not true of, also those that are still to come. It takes the place of
@@ -181,8 +142,7 @@ impl<K: Data, V: Data> Spine<K, V> {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let runs: usize = self.runs().map(|run| run.bytes()).sum();
-        let merges: usize =
-            self.levels.iter().flat_map(|level| &level.merge).map(|merge| merge.rows.bytes()).sum();
+        let merges: usize = self.levels.iter().flat_map(|level| &level.merge).map(Merge::bytes).sum();
         runs + merges
     }
 
@@ -219,180 +179,11 @@ impl<K: Data, V: Data> Spine<K, V> {
 
     /// Puts the result of a merge that is done in the place of its sources.
     fn settle(&mut self, merge: Merge<K, V>) {
-        let before: usize = merge.sources.iter().map(|run| run.len()).sum();
+        let before: usize = merge.sources().iter().map(|run| run.len()).sum();
         let run = merge.finish();
         self.rows -= before - run.len();
         if !run.is_empty() {
             self.place(Arc::new(run));
         }
-    }
-}
-
-/// A merge under way.
-#[derive(Clone, Debug)]
-struct Merge<K: Data, V: Data> {
-    sources: Vec<Arc<Run<K, V>>>,
-    heads: Vec<Head>,
-    rows: Batch<K, V>,
-    hashes: Vec<u64>,
-    fences: Fences,
-    ones: bool,
-    retain: Retain<K, V>,
-}
-
-/// The next row of a source.
-#[derive(Clone, Copy, Debug)]
-struct Head {
-    source: usize,
-    row: usize,
-    hash: u64,
-}
-
-impl<K: Data, V: Data> Merge<K, V> {
-    fn new(sources: Vec<Arc<Run<K, V>>>, retain: Retain<K, V>) -> Self {
-        let heads = sources
-            .iter()
-            .enumerate()
-            .filter(|(_, run)| !run.is_empty())
-            .map(|(source, run)| Head { source, row: 0, hash: run.hash(0) })
-            .collect();
-        let all = sources.iter().map(|run| run.len()).sum();
-        let mut rows = Batch::new();
-        rows.reserve(all);
-        Self { sources, heads, rows, hashes: Vec::new(), fences: Fences::for_rows(all), ones: true, retain }
-    }
-
-    /// Merges about so many rows; returns whether all are merged.
-    fn work(&mut self, effort: usize) -> bool {
-        let mut left = effort;
-        while left > 0 && self.heads.len() > 1 {
-            left = left.saturating_sub(self.advance(left));
-        }
-        if let [head] = self.heads[..]
-            && left > 0
-        {
-            let end = self.sources[head.source].len().min(head.row.saturating_add(left));
-            self.take(0, end);
-        }
-        self.heads.is_empty()
-    }
-
-    /// Merges some rows, at least one and at most `most`; returns how many.
-    #[inline]
-    fn advance(&mut self, most: usize) -> usize {
-        let (mut least, mut next) = (0, u64::MAX);
-        for place in 1..self.heads.len() {
-            let hash = self.heads[place].hash;
-            if hash < self.heads[least].hash {
-                next = self.heads[least].hash;
-                least = place;
-            } else {
-                next = next.min(hash);
-            }
-        }
-        let head = self.heads[least];
-        if head.hash == next {
-            return self.advance_tied(head.hash, most);
-        }
-        let run = &self.sources[head.source];
-        let end = run.len().min(head.row.saturating_add(most));
-        let end = gallop(head.row + 1..end, |row| run.hash(row) < next);
-        self.take(least, end);
-        end - head.row
-    }
-
-    /// Merges the least of the rows whose hash is `hash`, which more than one source has: one, or as many of one source,
-    /// up to `most`, as come before those of others.
-    fn advance_tied(&mut self, hash: u64, most: usize) -> usize {
-        let rows_of = |head: &Head| self.sources[head.source].rows();
-        let order = |a: &Head, b: &Head| {
-            let (x, y) = (rows_of(a), rows_of(b));
-            let by_val = || x.vals().order(a.row, y.vals(), b.row);
-            if exact::<K>() { by_val() } else { x.keys().order(a.row, y.keys(), b.row).then_with(by_val) }
-        };
-        let tied = || self.heads.iter().filter(|head| head.hash == hash);
-        let least = *tied().min_by(|a, b| order(a, b)).expect("some head has the least hash");
-        let equal: SmallVec<[usize; 8]> = (0..self.heads.len())
-            .filter(|&place| self.heads[place].hash == hash && order(&self.heads[place], &least).is_eq())
-            .collect();
-        if let [place] = equal[..] {
-            let next = *tied()
-                .filter(|head| head.source != least.source)
-                .min_by(|a, b| order(a, b))
-                .expect("it is tied");
-            let run = &self.sources[least.source];
-            let before = |row| run.hash(row) == hash && order(&Head { row, ..least }, &next).is_lt();
-            let end = gallop(least.row + 1..run.len().min(least.row.saturating_add(most)), before);
-            self.take(place, end);
-            return end - least.row;
-        }
-        let weight = equal.iter().fold(0, |sum, &place| {
-            add_weights(sum, rows_of(&self.heads[place]).weight(self.heads[place].row))
-        });
-        let from = self.sources[least.source].rows();
-        if weight != 0 && (self.retain.is_all() || self.retain.has(from, least.row)) {
-            self.fences.note(self.rows.len(), hash);
-            self.rows.push(from.key(least.row), from.val(least.row), weight);
-            self.ones &= weight == 1;
-            if !exact::<K>() {
-                self.hashes.push(hash);
-            }
-        }
-        for &place in equal.iter().rev() {
-            self.step(place, self.heads[place].row + 1);
-        }
-        equal.len()
-    }
-
-    /// Copies the rows of a head up to `end`.
-    #[inline]
-    fn take(&mut self, place: usize, end: usize) {
-        let Head { source, row, .. } = self.heads[place];
-        if self.retain.is_all() {
-            self.copy(source, row..end);
-        } else {
-            let mut start = row;
-            for row in row..end {
-                if !self.retain.has(self.sources[source].rows(), row) {
-                    self.copy(source, start..row);
-                    start = row + 1;
-                }
-            }
-            self.copy(source, start..end);
-        }
-        self.step(place, end);
-    }
-
-    #[inline]
-    fn copy(&mut self, source: usize, rows: Range<usize>) {
-        let run = &self.sources[source];
-        for row in rows.clone() {
-            let hash = run.hash(row);
-            self.fences.note(self.rows.len() + row - rows.start, hash);
-            if !exact::<K>() {
-                self.hashes.push(hash);
-            }
-            self.ones &= run.weight(row) == 1;
-        }
-        self.rows.extend_range(run.rows(), rows);
-    }
-
-    #[inline]
-    fn step(&mut self, place: usize, row: usize) {
-        let run = &self.sources[self.heads[place].source];
-        if row == run.len() {
-            self.heads.swap_remove(place);
-        } else {
-            self.heads[place].row = row;
-            self.heads[place].hash = run.hash(row);
-        }
-    }
-
-    fn finish(self) -> Run<K, V> {
-        let mut rows = self.rows;
-        if self.ones {
-            rows = rows.with_ones();
-        }
-        Run::of_parts(rows.assume_consolidated(), self.hashes, self.fences)
     }
 }

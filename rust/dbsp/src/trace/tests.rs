@@ -6,7 +6,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::column::Data;
+use crate::column::tests::number_of_hash;
+use crate::column::{Data, mix};
 
 type Model<K, V> = BTreeMap<(K, V), i64>;
 
@@ -108,6 +109,65 @@ fn large_batches_are_sorted_by_piles() {
         assert_eq!(batch.len() as u64, expected.min(batch.len() as u64));
         assert_eq!(batch.iter().map(|row| row.2).sum::<i64>(), rows as i64);
     }
+}
+
+/// Batches so large that merges take whole parts of the range of hashes, beside a key with very many values.
+fn merges_of_parts_follow_a_map<K: Data>(key: impl Fn(u64) -> K) {
+    let (mut model, mut spine) = (Model::new(), Spine::new());
+    for step in 0..24u64 {
+        let rows_of: Vec<(K, u64, i64)> = (0..1500 + 400 * (step % 5))
+            .map(|row| {
+                let random = mix(step << 32 | row);
+                let number = if random.is_multiple_of(7) { 0 } else { random % 6000 };
+                (
+                    key(number),
+                    (random >> 40) % if number == 0 { 900 } else { 2 },
+                    (random >> 20) as i64 % 4 - 1,
+                )
+            })
+            .collect();
+        let mut batch: Batch<K, u64> = rows_of.iter().cloned().collect();
+        batch.consolidate();
+        in_order(&batch);
+        add(&mut model, &rows_of);
+        spine.insert(batch);
+        spine.runs().for_each(|run| in_order(run.rows()));
+    }
+    assert!(spine.runs().any(|run| run.len() > 3100), "some runs have been merged");
+    let sum = spine.to_batch();
+    in_order(&sum);
+    assert_eq!(sum.to_rows(), rows(&model));
+    for number in 0..3000 {
+        let (key, mut sums) = (key(number), BTreeMap::new());
+        spine
+            .group(key.borrow(), K::hash(key.borrow()))
+            .for_each(|val, weight| *sums.entry(val).or_default() += weight);
+        sums.retain(|_, weight| *weight != 0);
+        let expected = model.range((key.clone(), 0)..=(key.clone(), u64::MAX));
+        assert_eq!(sums, expected.map(|((_, val), &weight)| (*val, weight)).collect());
+    }
+}
+
+#[test]
+fn merges_of_parts_are_sums() {
+    merges_of_parts_follow_a_map(|number| number);
+    merges_of_parts_follow_a_map(|number| format!("{number}"));
+}
+
+#[test]
+fn keys_of_neighbouring_hashes_are_sorted_too() {
+    let mut spine = Spine::<u64>::new();
+    for step in 0..8 {
+        let mut batch: Batch<u64> =
+            (0..5000).map(|row| (number_of_hash((3 << 50) + mix(row * 8 + step) % 100_000), 1)).collect();
+        batch.consolidate();
+        in_order(&batch);
+        spine.insert(batch);
+        spine.runs().for_each(|run| in_order(run.rows()));
+    }
+    let sum = spine.to_batch();
+    in_order(&sum);
+    assert_eq!(sum.iter().map(|row| row.2).sum::<i64>(), 40_000);
 }
 
 #[test]

@@ -68,6 +68,22 @@ impl Weights {
         }
     }
 
+    /// Adds so many rows.
+    pub(super) fn extend(&mut self, rows: impl ExactSizeIterator<Item = ZWeight> + Clone) {
+        match self {
+            Self::Ones(own) if rows.clone().all(|weight| weight == 1) => *own += rows.len(),
+            _ => self.each().extend(rows),
+        }
+    }
+
+    /// Adds some rows of others.
+    pub(super) fn extend_rows(&mut self, from: &Self, rows: &[u32]) {
+        match from {
+            Self::Ones(_) => self.extend_range(from, 0..rows.len()),
+            Self::Each(weights) => self.extend(rows.iter().map(|&row| weights[row as usize])),
+        }
+    }
+
     /// Adds neighbouring rows of others.
     #[inline]
     pub fn extend_range(&mut self, from: &Self, rows: Range<usize>) {

@@ -15,56 +15,138 @@
 //! | 1 | (a, 3) → −1, (b, 1) → +1 | (a, 8) → −1, (a, 5) → +1, (b, 1) → +1 |
 //! | 2 | (a, 2) → −1, (a, 3) → −1 | (a, 5) → −1 |
 
+use std::hint::black_box;
 use std::ops::Div;
 
 use crate::algebra::{HasOne, LinearValue, ZWeight, add_weights};
 use crate::circuit::{Incoming, RootCircuit, State, Stream};
 use crate::column::{Column, Data};
 use crate::error::Error;
-use crate::operator::{KeyIndex, UnaryOperator};
+use crate::operator::{BLOCK, KeyIndex, Segments, UnaryOperator};
 use crate::trace::Batch;
-
-/// Rows looked up together, so that their ways to memory overlap.
-const BLOCK: usize = 64;
 
 struct Linear<K: Data, A, F, P> {
     keys: KeyIndex<K>,
-    groups: Vec<Group<A>>,
-    /// The groups that this step has changed, as they were.
-    touched: Vec<(u32, Group<A>)>,
+    groups: Segments<Group<A>>,
+    /// The groups that this step has changed, in the order in which it first did.
+    touched: Vec<Touched<A>>,
     hashes: Vec<u64>,
-    guesses: Vec<usize>,
+    slots: Vec<u32>,
+    /// The rows of the input that have the keys of the output.
+    rows: Vec<u32>,
     value: F,
     finish: P,
 }
 
+/// What there is of a key; that of a sum of two numbers lies in one line of the cache.
 #[derive(Clone)]
+#[repr(align(32))]
 struct Group<A> {
     sum: A,
     rows: ZWeight,
     touched: bool,
 }
 
+/// A group as it was, and the first row that changes it.
+struct Touched<A> {
+    slot: u32,
+    row: u32,
+    sum: A,
+    rows: ZWeight,
+}
+
 impl<A: LinearValue> Group<A> {
     fn none() -> Self {
         Self { sum: A::zero(), rows: 0, touched: false }
     }
+}
 
-    fn is_there(&self) -> bool {
-        self.rows != 0 || !self.sum.is_zero()
-    }
+#[inline]
+fn is_there<A: LinearValue>(sum: &A, rows: ZWeight) -> bool {
+    rows != 0 || !sum.is_zero()
 }
 
 impl<K: Data, A: LinearValue, F, P> Linear<K, A, F, P> {
-    fn slot(&mut self, key: K::Ref<'_>, hash: u64, guess: usize) -> usize {
-        if self.keys.is(guess, key) {
-            return guess;
+    /// Adds what comes to the groups, and notes those that it changes.
+    fn add<V: Data>(&mut self, input: &Batch<K, V>)
+    where
+        F: Fn(&V::Ref<'_>) -> A,
+    {
+        u32::try_from(input.len()).expect("a batch has fewer than 2^32 rows");
+        for start in (0..input.len()).step_by(BLOCK) {
+            let block = start..input.len().min(start + BLOCK);
+            self.hashes.clear();
+            input.keys().hashes(block.clone(), &mut self.hashes);
+            self.keys.look(&self.hashes, &mut self.slots);
+            read_ahead(&self.groups, self.slots.iter().copied());
+            for row in block {
+                let slot = self.slot(input.key(row), self.hashes[row - start], self.slots[row - start]);
+                let group = self.groups.at(slot);
+                if !group.touched {
+                    group.touched = true;
+                    let (sum, rows) = (group.sum.clone(), group.rows);
+                    self.touched.push(Touched { slot: slot as u32, row: row as u32, sum, rows });
+                }
+                let weight = input.weight(row);
+                let value = (self.value)(&input.val(row));
+                group.sum.add_assign_by_ref(&if weight == 1 { value } else { value.mul_by_ref(&weight) });
+                group.rows = add_weights(group.rows, weight);
+            }
+        }
+    }
+
+    #[inline]
+    fn slot(&mut self, key: K::Ref<'_>, hash: u64, likely: u32) -> usize {
+        if self.keys.has(likely, key) {
+            return likely as usize;
         }
         self.keys.find(key, hash).unwrap_or_else(|| {
             self.groups.push(Group::none());
             self.keys.insert(key, hash)
         })
     }
+
+    /// Brings the groups that have changed, and forgets those that are no more.
+    fn bring<V: Data, O: Data>(&mut self, input: &Batch<K, V>, output: &mut Batch<K, O>)
+    where
+        P: Fn(&A, ZWeight) -> Option<O>,
+    {
+        let (keys, vals, weights) = output.columns_mut();
+        vals.reserve(2 * self.touched.len());
+        self.rows.clear();
+        for touched in self.touched.chunks(BLOCK) {
+            read_ahead(&self.groups, touched.iter().map(|touched| touched.slot));
+            for before in touched {
+                let after = self.groups.at(before.slot as usize);
+                after.touched = false;
+                let finish = |sum: &A, rows: ZWeight| {
+                    if is_there(sum, rows) { (self.finish)(sum, rows) } else { None }
+                };
+                let (old, new) = (finish(&before.sum, before.rows), finish(&after.sum, after.rows));
+                if old != new {
+                    for (result, weight) in [(old, -1), (new, 1)] {
+                        if let Some(result) = result {
+                            self.rows.push(before.row);
+                            vals.push_item(result);
+                            weights.push(weight);
+                        }
+                    }
+                }
+                if !is_there(&after.sum, after.rows) {
+                    self.keys.remove(before.slot as usize, input.keys().hash(before.row as usize));
+                }
+            }
+        }
+        keys.extend_rows(input.keys(), &self.rows);
+        self.touched.clear();
+    }
+}
+
+/// Looks at some groups, so that all of them are under way from memory before one has to be there.
+#[inline]
+fn read_ahead<A>(groups: &Segments<Group<A>>, slots: impl Iterator<Item = u32>) {
+    let rows = slots.map(|slot| groups.get(slot as usize).map_or(0, |group| group.rows));
+    black_box(rows.fold(0, |all, rows| all ^ rows));
 }
 
 impl<K, V, A, O, F, P> UnaryOperator<Batch<K, V>, Batch<K, O>> for Linear<K, A, F, P>
@@ -78,54 +160,15 @@ where
 {
     fn eval(&mut self, input: &Incoming<Batch<K, V>>, output: &mut Batch<K, O>) -> Result<(), Error> {
         let input = input.get();
-        for start in (0..input.len()).step_by(BLOCK) {
-            let block = start..input.len().min(start + BLOCK);
-            self.hashes.clear();
-            input.keys().hashes(block.clone(), &mut self.hashes);
-            self.guesses.clear();
-            self.guesses.extend(self.hashes.iter().map(|&hash| self.keys.guess(hash)));
-            for row in block {
-                let slot = self.slot(input.key(row), self.hashes[row - start], self.guesses[row - start]);
-                let group = &mut self.groups[slot];
-                if !group.touched {
-                    self.touched.push((slot as u32, group.clone()));
-                    group.touched = true;
-                }
-                let weight = input.weight(row);
-                let value = (self.value)(&input.val(row));
-                group.sum.add_assign_by_ref(&if weight == 1 { value } else { value.mul_by_ref(&weight) });
-                group.rows = add_weights(group.rows, weight);
-            }
-        }
-        output.reserve(2 * self.touched.len());
-        for (slot, before) in self.touched.drain(..) {
-            let slot = slot as usize;
-            let after = &mut self.groups[slot];
-            after.touched = false;
-            let key = self.keys.key(slot);
-            let finish = |group: &Group<A>| {
-                if group.is_there() { (self.finish)(&group.sum, group.rows) } else { None }
-            };
-            let (old, new) = (finish(&before), finish(after));
-            if old != new {
-                for (result, weight) in [(old, -1), (new.as_ref().cloned(), 1)] {
-                    if let Some(result) = result {
-                        output.push(key, result.borrow(), weight);
-                    }
-                }
-            }
-            if !after.is_there() {
-                let hash = K::hash(key);
-                self.keys.remove(slot, hash);
-            }
-        }
+        self.add(&input);
+        self.bring(&input, output);
         if let Some(kept) = self.keys.compact() {
-            self.groups = kept.into_iter().map(|slot| self.groups[slot as usize].clone()).collect();
+            self.groups = kept.into_iter().map(|slot| self.groups.at(slot as usize).clone()).collect();
         }
         Ok(())
     }
     fn state(&self) -> State {
-        State { rows: self.keys.len(), bytes: self.keys.bytes() + size_of_val(self.groups.as_slice()) }
+        State { rows: self.keys.len(), bytes: self.keys.bytes() + self.groups.bytes() }
     }
 }
 
@@ -172,10 +215,11 @@ impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
     ) -> Stream<RootCircuit, Batch<K, O>> {
         let operator = Linear {
             keys: KeyIndex::<K>::default(),
-            groups: Vec::new(),
+            groups: Segments::default(),
             touched: Vec::new(),
             hashes: Vec::new(),
-            guesses: Vec::new(),
+            slots: Vec::new(),
+            rows: Vec::new(),
             value,
             finish,
         };

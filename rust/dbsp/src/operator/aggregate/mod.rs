@@ -19,6 +19,7 @@
 mod extreme;
 mod linear;
 
+use std::hint::black_box;
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -29,11 +30,8 @@ use crate::circuit::{Circuit, Incoming, State, Stream};
 use crate::column::{Column, Data};
 use crate::error::Error;
 use crate::operator::nested::NestedAggregate;
-use crate::operator::{KeyIndex, Trace, UnaryOperator};
+use crate::operator::{BLOCK, KeyIndex, Trace, UnaryOperator};
 use crate::trace::{Batch, Group, Weights};
-
-/// Rows looked up together, so that their ways to memory overlap.
-const BLOCK: usize = 64;
 
 /// A function of the values of a group that have positive weight.
 ///
@@ -275,7 +273,7 @@ struct Aggregate<K: Data, S, A> {
     keys: KeyIndex<K>,
     states: Vec<S>,
     hashes: Vec<u64>,
-    guesses: Vec<usize>,
+    slots: Vec<u32>,
     aggregator: A,
 }
 
@@ -290,14 +288,16 @@ impl<K: Data, V: Data, A: Aggregator<V>> UnaryOperator<Trace<K, V>, Batch<K, A::
             let block = start..delta.len().min(start + BLOCK);
             self.hashes.clear();
             delta.keys().hashes(block.clone(), &mut self.hashes);
-            self.guesses.clear();
-            self.guesses.extend(self.hashes.iter().map(|&hash| self.keys.guess(hash)));
+            self.keys.look(&self.hashes, &mut self.slots);
+            // Their states, so that all of them are under way from memory before one has to be there.
+            let states = self.slots.iter().filter_map(|&slot| self.states.get(slot as usize));
+            black_box(states.filter(|state| self.aggregator.is_blank(state)).count());
             let first = start;
             while start < block.end {
                 let key = delta.key(start);
-                let (hash, guess) = (self.hashes[start - first], self.guesses[start - first]);
+                let (hash, likely) = (self.hashes[start - first], self.slots[start - first]);
                 let end = (start + 1..delta.len()).find(|&row| delta.key(row) != key).unwrap_or(delta.len());
-                self.group(&trace, key, hash, guess, start..end, output);
+                self.group(&trace, key, hash, likely, start..end, output);
                 start = end;
             }
         }
@@ -320,13 +320,14 @@ impl<K: Data, S: Default, A> Aggregate<K, S, A> {
         trace: &Trace<K, V>,
         key: K::Ref<'_>,
         hash: u64,
-        guess: usize,
+        likely: u32,
         rows: Range<usize>,
         output: &mut Batch<K, A::Output>,
     ) where
         A: Aggregator<V, State = S>,
     {
-        let found = if self.keys.is(guess, key) { Some(guess) } else { self.keys.find(key, hash) };
+        let found =
+            if self.keys.has(likely, key) { Some(likely as usize) } else { self.keys.find(key, hash) };
         let mut blank = S::default();
         let state = found.map_or(&mut blank, |slot| &mut self.states[slot]);
         let (delta, all) = (trace.delta(), rows.clone());
@@ -386,7 +387,7 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
             keys: KeyIndex::<K>::default(),
             states: Vec::new(),
             hashes: Vec::new(),
-            guesses: Vec::new(),
+            slots: Vec::new(),
             aggregator,
         };
         self.shard().trace().unary("aggregate", operator)
