@@ -24,7 +24,7 @@
 //! # use qadataswap_dbsp::{Error, RootCircuit};
 //! RootCircuit::build(|circuit| {
 //!     let (rows, _) = circuit.add_input_indexed_zset::<u32, i64>();
-//!     circuit.fixpoint(|scope| Ok(rows.delta0(scope).weighted_count()))
+//!     circuit.fixpoint(|scope| Ok(rows.delta0(scope).integrate()))
 //! })?;
 //! # Ok::<(), Error>(())
 //! ```

@@ -28,7 +28,7 @@ use crate::algebra::{MonoidValue, ZWeight, add_weights};
 use crate::circuit::{Circuit, Incoming, State, Stream};
 use crate::column::{Column, Data};
 use crate::error::Error;
-use crate::operator::nested::NestedAggregate;
+use crate::operator::nested::{NestedGroups, OfGroup, Present};
 use crate::operator::{KeyIndex, Trace, UnaryOperator};
 use crate::trace::{Batch, Group, Weights};
 
@@ -354,8 +354,30 @@ impl<K: Data, S: Default, A> Aggregate<K, S, A> {
     }
 }
 
+/// An aggregate of each group as a whole, for nested scopes.
+struct Each<A>(A);
+
+impl<K: Data, V: Data, A: Aggregator<V>> OfGroup<K, V> for Each<A> {
+    type Output = A::Output;
+
+    fn of(&self, key: K::Ref<'_>, rows: Present<'_, V>, there: &mut Batch<K, A::Output>) {
+        let aggregate = self.0.of(&|each| {
+            let mut rest = rows.clone();
+            while let Some((val, weight)) = rest.next(false) {
+                each(val, weight);
+            }
+        });
+        if let Some(aggregate) = aggregate {
+            there.push(key, aggregate.borrow(), 1);
+        }
+    }
+}
+
 impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
     /// Brings, for each key, an aggregate of its values that have positive weight.
+    ///
+    /// In a nested scope nothing is remembered of a group but its rows and what was brought: a change of a key walks its
+    /// rows, in each iteration that it bears on.
     ///
     /// ```
     /// use qadataswap_dbsp::operator::{Count, Fold, Max, Min};
@@ -379,7 +401,7 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
     /// ```
     pub fn aggregate<A: Aggregator<V>>(&self, aggregator: A) -> Stream<C, Batch<K, A::Output>> {
         if C::NESTED {
-            let operator = NestedAggregate::new(self.graph().clock().clone(), aggregator);
+            let operator = NestedGroups::new(self.graph().clock().clone(), Each(aggregator));
             return self.shard().restless_unary("aggregate", operator);
         }
         let operator = Aggregate {
