@@ -20,6 +20,7 @@
 
 mod graph;
 mod handle;
+mod iterate;
 mod nested;
 mod node;
 mod runtime;
@@ -28,6 +29,7 @@ mod scope;
 mod stream;
 
 pub use handle::CircuitHandle;
+pub use iterate::Condition;
 pub use nested::NestedStreams;
 pub use node::{Incoming, State};
 pub use runtime::{DBSPHandle, Runtime};

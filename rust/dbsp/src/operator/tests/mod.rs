@@ -8,7 +8,9 @@
 mod aggregates;
 mod asof_joins;
 mod groups;
+mod iteration;
 mod joins;
+mod nested;
 mod recursion;
 mod rows;
 mod time_series;
