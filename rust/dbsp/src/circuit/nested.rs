@@ -108,7 +108,8 @@ impl Nested {
         let inner = Some(self.schedule.clone());
         // With others, it has to agree with them in each step, whether or not there is input for this worker.
         let always = self.others.is_some();
-        outer.graph().add(Entry { name, node: Box::new(self), inputs: child.graph().imports(), always, inner })
+        let entry = Entry::new(name, &child.graph().imports(), Box::new(self), always);
+        outer.graph().add(Entry { inner, ..entry })
     }
 
     /// Runs an iteration; returns whether it was the last.

@@ -91,6 +91,9 @@ impl<C: Circuit, K: Data, V: Data> Feedback<C, K, V> {
         let clock = circuit.graph().clock().clone();
         let node = Bring { clock, kept: kept.clone(), waiting: BTreeMap::new(), output: output.clone() };
         let bring = circuit.graph().restless("delay", &[], node);
+        if !C::NESTED {
+            circuit.graph().by_step(bring);
+        }
         (Self { circuit: circuit.clone(), kept }, Stream::new(circuit, bring, output))
     }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::error::Error;
 use crate::operator::Min;
 
 type Edge = (u8, u8, i64);
