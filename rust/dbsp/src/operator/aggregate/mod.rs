@@ -16,15 +16,17 @@
 //! | 1 | (a, 1) → +1, (a, 3) → −1 | |
 //! | 2 | (a, 3) → −1, (b, 1) → +1 | (a, 3) → −1, (a, 2) → +1, (b, 1) → +1 |
 
+mod count;
 mod extreme;
 mod linear;
 
 use std::marker::PhantomData;
 use std::ops::Range;
 
+pub use count::Count;
 pub use extreme::{Extreme, First, Max, MaxSome, Min, MinSome};
 
-use crate::algebra::{MonoidValue, ZWeight, add_weights};
+use crate::algebra::{MonoidValue, ZWeight};
 use crate::circuit::{Circuit, Incoming, State, Stream};
 use crate::column::{Column, Data};
 use crate::error::Error;
@@ -188,42 +190,6 @@ where
     }
     fn is_blank(&self, state: &Option<O>) -> bool {
         state.is_none()
-    }
-}
-
-/// The number of rows, each as often as its weight says, while that is positive.
-#[derive(Clone, Copy, Debug)]
-pub struct Count;
-
-impl<V: Data> Aggregator<V> for Count {
-    type State = ZWeight;
-    type Output = ZWeight;
-
-    fn of(&self, values: Values<'_, V>) -> Option<ZWeight> {
-        let mut count = 0;
-        values(&mut |_, weight| count = add_weights(count, weight));
-        (count > 0).then_some(count)
-    }
-    fn update(&self, state: &mut ZWeight, change: &Change<'_, V>) -> Option<ZWeight> {
-        let new = change.rows().fold(*state, |count, (_, weight)| add_weights(count, weight));
-        (new != *state).then(|| std::mem::replace(state, new))
-    }
-    fn output(&self, state: &ZWeight) -> Option<ZWeight> {
-        (*state > 0).then_some(*state)
-    }
-    fn is_blank(&self, state: &ZWeight) -> bool {
-        *state == 0
-    }
-}
-
-impl<V: Data> Parts<V> for Count {
-    type Part = ZWeight;
-
-    fn part(&self, values: Values<'_, V>) -> ZWeight {
-        self.of(values).unwrap_or(0)
-    }
-    fn whole(&self, part: &ZWeight) -> Option<ZWeight> {
-        <Self as Aggregator<V>>::output(self, part)
     }
 }
 

@@ -11,6 +11,7 @@ mod asof_joins;
 mod groups;
 mod iteration;
 mod joins;
+mod laws;
 mod nested;
 mod recursion;
 mod rows;
@@ -61,7 +62,7 @@ pub(crate) fn steps<K: Debug, V: Debug>(
 const WORKERS: [usize; 4] = [1, 2, 4, 8];
 
 /// Brings a circuit up to date: by one step, or, every second time, by a transaction if it may have one.
-fn step_or_commit(handle: &mut DBSPHandle, step: usize) {
+pub(crate) fn step_or_commit(handle: &mut DBSPHandle, step: usize) {
     let done = if step % 2 == 1 {
         match handle.transaction(1 + step) {
             Ok(transaction) => transaction.commit(),
