@@ -30,6 +30,14 @@ pub enum Error {
     /// The circuit that was described cannot be built.
     #[error("the circuit cannot be built: {0}")]
     Circuit(String),
+    /// A circuit was to be stepped by chunks, and has an operator for which that makes a difference.
+    #[error(
+        "operator {operator} goes by steps, and a transaction takes as many as it needs; step once for all, or do without it"
+    )]
+    BySteps {
+        /// The operator's name and number.
+        operator: String,
+    },
     /// A nested scope went on for too many iterations.
     #[error(
         "{scope} found no fixed point within {iterations} iterations; bound the recursion or raise the limit"

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StructArray, cast::AsArray};
 use arrow_schema::{DataType, Field, Schema};
+use arrow_select::take::take;
 
 use super::{ArrowColumn, ColumnName};
 use crate::column::{Column, Data, Plain, Values};
@@ -106,7 +107,8 @@ where
         self
     }
 
-    /// Makes a batch of a record batch: of numbers without copying them. Without weights each row is there once.
+    /// Makes a batch of a record batch: of numbers without copying them, of columns with a dictionary by decoding them.
+    /// Without weights each row is there once.
     ///
     /// # Errors
     ///
@@ -172,19 +174,30 @@ fn rename<S: Into<String>>(names: &mut Vec<String>, new: impl IntoIterator<Item 
     Ok(())
 }
 
-fn column<'a>(table: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, Error> {
-    table.column_by_name(name).ok_or_else(|| {
+fn column(table: &RecordBatch, name: &str) -> Result<ArrayRef, Error> {
+    let column = table.column_by_name(name).ok_or_else(|| {
         let present =
             table.schema_ref().fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>();
         Error::MissingColumn { column: name.to_owned(), present: present.join(", ") }
+    })?;
+    decoded(name, column)
+}
+
+/// Returns the values of a column that has a dictionary; any other column as it is.
+pub(crate) fn decoded(name: &str, column: &ArrayRef) -> Result<ArrayRef, Error> {
+    let Some(coded) = column.as_any_dictionary_opt() else { return Ok(column.clone()) };
+    take(coded.values(), coded.keys(), None).map_err(|error| Error::ColumnType {
+        column: name.to_owned(),
+        expected: format!("a dictionary that can be decoded ({error})"),
+        got: column.data_type().to_string(),
     })
 }
 
 fn read<C: ArrowColumn>(table: &RecordBatch, names: &[String]) -> Result<C, Error> {
     let Some(parts) = parts::<C>() else {
-        return C::of_array(column(table, &names[0])?, ColumnName::new(&names[0]), None);
+        return C::of_array(&column(table, &names[0])?, ColumnName::new(&names[0]), None);
     };
-    let arrays = names.iter().map(|name| column(table, name).cloned()).collect::<Result<Vec<_>, _>>()?;
+    let arrays = names.iter().map(|name| column(table, name)).collect::<Result<Vec<_>, _>>()?;
     let as_named = |(name, array): (&String, &ArrayRef)| Field::new(name, array.data_type().clone(), true);
     let fields: Vec<Field> = parts.iter().zip(&arrays).map(as_named).collect();
     let rows = StructArray::try_new_with_length(fields.into(), arrays, None, table.num_rows());

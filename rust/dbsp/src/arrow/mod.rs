@@ -60,7 +60,7 @@ use crate::column::Column;
 use crate::error::Error;
 
 pub use layout::Layout;
-pub(crate) use layout::{read_weights, write_weights};
+pub(crate) use layout::{decoded, read_weights, write_weights};
 pub(crate) use plain::{into_bits, of_bits};
 pub use structs::{Members, struct_of, struct_type};
 

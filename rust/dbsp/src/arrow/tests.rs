@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow_array::types::Int64Type;
+use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{
-    Float64Array, Int32Array, Int64Array, LargeStringArray, RecordBatch, StringArray, StringViewArray,
-    StructArray, TimestampNanosecondArray, cast::AsArray,
+    DictionaryArray, Float64Array, Int32Array, Int64Array, LargeStringArray, RecordBatch, StringArray,
+    StringViewArray, StructArray, TimestampNanosecondArray, cast::AsArray,
 };
 use arrow_schema::Fields;
 use proptest::collection::vec;
@@ -236,4 +236,28 @@ fn what_arrow_does_not_have_is_a_row_all_the_same() {
     let rows = [None, Some(None), Some(Some(1))].map(|value| (Doubtful { value }, 1));
     assert_eq!(rows.into_iter().collect::<Batch<_>>().to_rows().len(), 3);
     assert_eq!(Plain::<u8>(Values::Owned(vec![1])).into_array().len(), 1);
+}
+
+#[test]
+fn columns_with_a_dictionary_are_decoded() {
+    let symbols: DictionaryArray<Int32Type> =
+        vec![Some("ES"), None, Some("NQ"), Some("ES")].into_iter().collect();
+    let table = |symbols: DictionaryArray<Int32Type>| {
+        let sizes = Int64Array::from_iter_values(0..symbols.len() as i64);
+        RecordBatch::try_from_iter([("key0", Arc::new(symbols) as _), ("key1", Arc::new(sizes) as _)])
+            .expect("of one length")
+    };
+    let rows = Batch::<(Option<String>, i64)>::from_record_batch(&table(symbols.clone())).expect("decoded");
+    let symbol = |symbol: &str| Some(symbol.to_owned());
+    assert_eq!(
+        rows,
+        crate::zset! { (symbol("ES"), 0) => 1, (None, 1) => 1, (symbol("NQ"), 2) => 1, (symbol("ES"), 3) => 1 }
+    );
+    let rows = Batch::<(String, i64)>::from_record_batch(&table(symbols.slice(2, 2))).expect("decoded");
+    assert_eq!(rows, crate::zset! { ("NQ".to_owned(), 0) => 1, ("ES".to_owned(), 1) => 1 });
+    let refused =
+        Batch::<(String, i64)>::from_record_batch(&table(symbols.clone())).expect_err("one is missing");
+    assert!(matches!(&refused, Error::Nulls { column, nulls: 1 } if column == "key0"), "{refused}");
+    let refused = Batch::<(i64, i64)>::from_record_batch(&table(symbols)).expect_err("they are strings");
+    assert!(matches!(&refused, Error::ColumnType { column, .. } if column == "key0"), "{refused}");
 }

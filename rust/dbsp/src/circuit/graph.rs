@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::{Node, Schedule, Worker};
+use super::{Node, Pacer, Schedule, Worker};
 
 /// The number of an operator in its scope, in the order in which they run.
 pub(crate) type NodeId = usize;
@@ -16,8 +16,16 @@ pub(crate) struct Entry {
     pub(crate) node: Box<dyn Node>,
     pub(crate) inputs: Vec<NodeId>,
     pub(crate) always: bool,
+    /// Whether what it brings in some steps does not add up to what it would bring in one.
+    pub(crate) by_step: bool,
     /// The operators of the scope within, if it is one.
     pub(crate) inner: Option<Rc<RefCell<Schedule>>>,
+}
+
+impl Entry {
+    pub(crate) fn new(name: &'static str, inputs: &[NodeId], node: Box<dyn Node>, always: bool) -> Self {
+        Self { name, node, inputs: inputs.to_vec(), always, by_step: false, inner: None }
+    }
 }
 
 /// What has been described so far of one scope of one worker's circuit.
@@ -32,6 +40,7 @@ struct Inner {
     imports: RefCell<Vec<NodeId>>,
     worker: Worker,
     clock: Clock,
+    pacer: Pacer,
 }
 
 /// The iteration of a nested scope, from 0; of the root, always 0.
@@ -56,7 +65,12 @@ impl Graph {
             imports: RefCell::default(),
             worker,
             clock: Clock::default(),
+            pacer: Pacer::default(),
         }))
+    }
+
+    pub(crate) fn pacer(&self) -> &Pacer {
+        &self.0.pacer
     }
 
     pub(crate) fn clock(&self) -> &Clock {
@@ -75,7 +89,7 @@ impl Graph {
 
     /// Adds an operator that runs when one of its inputs has brought something.
     pub(crate) fn node(&self, name: &'static str, inputs: &[NodeId], node: impl Node + 'static) -> NodeId {
-        self.add(Entry { name, node: Box::new(node), inputs: inputs.to_vec(), always: false, inner: None })
+        self.add(Entry::new(name, inputs, Box::new(node), false))
     }
 
     /// Adds an operator that runs in each step.
@@ -85,7 +99,12 @@ impl Graph {
         inputs: &[NodeId],
         node: impl Node + 'static,
     ) -> NodeId {
-        self.add(Entry { name, node: Box::new(node), inputs: inputs.to_vec(), always: true, inner: None })
+        self.add(Entry::new(name, inputs, Box::new(node), true))
+    }
+
+    /// Notes that what an operator brings in some steps does not add up to what it would bring in one.
+    pub(crate) fn by_step(&self, id: NodeId) {
+        self.0.entries.borrow_mut()[id].by_step = true;
     }
 
     /// Notes that an operator of this scope reads a stream of the scope around.

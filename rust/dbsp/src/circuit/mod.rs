@@ -20,14 +20,17 @@
 
 mod graph;
 mod handle;
+mod iterate;
 mod nested;
 mod node;
 mod runtime;
 mod schedule;
 mod scope;
 mod stream;
+mod transaction;
 
 pub use handle::CircuitHandle;
+pub use iterate::Condition;
 pub use nested::NestedStreams;
 pub use node::{Incoming, State};
 pub use runtime::{DBSPHandle, Runtime};
@@ -35,11 +38,13 @@ pub use schedule::OperatorMetrics;
 pub(crate) use scope::sealed::Scope;
 pub use scope::{ChildCircuit, Circuit, RootCircuit};
 pub use stream::Stream;
+pub use transaction::Transaction;
 
 pub(crate) use graph::{Clock, Graph, NodeId};
 pub(crate) use node::{Node, Slot};
 pub(crate) use runtime::{Ends, Worker};
 pub(crate) use schedule::Schedule;
+pub(crate) use transaction::{Gate, Pacer};
 
 #[cfg(test)]
 mod tests;

@@ -24,7 +24,7 @@
 //! # use qadataswap_dbsp::{Error, RootCircuit};
 //! RootCircuit::build(|circuit| {
 //!     let (rows, _) = circuit.add_input_indexed_zset::<u32, i64>();
-//!     circuit.fixpoint(|scope| Ok(rows.delta0(scope).weighted_count()))
+//!     circuit.fixpoint(|scope| Ok(rows.delta0(scope).integrate()))
 //! })?;
 //! # Ok::<(), Error>(())
 //! ```
@@ -33,6 +33,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::graph::Entry;
+use super::iterate::{Check, Until};
 use super::{ChildCircuit, Clock, Ends, Incoming, Node, NodeId, RootCircuit, Schedule, Scope, Slot, Stream};
 use crate::column::Data;
 use crate::error::Error;
@@ -42,8 +43,11 @@ use crate::trace::Batch;
 const LIMIT: u32 = 1_000_000;
 
 /// Adds up what a stream within brings.
-trait Export {
-    fn gather(&self);
+pub(super) trait Export {
+    /// Adds what an iteration has brought.
+    fn gather(&mut self, iteration: u32);
+    /// Ends a step with this iteration.
+    fn end(&mut self, _last: u32) {}
     fn rows(&self) -> usize;
     fn clear(&self);
 }
@@ -54,7 +58,7 @@ struct Sum<K: Data, V: Data> {
 }
 
 impl<K: Data, V: Data> Export for Sum<K, V> {
-    fn gather(&self) {
+    fn gather(&mut self, _: u32) {
         self.outer.borrow_mut().extend(&self.inner.get());
     }
     fn rows(&self) -> usize {
@@ -65,39 +69,86 @@ impl<K: Data, V: Data> Export for Sum<K, V> {
     }
 }
 
-struct Nested {
+pub(super) struct Nested {
     schedule: Rc<RefCell<Schedule>>,
     clock: Clock,
     exports: Vec<Box<dyn Export>>,
-    /// With whom to agree that all are settled.
-    others: Option<Ends<bool>>,
+    /// With whom to agree whether all are settled, and whether the condition holds.
+    others: Option<Ends<(bool, bool)>>,
     limit: u32,
+    /// What may end a step before all is settled, and the last iteration that any step had.
+    condition: Option<(Box<dyn Check>, u32)>,
+}
+
+impl Nested {
+    pub(super) fn new(child: &ChildCircuit<RootCircuit>, exports: Exports, limit: u32) -> Self {
+        let worker = child.graph().worker();
+        Self {
+            schedule: Rc::new(RefCell::new(child.graph().schedule())),
+            clock: child.graph().clock().clone(),
+            exports: exports.streams,
+            others: (worker.workers() > 1).then(|| worker.ends()),
+            limit,
+            condition: None,
+        }
+    }
+
+    pub(super) fn until(mut self, condition: Box<dyn Check>) -> Self {
+        self.condition = Some((condition, 0));
+        self
+    }
+
+    /// Places the scope in the circuit around.
+    pub(super) fn place(
+        self,
+        name: &'static str,
+        outer: &RootCircuit,
+        child: &ChildCircuit<RootCircuit>,
+    ) -> NodeId {
+        let inner = Some(self.schedule.clone());
+        // With others, it has to agree with them in each step, whether or not there is input for this worker.
+        let always = self.others.is_some();
+        let entry = Entry::new(name, &child.graph().imports(), Box::new(self), always);
+        outer.graph().add(Entry { inner, ..entry })
+    }
+
+    /// Runs an iteration; returns whether it was the last.
+    fn iterate(&mut self, iteration: u32) -> Result<bool, Error> {
+        let mut schedule = self.schedule.borrow_mut();
+        self.clock.set(iteration);
+        schedule.step()?;
+        self.exports.iter_mut().for_each(|export| export.gather(iteration));
+        let mut holds = self.condition.as_mut().is_some_and(|(condition, _)| condition.holds(iteration));
+        schedule.rest()?;
+        let mut settled = schedule.is_settled();
+        if let Some(others) = &self.others {
+            let own = (settled, holds);
+            others.meet(std::iter::repeat_n(own, others.workers()), |_, other| {
+                settled &= other.0;
+                holds |= other.1;
+            })?;
+        }
+        // Where nothing is left to do, there may still be what an earlier step has done in later iterations.
+        let deepest = self.condition.as_ref().map_or(0, |(_, deepest)| *deepest);
+        Ok(holds || (settled && iteration >= deepest))
+    }
 }
 
 impl Node for Nested {
     fn eval(&mut self) -> Result<usize, Error> {
-        let mut schedule = self.schedule.borrow_mut();
-        schedule.clock_start();
+        self.schedule.borrow_mut().clock_start();
         let mut iteration = 0;
-        loop {
-            self.clock.set(iteration);
-            schedule.step()?;
-            self.exports.iter().for_each(|export| export.gather());
-            schedule.rest()?;
-            let mut settled = schedule.is_settled();
-            if let Some(others) = &self.others {
-                let own = settled;
-                others.meet(std::iter::repeat_n(own, others.workers()), |_, other| settled &= other)?;
-            }
-            if settled {
-                break;
-            }
+        while !self.iterate(iteration)? {
             iteration += 1;
             if iteration >= self.limit {
                 return Err(Error::NoFixedPoint { scope: String::new(), iterations: self.limit });
             }
         }
-        schedule.clock_end();
+        if let Some((_, deepest)) = &mut self.condition {
+            *deepest = iteration.max(*deepest);
+        }
+        self.exports.iter_mut().for_each(|export| export.end(iteration));
+        self.schedule.borrow_mut().clock_end();
         Ok(self.exports.iter().map(|export| export.rows()).sum())
     }
     fn rest(&mut self) {
@@ -118,14 +169,29 @@ pub(crate) type Place<T> = Box<dyn FnOnce(&RootCircuit, NodeId) -> T>;
 
 /// What is to be exported so far.
 #[derive(Default)]
-pub struct Exports(Vec<Box<dyn Export>>);
+pub struct Exports {
+    streams: Vec<Box<dyn Export>>,
+    /// Whether a step may end before all is settled.
+    truncated: bool,
+}
+
+impl Exports {
+    pub(super) fn truncated() -> Self {
+        Self { streams: Vec::new(), truncated: true }
+    }
+}
 
 impl<K: Data, V: Data> NestedStreams for Stream<ChildCircuit<RootCircuit>, Batch<K, V>> {
     type Outer = Stream<RootCircuit, Batch<K, V>>;
 
     fn export(self, exports: &mut Exports) -> Place<Self::Outer> {
         let outer = Slot::new(Batch::new());
-        exports.0.push(Box::new(Sum { inner: self.read(), outer: outer.clone() }));
+        let inner = self.read();
+        exports.streams.push(if exports.truncated {
+            Box::new(Until::new(inner, outer.clone()))
+        } else {
+            Box::new(Sum { inner, outer: outer.clone() })
+        });
         Box::new(move |circuit, id| Stream::new(circuit, id, outer))
     }
 }
@@ -153,7 +219,7 @@ impl RootCircuit {
     ///
     /// Streams of this circuit enter the scope by [`delta0`](Stream::delta0); cycles go through
     /// [feedback](ChildCircuit::add_feedback). For relations that are defined by themselves, use
-    /// [`recursive`](RootCircuit::recursive).
+    /// [`recursive`](RootCircuit::recursive); to stop before nothing changes, [`iterate`](RootCircuit::iterate).
     ///
     /// # Errors
     ///
@@ -187,23 +253,6 @@ impl RootCircuit {
         let child = ChildCircuit::new(self.graph().worker());
         let mut exports = Exports::default();
         let outer = describe(&child)?.export(&mut exports);
-        let worker = self.graph().worker();
-        let schedule = Rc::new(RefCell::new(child.graph().schedule()));
-        let node = Nested {
-            schedule: schedule.clone(),
-            clock: child.graph().clock().clone(),
-            exports: exports.0,
-            others: (worker.workers() > 1).then(|| worker.ends()),
-            limit,
-        };
-        let id = self.graph().add(Entry {
-            name,
-            node: Box::new(node),
-            inputs: child.graph().imports(),
-            // With others, it has to agree with them in each step, whether or not there is input for this worker.
-            always: worker.workers() > 1,
-            inner: Some(schedule),
-        });
-        Ok(outer(self, id))
+        Ok(outer(self, Nested::new(&child, exports, limit).place(name, self, &child)))
     }
 }

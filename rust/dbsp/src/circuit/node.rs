@@ -38,6 +38,10 @@ pub(crate) trait Node {
     fn is_settled(&self) -> bool {
         true
     }
+    /// Whether it is an input that has more of what was pushed than it gave.
+    fn has_more(&self) -> bool {
+        false
+    }
     /// What it remembers.
     fn state(&self) -> State {
         State::default()

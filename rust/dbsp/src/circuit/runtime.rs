@@ -16,6 +16,7 @@ use std::thread::{Builder, JoinHandle};
 use super::handle::CircuitHandle;
 use super::schedule::OperatorMetrics;
 use super::scope::RootCircuit;
+use super::transaction::{Chunked, Gate, Pace, Transaction};
 use crate::error::Error;
 
 /// What the workers of a circuit have in common, by the number of what asked for it.
@@ -28,15 +29,21 @@ pub(crate) struct Worker {
     workers: usize,
     shared: Arc<Shared>,
     asked: Rc<Cell<usize>>,
+    gate: Gate,
 }
 
 impl Worker {
     pub(crate) fn alone() -> Self {
-        Self::new(0, 1, Arc::default())
+        Self::new(0, 1, Arc::default(), Gate::default())
     }
 
-    fn new(index: usize, workers: usize, shared: Arc<Shared>) -> Self {
-        Self { index, workers, shared, asked: Rc::default() }
+    fn new(index: usize, workers: usize, shared: Arc<Shared>, gate: Gate) -> Self {
+        Self { index, workers, shared, asked: Rc::default(), gate }
+    }
+
+    /// Returns what holds the outputs of all workers back.
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     pub(crate) fn index(&self) -> usize {
@@ -151,16 +158,16 @@ impl Runtime {
         describe: impl Fn(&mut RootCircuit) -> Result<T, Error> + Clone + Send + 'static,
     ) -> Result<(DBSPHandle, T), Error> {
         assert!((1..=256).contains(&workers), "a circuit has 1 to 256 workers, not {workers}");
-        let shared = Arc::<Shared>::default();
+        let (shared, gate) = (Arc::<Shared>::default(), Gate::default());
         let mut threads = Vec::new();
         for index in 1..workers {
-            let (describe, shared) = (describe.clone(), shared.clone());
+            let (describe, shared, gate) = (describe.clone(), shared.clone(), gate.clone());
             let (commands, received) = channel();
             let (answer, answers) = channel();
             let thread = Builder::new()
                 .name(format!("dbsp-{index}"))
                 .spawn(move || {
-                    let worker = Worker::new(index, workers, shared);
+                    let worker = Worker::new(index, workers, shared, gate);
                     work(
                         RootCircuit::build_in(worker, |circuit| describe(circuit).map(drop)),
                         &received,
@@ -170,23 +177,43 @@ impl Runtime {
                 .map_err(|error| Error::Spawn { worker: index, message: error.to_string() })?;
             threads.push(Thread { commands: Some(commands), answers, thread: Some(thread) });
         }
-        let (own, handles) = RootCircuit::build_in(Worker::new(0, workers, shared), describe)?;
+        let (own, handles) = RootCircuit::build_in(Worker::new(0, workers, shared, gate), describe)?;
         let mut handle = DBSPHandle { own, threads };
-        handle.answers(Ok(()))?;
+        handle.answers(Ok(Answer::default()))?;
         Ok((handle, handles))
     }
 }
 
 enum Command {
-    Step,
+    Chunk(Pace),
     MeasureTime(bool),
     GatherMetrics,
 }
 
-type Answer = Result<Vec<OperatorMetrics>, Error>;
+/// What a worker says when it has done something.
+#[derive(Default)]
+struct Answer {
+    metrics: Vec<OperatorMetrics>,
+    /// Whether an input of its has more.
+    more: bool,
+}
+
+impl Answer {
+    fn of_chunk(more: bool) -> Self {
+        Self { metrics: Vec::new(), more }
+    }
+
+    fn of_metrics(metrics: Vec<OperatorMetrics>) -> Self {
+        Self { metrics, more: false }
+    }
+}
 
 /// What a worker's thread does.
-fn work(built: Result<(CircuitHandle, ()), Error>, commands: &Receiver<Command>, answer: &Sender<Answer>) {
+fn work(
+    built: Result<(CircuitHandle, ()), Error>,
+    commands: &Receiver<Command>,
+    answer: &Sender<Result<Answer, Error>>,
+) {
     let mut circuit = match built {
         Ok((circuit, ())) => circuit,
         Err(error) => {
@@ -195,14 +222,14 @@ fn work(built: Result<(CircuitHandle, ()), Error>, commands: &Receiver<Command>,
             return;
         }
     };
-    if answer.send(Ok(Vec::new())).is_err() {
+    if answer.send(Ok(Answer::default())).is_err() {
         return;
     }
     for command in commands {
         let done = match command {
-            Command::Step => circuit.step().map(|()| Vec::new()),
-            Command::MeasureTime(measured) => circuit.measure_time(measured).map(|()| Vec::new()),
-            Command::GatherMetrics => circuit.gather_metrics(),
+            Command::Chunk(pace) => circuit.chunk(pace).map(Answer::of_chunk),
+            Command::MeasureTime(measured) => circuit.measure_time(measured).map(|()| Answer::default()),
+            Command::GatherMetrics => circuit.gather_metrics().map(Answer::of_metrics),
         };
         if answer.send(done).is_err() {
             return;
@@ -212,7 +239,7 @@ fn work(built: Result<(CircuitHandle, ()), Error>, commands: &Receiver<Command>,
 
 struct Thread {
     commands: Option<Sender<Command>>,
-    answers: Receiver<Answer>,
+    answers: Receiver<Result<Answer, Error>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -239,9 +266,23 @@ impl DBSPHandle {
     ///
     /// As [`CircuitHandle::step`], of whichever worker failed first.
     pub fn step(&mut self) -> Result<(), Error> {
-        self.ask(|| Command::Step);
-        let own = self.own.step();
-        self.answers(own).map(drop)
+        self.chunk(Pace::WHOLE)?;
+        self.hold(false);
+        Ok(())
+    }
+
+    /// Begins a transaction, as [`CircuitHandle::transaction`] does; a chunk has so many rows of each input in each worker.
+    ///
+    /// # Errors
+    ///
+    /// As [`CircuitHandle::transaction`].
+    ///
+    /// # Panics
+    ///
+    /// If chunks are to have no rows.
+    pub fn transaction(&mut self, rows: usize) -> Result<Transaction<'_>, Error> {
+        self.own.check_adds_up()?;
+        Ok(Transaction::new(self, rows))
     }
 
     /// Returns what each operator of each worker has done so far.
@@ -251,9 +292,8 @@ impl DBSPHandle {
     /// [`Error::Lost`] after a step that failed.
     pub fn gather_metrics(&mut self) -> Result<Vec<OperatorMetrics>, Error> {
         self.ask(|| Command::GatherMetrics);
-        let mut all = self.own.gather_metrics()?;
-        all.extend(self.answers(Ok(()))?);
-        Ok(all)
+        let own = self.own.gather_metrics().map(Answer::of_metrics);
+        Ok(self.answers(own)?.metrics)
     }
 
     /// Starts, or stops, measuring the time that each operator takes.
@@ -263,7 +303,7 @@ impl DBSPHandle {
     /// [`Error::Lost`] after a step that failed.
     pub fn measure_time(&mut self, measured: bool) -> Result<(), Error> {
         self.ask(|| Command::MeasureTime(measured));
-        let own = self.own.measure_time(measured);
+        let own = self.own.measure_time(measured).map(|()| Answer::default());
         self.answers(own).map(drop)
     }
 
@@ -281,12 +321,17 @@ impl DBSPHandle {
     }
 
     /// Waits for all, and returns the error that was the cause of the others.
-    fn answers(&mut self, own: Result<(), Error>) -> Result<Vec<OperatorMetrics>, Error> {
-        let mut metrics = Vec::new();
-        let mut failed = own.err();
+    fn answers(&mut self, own: Result<Answer, Error>) -> Result<Answer, Error> {
+        let (mut all, mut failed) = match own {
+            Ok(own) => (own, None),
+            Err(error) => (Answer::default(), Some(error)),
+        };
         for (index, thread) in self.threads.iter().enumerate() {
             match thread.answers.recv() {
-                Ok(Ok(more)) => metrics.extend(more),
+                Ok(Ok(other)) => {
+                    all.metrics.extend(other.metrics);
+                    all.more |= other.more;
+                }
                 Ok(Err(error)) => {
                     if failed.as_ref().is_none_or(|failed| matches!(failed, Error::Lost(_))) {
                         failed = Some(error);
@@ -301,7 +346,18 @@ impl DBSPHandle {
                 self.threads.clear();
                 Err(error)
             }
-            None => Ok(metrics),
+            None => Ok(all),
         }
+    }
+}
+
+impl Chunked for DBSPHandle {
+    fn chunk(&mut self, pace: Pace) -> Result<bool, Error> {
+        self.ask(|| Command::Chunk(pace));
+        let own = self.own.chunk(pace).map(Answer::of_chunk);
+        Ok(self.answers(own)?.more)
+    }
+    fn hold(&mut self, held: bool) {
+        self.own.hold(held);
     }
 }

@@ -141,6 +141,19 @@ impl Schedule {
         self.entries.iter().all(|entry| entry.node.is_settled())
     }
 
+    /// Whether an input has more of what was pushed than it gave.
+    pub(crate) fn has_more(&self) -> bool {
+        self.entries.iter().any(|entry| entry.node.has_more())
+    }
+
+    /// Returns the name of an operator, here or in a scope within, whose steps do not add up.
+    pub(crate) fn by_step(&self) -> Option<String> {
+        self.entries.iter().enumerate().find_map(|(id, entry)| {
+            let within = || entry.inner.as_ref().and_then(|inner| inner.borrow().by_step());
+            if entry.by_step { Some(format!("{} {id}", entry.name)) } else { within() }
+        })
+    }
+
     pub(crate) fn measure_time(&mut self, timed: bool) {
         self.timed = timed;
         for inner in self.entries.iter().filter_map(|entry| entry.inner.as_ref()) {

@@ -75,7 +75,8 @@ impl RootCircuit {
     ) -> Result<(CircuitHandle, T), Error> {
         let mut circuit = Self(Graph::new(worker));
         let handles = describe(&mut circuit)?;
-        Ok((CircuitHandle::new(circuit.0.schedule()), handles))
+        let (graph, gate) = (&circuit.0, circuit.0.worker().gate().clone());
+        Ok((CircuitHandle::new(graph.schedule(), graph.pacer().clone(), gate), handles))
     }
 
     /// Returns the number of this circuit's worker, from 0.

@@ -37,7 +37,13 @@ impl<C: Circuit, D: 'static> Stream<C, D> {
         self.id
     }
 
-    /// The same, for an operator in a scope within.
+    /// Notes that what its operator brings in some steps does not add up to what it would bring in one.
+    pub(crate) fn by_step(self) -> Self {
+        self.graph().by_step(self.id);
+        self
+    }
+
+    /// Returns what [`read`](Stream::read) does, for an operator in a scope within.
     pub(crate) fn import(&self, inner: &Graph) -> Incoming<D> {
         inner.import(self.id);
         self.slot.import()

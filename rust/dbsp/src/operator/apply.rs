@@ -44,7 +44,7 @@ impl<C: Circuit, A: 'static> Stream<C, A> {
         let output = Slot::new(T::default());
         let node =
             Apply::<_, A, (), T> { function, first: self.read(), second: None, output: output.clone() };
-        Stream::new(self.circuit(), self.graph().restless("apply", &[self.id()], node), output)
+        Stream::new(self.circuit(), self.graph().restless("apply", &[self.id()], node), output).by_step()
     }
 
     /// Brings, in each step, a function of what this stream and another bring.
@@ -60,6 +60,7 @@ impl<C: Circuit, A: 'static> Stream<C, A> {
             second: Some(other.read()),
             output: output.clone(),
         });
-        Stream::new(self.circuit(), self.graph().restless("apply2", &[self.id(), other.id()], node), output)
+        let id = self.graph().restless("apply2", &[self.id(), other.id()], node);
+        Stream::new(self.circuit(), id, output).by_step()
     }
 }

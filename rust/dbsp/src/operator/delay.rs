@@ -14,9 +14,10 @@
 //! | 2 | | y → +1 |
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::circuit::{Circuit, Incoming, Node, Slot, State, Stream};
+use crate::circuit::{Circuit, Clock, Incoming, Node, Slot, State, Stream};
 use crate::column::Data;
 use crate::error::Error;
 use crate::trace::Batch;
@@ -25,27 +26,40 @@ type Kept<K, V> = Rc<RefCell<Batch<K, V>>>;
 
 /// The first half: brings what was kept in the tick before.
 struct Bring<K: Data, V: Data> {
+    clock: Clock,
     kept: Kept<K, V>,
+    /// What was kept when a step ended before all was settled, by the iteration in which it is to be brought.
+    waiting: BTreeMap<u32, Batch<K, V>>,
     output: Rc<Slot<Batch<K, V>>>,
 }
 
 impl<K: Data, V: Data> Node for Bring<K, V> {
     fn eval(&mut self) -> Result<usize, Error> {
-        std::mem::swap(&mut *self.kept.borrow_mut(), &mut *self.output.borrow_mut());
-        Ok(self.output.borrow().len())
+        let mut output = self.output.borrow_mut();
+        std::mem::swap(&mut *self.kept.borrow_mut(), &mut *output);
+        if let Some(waited) = self.waiting.remove(&self.clock.now()) {
+            output.extend(&waited);
+        }
+        Ok(output.len())
     }
     fn rest(&mut self) {
         self.output.clear();
     }
     fn clock_end(&mut self) {
-        self.kept.borrow_mut().clear();
+        let kept = std::mem::take(&mut *self.kept.borrow_mut());
+        if !kept.is_empty() {
+            let waiting = self.waiting.entry(self.clock.now() + 1).or_default();
+            waiting.extend(&kept);
+            waiting.consolidate();
+        }
     }
     fn is_settled(&self) -> bool {
-        self.kept.borrow().is_empty()
+        self.kept.borrow().is_empty() && self.waiting.is_empty()
     }
     fn state(&self) -> State {
         let kept = self.kept.borrow();
-        State { rows: kept.len(), bytes: kept.bytes() }
+        let all = self.waiting.values().chain([&*kept]);
+        all.map(|batch| State { rows: batch.len(), bytes: batch.bytes() }).fold(State::default(), State::and)
     }
 }
 
@@ -74,8 +88,12 @@ pub struct Feedback<C, K: Data, V: Data> {
 impl<C: Circuit, K: Data, V: Data> Feedback<C, K, V> {
     pub(crate) fn new(circuit: &C) -> (Self, Stream<C, Batch<K, V>>) {
         let (kept, output) = (Kept::default(), Slot::new(Batch::new()));
-        let node = Bring { kept: kept.clone(), output: output.clone() };
+        let clock = circuit.graph().clock().clone();
+        let node = Bring { clock, kept: kept.clone(), waiting: BTreeMap::new(), output: output.clone() };
         let bring = circuit.graph().restless("delay", &[], node);
+        if !C::NESTED {
+            circuit.graph().by_step(bring);
+        }
         (Self { circuit: circuit.clone(), kept }, Stream::new(circuit, bring, output))
     }
 

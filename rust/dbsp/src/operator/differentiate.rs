@@ -29,6 +29,9 @@ impl<K: Data, V: Data> UnaryOperator<Batch<K, V>, Batch<K, V>> for Integrate<K, 
         output.extend(&self.sum);
         Ok(())
     }
+    fn adds_up(&self) -> bool {
+        false
+    }
     fn state(&self) -> State {
         State { rows: self.sum.len(), bytes: self.sum.bytes() }
     }
@@ -49,6 +52,9 @@ impl<K: Data, V: Data> UnaryOperator<Batch<K, V>, Batch<K, V>> for Differentiate
         output.extend(&self.last);
         self.sorter.consolidate(output);
         Ok(())
+    }
+    fn adds_up(&self) -> bool {
+        false
     }
     fn state(&self) -> State {
         State { rows: self.last.len(), bytes: self.last.bytes() }

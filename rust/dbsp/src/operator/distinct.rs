@@ -127,12 +127,14 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
     /// Keeps, of each step's batch by itself, each row once if its weight is positive.
     #[must_use]
     pub fn stream_distinct(&self) -> Self {
-        self.shard().consolidate().linear("stream_distinct", |input, output: &mut Batch<K, V>| {
-            for (key, val, weight) in input.get().iter() {
-                if weight > 0 {
-                    output.push(key, val, 1);
+        let distinct =
+            self.shard().consolidate().linear("stream_distinct", |input, output: &mut Batch<K, V>| {
+                for (key, val, weight) in input.get().iter() {
+                    if weight > 0 {
+                        output.push(key, val, 1);
+                    }
                 }
-            }
-        })
+            });
+        distinct.by_step()
     }
 }

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::KeyIndex;
 use crate::algebra::ZWeight;
-use crate::circuit::{Node, RootCircuit, Scope, Slot, State, Stream};
+use crate::circuit::{Node, Pacer, RootCircuit, Scope, Slot, State, Stream};
 use crate::column::Data;
 use crate::error::Error;
 use crate::trace::Batch;
@@ -120,18 +120,37 @@ impl<K: Data, V: Data> IndexedZSetHandle<K, V> {
 struct Input<K: Data, V: Data> {
     mailboxes: Arc<Mailboxes<Batch<K, V>>>,
     worker: usize,
+    pacer: Pacer,
+    /// What was taken out of the mailbox, of which the first `given` rows were given.
+    taken: Batch<K, V>,
+    given: usize,
     output: Rc<Slot<Batch<K, V>>>,
 }
 
 impl<K: Data, V: Data> Node for Input<K, V> {
     fn eval(&mut self) -> Result<usize, Error> {
-        let mut mailbox = self.mailboxes.open(self.worker);
+        let pace = self.pacer.get();
+        if pace.fresh {
+            std::mem::swap(&mut *self.mailboxes.open(self.worker), &mut self.taken);
+        }
         let mut output = self.output.borrow_mut();
-        std::mem::swap(&mut *mailbox, &mut *output);
+        if self.given == 0 && self.taken.len() <= pace.rows {
+            std::mem::swap(&mut self.taken, &mut *output);
+            return Ok(output.len());
+        }
+        let end = self.taken.len().min(self.given.saturating_add(pace.rows));
+        output.extend_range(&self.taken, self.given..end);
+        self.given = end;
+        if end == self.taken.len() {
+            (self.taken, self.given) = (Batch::new(), 0);
+        }
         Ok(output.len())
     }
     fn rest(&mut self) {
         self.output.clear();
+    }
+    fn has_more(&self) -> bool {
+        !self.taken.is_empty()
     }
 }
 
@@ -171,6 +190,9 @@ impl<K: Data, U> KeyedHandle<K, U> {
 struct Keyed<K: Data, V: Data, U, F> {
     mailboxes: Arc<Mailboxes<Changes<K, U>>>,
     worker: usize,
+    pacer: Pacer,
+    /// What was taken out of the mailbox and not been given yet.
+    taken: std::vec::IntoIter<(K, U)>,
     keys: KeyIndex<K>,
     vals: Vec<V>,
     change: F,
@@ -179,9 +201,12 @@ struct Keyed<K: Data, V: Data, U, F> {
 
 impl<K: Data, V: Data, U, F: Fn(Option<&V>, U) -> Option<V>> Node for Keyed<K, V, U, F> {
     fn eval(&mut self) -> Result<usize, Error> {
-        let changes = std::mem::take(&mut *self.mailboxes.open(self.worker));
+        let pace = self.pacer.get();
+        if pace.fresh {
+            self.taken = std::mem::take(&mut *self.mailboxes.open(self.worker)).into_iter();
+        }
         let mut output = self.output.borrow_mut();
-        for (key, change) in changes {
+        for (key, change) in self.taken.by_ref().take(pace.rows) {
             let hash = K::hash(key.borrow());
             let slot = self.keys.find(key.borrow(), hash);
             let old = slot.map(|slot| &self.vals[slot]);
@@ -213,6 +238,9 @@ impl<K: Data, V: Data, U, F: Fn(Option<&V>, U) -> Option<V>> Node for Keyed<K, V
     fn rest(&mut self) {
         self.output.clear();
     }
+    fn has_more(&self) -> bool {
+        self.taken.len() > 0
+    }
     fn state(&self) -> State {
         State { rows: self.keys.len(), bytes: self.keys.bytes() + size_of_val(self.vals.as_slice()) }
     }
@@ -232,7 +260,14 @@ impl RootCircuit {
         let worker = self.graph().worker();
         let mailboxes = worker.common(|| Mailboxes::<Batch<K, V>>::new(worker.workers()));
         let output = Slot::new(Batch::new());
-        let node = Input { mailboxes: mailboxes.clone(), worker: worker.index(), output: output.clone() };
+        let node = Input {
+            mailboxes: mailboxes.clone(),
+            worker: worker.index(),
+            pacer: self.graph().pacer().clone(),
+            taken: Batch::new(),
+            given: 0,
+            output: output.clone(),
+        };
         (Stream::new(self, self.graph().restless("input", &[], node), output), IndexedZSetHandle(mailboxes))
     }
 
@@ -281,6 +316,8 @@ impl RootCircuit {
         let node = Keyed {
             mailboxes: mailboxes.clone(),
             worker: worker.index(),
+            pacer: self.graph().pacer().clone(),
+            taken: Vec::new().into_iter(),
             keys: KeyIndex::default(),
             vals: Vec::new(),
             change,
@@ -311,7 +348,7 @@ impl RootCircuit {
     ) -> Stream<Self, T> {
         let output = Slot::new(T::default());
         let node = Generator { next, output: output.clone() };
-        Stream::new(self, self.graph().restless(name, &[], node), output)
+        Stream::new(self, self.graph().restless(name, &[], node), output).by_step()
     }
 }
 

@@ -12,8 +12,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::circuit::Incoming;
-use crate::circuit::{Circuit, RootCircuit, Stream};
+use crate::circuit::{Circuit, Gate, Incoming, RootCircuit, Stream};
 use crate::column::Data;
 use crate::error::Error;
 use crate::operator::UnaryOperator;
@@ -23,17 +22,26 @@ use crate::trace::Batch;
 /// Takes what a stream has brought out of a circuit. May be cloned, sent to any thread, and left lying: what nobody takes
 /// is added up.
 #[derive(Clone, Debug)]
-pub struct OutputHandle<K: Data, V: Data = ()>(Arc<Vec<Mutex<Batch<K, V>>>>);
+pub struct OutputHandle<K: Data, V: Data = ()> {
+    mailboxes: Arc<Vec<Mutex<Batch<K, V>>>>,
+    gate: Gate,
+}
 
 impl<K: Data, V: Data> OutputHandle<K, V> {
-    /// Takes the change since the last time, of all workers together, consolidated.
+    /// Takes the change since the last time, of all workers together, consolidated; nothing while a
+    /// [transaction](crate::CircuitHandle::transaction) is under way.
     #[must_use]
     pub fn take(&self) -> Batch<K, V> {
         let mut sum = Batch::new();
-        for mailbox in &*self.0 {
+        let held = self.gate.look();
+        if *held {
+            return sum;
+        }
+        for mailbox in &*self.mailboxes {
             let part = std::mem::take(&mut *mailbox.lock().unwrap_or_else(PoisonError::into_inner));
             if sum.is_empty() { sum = part } else { sum.extend(&part) }
         }
+        drop(held);
         sum.consolidate();
         sum
     }
@@ -43,7 +51,7 @@ impl<K: Data, V: Data> OutputHandle<K, V> {
     /// Puts back what was taken and could not be passed on.
     #[cfg(feature = "ring")]
     pub(crate) fn give_back(&self, change: Batch<K, V>) {
-        let mut mailbox = self.0[0].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut mailbox = self.mailboxes[0].lock().unwrap_or_else(PoisonError::into_inner);
         if mailbox.is_empty() { *mailbox = change } else { mailbox.extend(&change) }
     }
 }
@@ -94,7 +102,7 @@ impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
             "output",
             Output { mailboxes: mailboxes.clone(), worker: worker.index(), left: 0 },
         );
-        OutputHandle(mailboxes)
+        OutputHandle { mailboxes, gate: worker.gate().clone() }
     }
 }
 
@@ -119,6 +127,9 @@ impl<T: Clone + 'static> UnaryOperator<T, Nothing> for Latest<T> {
     fn eval(&mut self, input: &Incoming<T>, _: &mut Nothing) -> Result<(), Error> {
         *self.values[self.worker].lock().unwrap_or_else(PoisonError::into_inner) = Some(input.get().clone());
         Ok(())
+    }
+    fn adds_up(&self) -> bool {
+        false
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::circuit::{Circuit, Incoming, Node, Slot, State, Stream};
+use crate::circuit::{Circuit, Incoming, Node, NodeId, Slot, State, Stream};
 use crate::column::Data;
 use crate::error::Error;
 use crate::trace::Batch;
@@ -32,6 +32,12 @@ pub trait UnaryOperator<I, O>: 'static {
     ///
     /// [`Error::Operator`] if it cannot go on; the circuit is lost then.
     fn eval(&mut self, input: &Incoming<I>, output: &mut O) -> Result<(), Error>;
+    /// Returns whether what it brings in some steps adds up to what it would bring in one step with all of their input, as it
+    /// does of every incremental operator. A circuit with one that says no has no
+    /// [transactions](crate::CircuitHandle::transaction).
+    fn adds_up(&self) -> bool {
+        true
+    }
     /// Returns whether it would bring nothing more without new input.
     fn is_settled(&self) -> bool {
         true
@@ -54,6 +60,11 @@ pub trait BinaryOperator<A, B, O>: 'static {
     ///
     /// [`Error::Operator`] if it cannot go on; the circuit is lost then.
     fn eval(&mut self, left: &Incoming<A>, right: &Incoming<B>, output: &mut O) -> Result<(), Error>;
+    /// Returns whether what it brings in some steps adds up to what it would bring in one, as
+    /// [`UnaryOperator::adds_up`] does.
+    fn adds_up(&self) -> bool {
+        true
+    }
     /// Returns whether it would bring nothing more without new input.
     fn is_settled(&self) -> bool {
         true
@@ -68,46 +79,57 @@ pub trait BinaryOperator<A, B, O>: 'static {
     }
 }
 
-struct Unary<Op, I, O> {
-    operator: Op,
-    input: Incoming<I>,
+/// An operator together with where what it reads comes from.
+trait Fed<O>: 'static {
+    fn eval(&mut self, output: &mut O) -> Result<(), Error>;
+    fn adds_up(&self) -> bool;
+    fn is_settled(&self) -> bool;
+    fn clock_start(&mut self);
+    fn clock_end(&mut self);
+    fn state(&self) -> State;
+}
+
+struct Unary<Op, I>(Op, Incoming<I>);
+
+struct Binary<Op, A, B>(Op, Incoming<A>, Incoming<B>);
+
+macro_rules! fed {
+    ($name:ident<$($input:ident $index:tt),+> by $operator:ident) => {
+        impl<Op: $operator<$($input,)+ O>, $($input: 'static,)+ O> Fed<O> for $name<Op, $($input),+> {
+            fn eval(&mut self, output: &mut O) -> Result<(), Error> {
+                self.0.eval($(&self.$index,)+ output)
+            }
+            fn adds_up(&self) -> bool {
+                self.0.adds_up()
+            }
+            fn is_settled(&self) -> bool {
+                self.0.is_settled()
+            }
+            fn clock_start(&mut self) {
+                self.0.clock_start();
+            }
+            fn clock_end(&mut self) {
+                self.0.clock_end();
+            }
+            fn state(&self) -> State {
+                self.0.state()
+            }
+        }
+    };
+}
+fed!(Unary<I 1> by UnaryOperator);
+fed!(Binary<A 1, B 2> by BinaryOperator);
+
+/// An operator, and where it leaves what it brings.
+struct Placed<F, O> {
+    operator: F,
     output: Rc<Slot<O>>,
 }
 
-impl<Op: UnaryOperator<I, O>, I, O: Brought> Node for Unary<Op, I, O> {
+impl<F: Fed<O>, O: Brought> Node for Placed<F, O> {
     fn eval(&mut self) -> Result<usize, Error> {
         let mut output = self.output.borrow_mut();
-        self.operator.eval(&self.input, &mut output)?;
-        Ok(output.rows())
-    }
-    fn rest(&mut self) {
-        self.output.borrow_mut().forget();
-    }
-    fn clock_start(&mut self) {
-        self.operator.clock_start();
-    }
-    fn clock_end(&mut self) {
-        self.operator.clock_end();
-    }
-    fn is_settled(&self) -> bool {
-        self.operator.is_settled()
-    }
-    fn state(&self) -> State {
-        self.operator.state()
-    }
-}
-
-struct Binary<Op, A, B, O> {
-    operator: Op,
-    left: Incoming<A>,
-    right: Incoming<B>,
-    output: Rc<Slot<O>>,
-}
-
-impl<Op: BinaryOperator<A, B, O>, A, B, O: Brought> Node for Binary<Op, A, B, O> {
-    fn eval(&mut self) -> Result<usize, Error> {
-        let mut output = self.output.borrow_mut();
-        self.operator.eval(&self.left, &self.right, &mut output)?;
+        self.operator.eval(&mut output)?;
         Ok(output.rows())
     }
     fn rest(&mut self) {
@@ -137,10 +159,26 @@ impl<F: FnMut(&Incoming<I>, &mut O) + 'static, I, O> UnaryOperator<I, O> for Lin
     }
 }
 
+/// Places an operator in the circuit; one that `always` runs does so in each step.
+fn place<C: Circuit, O: Brought>(
+    circuit: &C,
+    name: &'static str,
+    inputs: &[NodeId],
+    operator: impl Fed<O>,
+    always: bool,
+) -> Stream<C, O> {
+    let (adds_up, output) = (operator.adds_up(), Slot::new(O::default()));
+    let node = Placed { operator, output: output.clone() };
+    let graph = circuit.graph();
+    let id = if always { graph.restless(name, inputs, node) } else { graph.node(name, inputs, node) };
+    let stream = Stream::new(circuit, id, output);
+    if adds_up { stream } else { stream.by_step() }
+}
+
 impl<C: Circuit, I: 'static> Stream<C, I> {
     /// Applies an operator of one's own.
     pub fn unary<O: Brought>(&self, name: &'static str, operator: impl UnaryOperator<I, O>) -> Stream<C, O> {
-        self.place(name, operator, false)
+        place(self.circuit(), name, &[self.id()], Unary(operator, self.read()), false)
     }
 
     /// Applies an operator of one's own that has to run in each step, whether there is input or not.
@@ -149,23 +187,7 @@ impl<C: Circuit, I: 'static> Stream<C, I> {
         name: &'static str,
         operator: impl UnaryOperator<I, O>,
     ) -> Stream<C, O> {
-        self.place(name, operator, true)
-    }
-
-    fn place<O: Brought>(
-        &self,
-        name: &'static str,
-        operator: impl UnaryOperator<I, O>,
-        always: bool,
-    ) -> Stream<C, O> {
-        let output = Slot::new(O::default());
-        let node = Unary { operator, input: self.read(), output: output.clone() };
-        let id = if always {
-            self.graph().restless(name, &[self.id()], node)
-        } else {
-            self.graph().node(name, &[self.id()], node)
-        };
-        Stream::new(self.circuit(), id, output)
+        place(self.circuit(), name, &[self.id()], Unary(operator, self.read()), true)
     }
 
     /// Applies a function that adds to its output what follows from its input, and remembers nothing.
@@ -184,9 +206,8 @@ impl<C: Circuit, I: 'static> Stream<C, I> {
         other: &Stream<C, B>,
         operator: impl BinaryOperator<I, B, O>,
     ) -> Stream<C, O> {
-        let output = Slot::new(O::default());
-        let node = Binary { operator, left: self.read(), right: other.read(), output: output.clone() };
-        Stream::new(self.circuit(), self.graph().node(name, &[self.id(), other.id()], node), output)
+        let operator = Binary(operator, self.read(), other.read());
+        place(self.circuit(), name, &[self.id(), other.id()], operator, false)
     }
 
     /// Applies an operator of one's own to this stream and another, that has to run in each step.
@@ -196,8 +217,7 @@ impl<C: Circuit, I: 'static> Stream<C, I> {
         other: &Stream<C, B>,
         operator: impl BinaryOperator<I, B, O>,
     ) -> Stream<C, O> {
-        let output = Slot::new(O::default());
-        let node = Binary { operator, left: self.read(), right: other.read(), output: output.clone() };
-        Stream::new(self.circuit(), self.graph().restless(name, &[self.id(), other.id()], node), output)
+        let operator = Binary(operator, self.read(), other.read());
+        place(self.circuit(), name, &[self.id(), other.id()], operator, true)
     }
 }

@@ -15,7 +15,7 @@ use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::{Table, beside, refused};
-use crate::arrow::{read_weights, write_weights};
+use crate::arrow::{decoded, read_weights, write_weights};
 use crate::circuit::RootCircuit;
 use crate::column::Units;
 use crate::dynamic::{Row, Rows, table};
@@ -39,7 +39,7 @@ pub struct TableHandle {
 
 impl TableHandle {
     /// Adds the rows of a record batch as often as its column `weight` says, or once if it has none; columns are found by
-    /// name, and not copied.
+    /// name, and not copied, unless they have a dictionary: these are decoded.
     ///
     /// # Errors
     ///
@@ -54,8 +54,10 @@ impl TableHandle {
                     change.schema_ref().fields().iter().map(|field| field.name().as_str()).collect();
                 return Err(Error::MissingColumn { column: name.clone(), present: present.join(", ") });
             };
+            let given = array.data_type();
+            let array = &decoded(name, array)?;
             if array.data_type() != field.data_type() {
-                let (expected, got) = (field.data_type().to_string(), array.data_type().to_string());
+                let (expected, got) = (field.data_type().to_string(), given.to_string());
                 return Err(Error::ColumnType { column: name.clone(), expected, got });
             }
             if !field.is_nullable() && array.null_count() > 0 {

@@ -19,9 +19,10 @@ use std::hint::black_box;
 use std::ops::Div;
 
 use crate::algebra::{HasOne, LinearValue, ZWeight, add_weights};
-use crate::circuit::{Incoming, RootCircuit, State, Stream};
+use crate::circuit::{Circuit, Incoming, State, Stream};
 use crate::column::{Column, Data};
 use crate::error::Error;
+use crate::operator::nested::NestedLinear;
 use crate::operator::{BLOCK, KeyIndex, Segments, UnaryOperator};
 use crate::trace::Batch;
 
@@ -172,12 +173,12 @@ where
     }
 }
 
-impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
+impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
     /// Brings, for each key, the sum of `value` over its rows, each as often as its weight says.
     pub fn aggregate_linear<A: LinearValue + Data>(
         &self,
         value: impl Fn(&V::Ref<'_>) -> A + 'static,
-    ) -> Stream<RootCircuit, Batch<K, A>> {
+    ) -> Stream<C, Batch<K, A>> {
         self.aggregate_linear_postprocess(value, A::clone)
     }
 
@@ -204,7 +205,7 @@ impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
         &self,
         value: impl Fn(&V::Ref<'_>) -> A + 'static,
         finish: impl Fn(&A) -> O + 'static,
-    ) -> Stream<RootCircuit, Batch<K, O>> {
+    ) -> Stream<C, Batch<K, O>> {
         self.sum_by_key(value, move |sum, _| Some(finish(sum)))
     }
 
@@ -212,7 +213,11 @@ impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
         &self,
         value: impl Fn(&V::Ref<'_>) -> A + 'static,
         finish: impl Fn(&A, ZWeight) -> Option<O> + 'static,
-    ) -> Stream<RootCircuit, Batch<K, O>> {
+    ) -> Stream<C, Batch<K, O>> {
+        if C::NESTED {
+            let operator = NestedLinear::new(self.graph().clock().clone(), value, finish);
+            return self.shard().restless_unary("aggregate_linear", operator);
+        }
         let operator = Linear {
             keys: KeyIndex::<K>::default(),
             groups: Segments::default(),
@@ -231,19 +236,19 @@ impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
     pub fn average<A: LinearValue + HasOne + Div<Output = A> + Data>(
         &self,
         value: impl Fn(&V::Ref<'_>) -> A + 'static,
-    ) -> Stream<RootCircuit, Batch<K, A>> {
+    ) -> Stream<C, Batch<K, A>> {
         self.sum_by_key(value, |sum, rows| (rows > 0).then(|| sum.clone() / A::one().mul_by_ref(&rows)))
     }
 
     /// Brings the number of rows of each key, each as often as its weight says.
     #[must_use]
-    pub fn weighted_count(&self) -> Stream<RootCircuit, Batch<K, ZWeight>> {
+    pub fn weighted_count(&self) -> Stream<C, Batch<K, ZWeight>> {
         self.aggregate_linear(|_| 1)
     }
 
     /// Brings the number of different values of each key that have positive weight.
     #[must_use]
-    pub fn distinct_count(&self) -> Stream<RootCircuit, Batch<K, ZWeight>> {
+    pub fn distinct_count(&self) -> Stream<C, Batch<K, ZWeight>> {
         self.distinct().weighted_count()
     }
 }

@@ -16,6 +16,7 @@
 //! | 1 | (a, 1) → +1, (a, 3) → −1 | |
 //! | 2 | (a, 3) → −1, (b, 1) → +1 | (a, 3) → −1, (a, 2) → +1, (b, 1) → +1 |
 
+mod count;
 mod extreme;
 mod linear;
 
@@ -23,13 +24,14 @@ use std::hint::black_box;
 use std::marker::PhantomData;
 use std::ops::Range;
 
+pub use count::Count;
 pub use extreme::{Extreme, First, Max, MaxSome, Min, MinSome};
 
-use crate::algebra::{MonoidValue, ZWeight, add_weights};
+use crate::algebra::{MonoidValue, ZWeight};
 use crate::circuit::{Circuit, Incoming, State, Stream};
 use crate::column::{Column, Data};
 use crate::error::Error;
-use crate::operator::nested::NestedAggregate;
+use crate::operator::nested::{NestedGroups, OfGroup, Present};
 use crate::operator::{BLOCK, KeyIndex, Trace, UnaryOperator};
 use crate::trace::{Batch, Group, Weights};
 
@@ -189,42 +191,6 @@ where
     }
 }
 
-/// The number of rows, each as often as its weight says, while that is positive.
-#[derive(Clone, Copy, Debug)]
-pub struct Count;
-
-impl<V: Data> Aggregator<V> for Count {
-    type State = ZWeight;
-    type Output = ZWeight;
-
-    fn of(&self, values: Values<'_, V>) -> Option<ZWeight> {
-        let mut count = 0;
-        values(&mut |_, weight| count = add_weights(count, weight));
-        (count > 0).then_some(count)
-    }
-    fn update(&self, state: &mut ZWeight, change: &Change<'_, V>) -> Option<ZWeight> {
-        let new = change.rows().fold(*state, |count, (_, weight)| add_weights(count, weight));
-        (new != *state).then(|| std::mem::replace(state, new))
-    }
-    fn output(&self, state: &ZWeight) -> Option<ZWeight> {
-        (*state > 0).then_some(*state)
-    }
-    fn is_blank(&self, state: &ZWeight) -> bool {
-        *state == 0
-    }
-}
-
-impl<V: Data> Parts<V> for Count {
-    type Part = ZWeight;
-
-    fn part(&self, values: Values<'_, V>) -> ZWeight {
-        self.of(values).unwrap_or(0)
-    }
-    fn whole(&self, part: &ZWeight) -> Option<ZWeight> {
-        <Self as Aggregator<V>>::output(self, part)
-    }
-}
-
 /// Some aggregates side by side, where there are all of them.
 macro_rules! tuples {
     ($($name:ident $index:tt),+) => {
@@ -355,8 +321,30 @@ impl<K: Data, S: Default, A> Aggregate<K, S, A> {
     }
 }
 
+/// An aggregate of each group as a whole, for nested scopes.
+struct Each<A>(A);
+
+impl<K: Data, V: Data, A: Aggregator<V>> OfGroup<K, V> for Each<A> {
+    type Output = A::Output;
+
+    fn of(&self, key: K::Ref<'_>, rows: Present<'_, V>, there: &mut Batch<K, A::Output>) {
+        let aggregate = self.0.of(&|each| {
+            let mut rest = rows.clone();
+            while let Some((val, weight)) = rest.next(false) {
+                each(val, weight);
+            }
+        });
+        if let Some(aggregate) = aggregate {
+            there.push(key, aggregate.borrow(), 1);
+        }
+    }
+}
+
 impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
     /// Brings, for each key, an aggregate of its values that have positive weight.
+    ///
+    /// In a nested scope nothing is remembered of a group but its rows and what was brought: a change of a key walks its
+    /// rows, in each iteration that it bears on.
     ///
     /// ```
     /// use qadataswap_dbsp::operator::{Count, Fold, Max, Min};
@@ -380,7 +368,7 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
     /// ```
     pub fn aggregate<A: Aggregator<V>>(&self, aggregator: A) -> Stream<C, Batch<K, A::Output>> {
         if C::NESTED {
-            let operator = NestedAggregate::new(self.graph().clock().clone(), aggregator);
+            let operator = NestedGroups::new(self.graph().clock().clone(), Each(aggregator));
             return self.shard().restless_unary("aggregate", operator);
         }
         let operator = Aggregate {

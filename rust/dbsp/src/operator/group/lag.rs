@@ -18,12 +18,14 @@
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;
+use std::marker::PhantomData;
 
 use super::{List, difference, order, push};
 use crate::algebra::ZWeight;
-use crate::circuit::{Incoming, RootCircuit, Stream};
+use crate::circuit::{Circuit, Incoming, Stream};
 use crate::column::Data;
 use crate::error::Error;
+use crate::operator::nested::{NestedGroups, OfGroup, Present};
 use crate::operator::trace::keys;
 use crate::operator::{Trace, UnaryOperator};
 use crate::trace::{Batch, Group};
@@ -73,15 +75,25 @@ impl<'a, V: Data> Side<'a, V> {
             return;
         }
         self.next = self.group.next_present(descending);
-        let rows = count(weight).min(most);
-        for _ in 0..rows.min(offset) {
-            let source = if self.passed.len() == offset { self.passed.pop_front() } else { None };
-            self.passed.push_back(val);
-            push(list, (val, source), 1);
-        }
-        if rows > offset {
-            push(list, (val, Some(val)), (rows - offset) as ZWeight);
-        }
+        pair(&mut self.passed, val, count(weight).min(most), offset, list);
+    }
+}
+
+/// Lists so many rows of a value, each with the one that lies `offset` places before it.
+fn pair<R: Copy + PartialEq>(
+    passed: &mut VecDeque<R>,
+    val: R,
+    rows: usize,
+    offset: usize,
+    list: &mut List<(R, Option<R>)>,
+) {
+    for _ in 0..rows.min(offset) {
+        let source = if passed.len() == offset { passed.pop_front() } else { None };
+        passed.push_back(val);
+        push(list, (val, source), 1);
+    }
+    if rows > offset {
+        push(list, (val, Some(val)), (rows - offset) as ZWeight);
     }
 }
 
@@ -195,7 +207,43 @@ where
     }
 }
 
-impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
+/// Each row with its neighbour, for nested scopes.
+struct Pairs<P, O>(Lag<P>, PhantomData<O>);
+
+impl<K, V, O, P> OfGroup<K, V> for Pairs<P, O>
+where
+    K: Data,
+    V: Data,
+    O: Data,
+    P: Fn(Option<&V::Ref<'_>>) -> O + 'static,
+{
+    type Output = (V, O);
+
+    fn of(&self, key: K::Ref<'_>, mut rows: Present<'_, V>, there: &mut Batch<K, (V, O)>) {
+        let Lag { offset, descending, project } = &self.0;
+        let (mut passed, mut list) = (VecDeque::new(), List::new());
+        while let Some((val, weight)) = rows.next(*descending) {
+            pair(&mut passed, val, count(weight), *offset, &mut list);
+        }
+        for ((val, source), weight) in list {
+            there.push(key, (V::shorten(val), project(source.as_ref()).borrow()), weight);
+        }
+    }
+}
+
+impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
+    fn neighbours<O: Data>(
+        &self,
+        name: &'static str,
+        operator: Lag<impl Fn(Option<&V::Ref<'_>>) -> O + 'static>,
+    ) -> Stream<C, Batch<K, (V, O)>> {
+        if C::NESTED {
+            let operator = NestedGroups::new(self.graph().clock().clone(), Pairs(operator, PhantomData));
+            return self.shard().restless_unary(name, operator);
+        }
+        self.shard().trace().unary(name, operator)
+    }
+
     /// Brings each row with `project` of the one that is `offset` places before it in the order of its key's values.
     ///
     /// ```
@@ -218,9 +266,8 @@ impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
         &self,
         offset: usize,
         project: impl Fn(Option<&V::Ref<'_>>) -> O + 'static,
-    ) -> Stream<RootCircuit, Batch<K, (V, O)>> {
-        let operator = Lag { offset, descending: false, project };
-        self.shard().integrate_trace().unary("lag", operator)
+    ) -> Stream<C, Batch<K, (V, O)>> {
+        self.neighbours("lag", Lag { offset, descending: false, project })
     }
 
     /// Brings each row with `project` of the one that is `offset` places after it in the order of its key's values.
@@ -228,8 +275,7 @@ impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
         &self,
         offset: usize,
         project: impl Fn(Option<&V::Ref<'_>>) -> O + 'static,
-    ) -> Stream<RootCircuit, Batch<K, (V, O)>> {
-        let operator = Lag { offset, descending: true, project };
-        self.shard().integrate_trace().unary("lead", operator)
+    ) -> Stream<C, Batch<K, (V, O)>> {
+        self.neighbours("lead", Lag { offset, descending: true, project })
     }
 }

@@ -20,16 +20,18 @@
 //! What changes before it costs a walk along the list, not along the group. Numbers without a limit do walk the group: an
 //! insertion changes those of all rows behind it.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::{List, difference, order, push};
 use crate::algebra::ZWeight;
-use crate::circuit::{Incoming, RootCircuit, State, Stream};
+use crate::circuit::{Circuit, Incoming, State, Stream};
 use crate::column::Data;
 use crate::error::Error;
+use crate::operator::nested::{NestedGroups, OfGroup, Present};
 use crate::operator::trace::keys;
 use crate::operator::{KeyIndex, Trace, UnaryOperator};
-use crate::trace::{Batch, Group};
+use crate::trace::Batch;
 
 /// What a row's number is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,13 +43,18 @@ enum Number {
     Dense,
 }
 
-struct Ranked<K: Data, V: Data, S, E> {
+/// Which rows of a group are listed, and how.
+struct Ranking<S, E> {
     number: Number,
     most: i64,
     descending: bool,
     /// Whether two neighbours have one rank.
     same: S,
     emit: E,
+}
+
+struct Ranked<K: Data, V: Data, S, E> {
+    ranking: Ranking<S, E>,
     /// Groups whose list does not hold all.
     keys: KeyIndex<K>,
     edges: Vec<V>,
@@ -63,19 +70,22 @@ where
 {
     fn eval(&mut self, trace: &Incoming<Trace<K, V>>, output: &mut Batch<K, O>) -> Result<(), Error> {
         let trace = trace.get();
+        let ranking = &self.ranking;
         let (mut old, mut new) = (List::new(), List::new());
         keys(trace.delta(), |key, hash, rows| {
             let slot = self.keys.find(key, hash);
-            if slot.is_some_and(|slot| self.is_behind(slot, trace.delta(), &rows)) {
+            if slot.is_some_and(|slot| ranking.is_behind(self.edges[slot].borrow(), trace.delta(), &rows)) {
                 return;
             }
-            self.list(trace.before().group(key, hash), &mut old);
-            let edge = self.list(trace.after(key, hash, rows), &mut new);
+            let mut before = trace.before().group(key, hash);
+            ranking.list(|| before.next_present(ranking.descending), &mut old);
+            let mut after = trace.after(key, hash, rows);
+            let edge = ranking.list(|| after.next_present(ranking.descending), &mut new);
             difference(
                 &old,
                 &new,
-                |a, b| order(&a.0, &b.0, self.descending).then(a.1.cmp(&b.1)),
-                |(val, number), weight| (self.emit)(key, val, number, weight, output),
+                |a, b| order(&a.0, &b.0, ranking.descending).then(a.1.cmp(&b.1)),
+                |(val, number), weight| (ranking.emit)(key, val, number, weight, output),
             );
             match (slot, edge.map(V::owned)) {
                 (Some(slot), Some(edge)) => self.edges[slot] = edge,
@@ -97,20 +107,33 @@ where
     }
 }
 
-impl<K: Data, V: Data, S: Fn(&V::Ref<'_>, &V::Ref<'_>) -> bool, E> Ranked<K, V, S, E> {
-    /// Returns whether all rows of a change lie where they do not matter.
-    fn is_behind(&self, slot: usize, delta: &Batch<K, V>, rows: &Range<usize>) -> bool {
+impl<S, E> Ranking<S, E> {
+    /// Returns whether all rows of a change lie behind the edge of a list, where they do not matter.
+    fn is_behind<K: Data, V: Data>(
+        &self,
+        edge: V::Ref<'_>,
+        delta: &Batch<K, V>,
+        rows: &Range<usize>,
+    ) -> bool {
         let first = if self.descending { rows.end - 1 } else { rows.start };
-        let place = order(&V::shorten(delta.val(first)), &self.edges[slot].borrow(), self.descending);
+        let place = order(&V::shorten(delta.val(first)), &V::shorten(edge), self.descending);
         // Of ranks the edge is the first value that is not listed, of rows the last that is.
         if matches!(self.number, Number::Rank | Number::Dense) { place.is_ge() } else { place.is_gt() }
     }
 
-    /// Lists the rows whose number is not too great; returns the edge of the list unless all were listed.
-    fn list<'a>(&self, mut group: Group<'a, V>, list: &mut List<(V::Ref<'a>, i64)>) -> Option<V::Ref<'a>> {
+    /// Lists, of a group that `next` reads in order, the rows whose number is not too great; returns the edge of the list
+    /// unless all were listed.
+    fn list<R: Copy + PartialEq>(
+        &self,
+        mut next: impl FnMut() -> Option<(R, ZWeight)>,
+        list: &mut List<(R, i64)>,
+    ) -> Option<R>
+    where
+        S: Fn(&R, &R) -> bool,
+    {
         list.clear();
         let (mut seen, mut rank, mut last) = (0, 0, None);
-        while let Some((val, weight)) = group.next_present(self.descending) {
+        while let Some((val, weight)) = next() {
             match self.number {
                 Number::None => push(list, (val, 0), weight.min(self.most - seen)),
                 Number::Row => {
@@ -137,17 +160,43 @@ impl<K: Data, V: Data, S: Fn(&V::Ref<'_>, &V::Ref<'_>) -> bool, E> Ranked<K, V, 
     }
 }
 
-impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
+/// The rows of a group that are listed, for nested scopes; `O` is what is brought of each.
+struct Listed<S, E, O>(Ranking<S, E>, PhantomData<O>);
+
+impl<K, V, O, S, E> OfGroup<K, V> for Listed<S, E, O>
+where
+    K: Data,
+    V: Data,
+    O: Data,
+    S: Fn(&V::Ref<'_>, &V::Ref<'_>) -> bool + 'static,
+    E: Fn(K::Ref<'_>, V::Ref<'_>, i64, ZWeight, &mut Batch<K, O>) + 'static,
+{
+    type Output = O;
+
+    fn of(&self, key: K::Ref<'_>, mut rows: Present<'_, V>, there: &mut Batch<K, O>) {
+        let mut list = List::new();
+        self.0.list(|| rows.next(self.0.descending), &mut list);
+        for ((val, number), weight) in list {
+            (self.0.emit)(key, val, number, weight, there);
+        }
+    }
+}
+
+impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
     fn ranked<O: Data>(
         &self,
         name: &'static str,
         (number, most, descending): (Number, i64, bool),
         same: impl Fn(&V::Ref<'_>, &V::Ref<'_>) -> bool + 'static,
         emit: impl Fn(K::Ref<'_>, V::Ref<'_>, i64, ZWeight, &mut Batch<K, O>) + 'static,
-    ) -> Stream<RootCircuit, Batch<K, O>> {
+    ) -> Stream<C, Batch<K, O>> {
+        let ranking = Ranking { number, most, descending, same, emit };
+        if C::NESTED {
+            let operator = NestedGroups::new(self.graph().clock().clone(), Listed(ranking, PhantomData));
+            return self.shard().restless_unary(name, operator);
+        }
         let (keys, edges) = (KeyIndex::<K>::default(), Vec::<V>::new());
-        let operator = Ranked { number, most, descending, same, emit, keys, edges };
-        self.shard().integrate_trace().unary(name, operator)
+        self.shard().trace().unary(name, Ranked { ranking, keys, edges })
     }
 
     fn first(&self, name: &'static str, rows: usize, descending: bool) -> Self {
@@ -172,7 +221,7 @@ impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
         most: usize,
         same: impl Fn(&V::Ref<'_>, &V::Ref<'_>) -> bool + 'static,
         to: impl Fn(i64, &V::Ref<'_>) -> O + 'static,
-    ) -> Stream<RootCircuit, Batch<K, O>> {
+    ) -> Stream<C, Batch<K, O>> {
         assert!(most > 0, "{name} of no rows");
         self.ranked(name, (number, limit(most), false), same, move |key, val, number, weight, output| {
             output.push(key, to(number, &val).borrow(), weight);
@@ -229,7 +278,7 @@ impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
         k: usize,
         same: impl Fn(&V::Ref<'_>, &V::Ref<'_>) -> bool + 'static,
         to: impl Fn(i64, &V::Ref<'_>) -> O + 'static,
-    ) -> Stream<RootCircuit, Batch<K, O>> {
+    ) -> Stream<C, Batch<K, O>> {
         self.numbered("topk_rank", Number::Rank, k, same, to)
     }
 
@@ -240,7 +289,7 @@ impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
         k: usize,
         same: impl Fn(&V::Ref<'_>, &V::Ref<'_>) -> bool + 'static,
         to: impl Fn(i64, &V::Ref<'_>) -> O + 'static,
-    ) -> Stream<RootCircuit, Batch<K, O>> {
+    ) -> Stream<C, Batch<K, O>> {
         self.numbered("topk_dense_rank", Number::Dense, k, same, to)
     }
 
@@ -249,7 +298,7 @@ impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
         &self,
         k: usize,
         to: impl Fn(i64, &V::Ref<'_>) -> O + 'static,
-    ) -> Stream<RootCircuit, Batch<K, O>> {
+    ) -> Stream<C, Batch<K, O>> {
         self.numbered("topk_row_number", Number::Row, k, |_, _| false, to)
     }
 
@@ -258,7 +307,7 @@ impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
         &self,
         same: impl Fn(&V::Ref<'_>, &V::Ref<'_>) -> bool + 'static,
         to: impl Fn(i64, &V::Ref<'_>) -> O + 'static,
-    ) -> Stream<RootCircuit, Batch<K, O>> {
+    ) -> Stream<C, Batch<K, O>> {
         self.numbered("rank", Number::Rank, usize::MAX, same, to)
     }
 
@@ -267,7 +316,7 @@ impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
         &self,
         same: impl Fn(&V::Ref<'_>, &V::Ref<'_>) -> bool + 'static,
         to: impl Fn(i64, &V::Ref<'_>) -> O + 'static,
-    ) -> Stream<RootCircuit, Batch<K, O>> {
+    ) -> Stream<C, Batch<K, O>> {
         self.numbered("dense_rank", Number::Dense, usize::MAX, same, to)
     }
 
@@ -275,7 +324,7 @@ impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
     pub fn row_number<O: Data>(
         &self,
         to: impl Fn(i64, &V::Ref<'_>) -> O + 'static,
-    ) -> Stream<RootCircuit, Batch<K, O>> {
+    ) -> Stream<C, Batch<K, O>> {
         self.numbered("row_number", Number::Row, usize::MAX, |_, _| false, to)
     }
 }

@@ -10,10 +10,9 @@
 //! | 1, 2 | x → +1 | (2, 1, 1), (3, 1, 1) | x → +1 |
 //! | 1, 3 | | (2, 1, 1), (3, 1, 0) | x → −1 |
 
-use std::collections::BTreeMap;
-
 use smallvec::SmallVec;
 
+use super::Later;
 use crate::algebra::{ZWeight, add_weights};
 use crate::circuit::{Clock, Incoming, State};
 use crate::column::Data;
@@ -34,8 +33,7 @@ pub(crate) struct NestedDistinct<K: Data, V: Data> {
     clock: Clock,
     rows: KeyIndex<(K, V)>,
     histories: Vec<History>,
-    /// The rows to look at again, by iteration of this step.
-    later: BTreeMap<u32, Vec<u32>>,
+    later: Later,
     /// The rows to look at in this iteration.
     now: Vec<u32>,
 }
@@ -46,7 +44,7 @@ impl<K: Data, V: Data> NestedDistinct<K, V> {
             clock,
             rows: KeyIndex::default(),
             histories: Vec::new(),
-            later: BTreeMap::new(),
+            later: Later::default(),
             now: Vec::new(),
         }
     }
@@ -71,7 +69,7 @@ impl<K: Data, V: Data> NestedDistinct<K, V> {
         let (mut came, mut brought, mut here) = (0, 0, None);
         for (place, event) in history.iter().enumerate() {
             if event.iteration > iteration {
-                self.later.entry(event.iteration).or_default().push(slot);
+                self.later.note(event.iteration, slot);
                 break;
             }
             came = add_weights(came, event.came);
@@ -105,7 +103,7 @@ impl<K: Data, V: Data> NestedDistinct<K, V> {
 impl<K: Data, V: Data> UnaryOperator<Batch<K, V>, Batch<K, V>> for NestedDistinct<K, V> {
     fn eval(&mut self, input: &Incoming<Batch<K, V>>, output: &mut Batch<K, V>) -> Result<(), Error> {
         let iteration = self.clock.now();
-        self.now = self.later.remove(&iteration).unwrap_or_default();
+        self.now = self.later.take(iteration);
         for (key, val, weight) in input.get().iter() {
             self.note((key, val), weight, iteration);
         }
@@ -124,7 +122,8 @@ impl<K: Data, V: Data> UnaryOperator<Batch<K, V>, Batch<K, V>> for NestedDistinc
     fn clock_end(&mut self) {
         if let Some(kept) = self.rows.compact() {
             self.histories =
-                kept.into_iter().map(|slot| std::mem::take(&mut self.histories[slot as usize])).collect();
+                kept.iter().map(|&slot| std::mem::take(&mut self.histories[slot as usize])).collect();
+            self.later.renumber(&kept);
         }
     }
     fn state(&self) -> State {

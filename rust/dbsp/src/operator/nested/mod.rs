@@ -6,13 +6,18 @@
 //! section 6; McSherry et al., "Differential Dataflow", CIDR 2013). State keeps the iteration beside each row, and no
 //! step: all past steps are at or before this one. What a change has to bring in a later iteration waits for it.
 
-mod aggregate;
 mod distinct;
+mod groups;
 mod join;
+mod ledger;
+mod linear;
 
-pub(super) use aggregate::NestedAggregate;
 pub(super) use distinct::NestedDistinct;
+pub(super) use groups::{NestedGroups, OfGroup, Present};
 pub(super) use join::NestedJoin;
+pub(super) use linear::NestedLinear;
+
+use ledger::{Later, Ledger};
 
 use crate::column::{Column, Columns2, Data};
 use crate::trace::Batch;

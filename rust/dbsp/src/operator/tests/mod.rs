@@ -3,15 +3,20 @@
 //! An operator is its own incremental form exactly if the sum of all that it has brought is, after each step, what the
 //! operator makes of the sum of all that has come. So each test gives the operator as a circuit and as a plain function of
 //! collections, and feeds random changes with deletions: batches of all sizes, negative weights, rows that come and go
-//! within one batch, and one to eight workers.
+//! within one batch, and one to eight workers. Every other step is a transaction in small chunks, where the circuit
+//! allows that.
 
 mod aggregates;
 mod asof_joins;
 mod groups;
+mod iteration;
 mod joins;
+mod laws;
+mod nested;
 mod recursion;
 mod rows;
 mod time_series;
+mod transactions;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -19,8 +24,9 @@ use std::fmt::Debug;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::circuit::{RootCircuit, Runtime, Stream};
+use crate::circuit::{DBSPHandle, RootCircuit, Runtime, Stream};
 use crate::column::Data;
+use crate::error::Error;
 use crate::trace::Batch;
 
 /// A collection: rows and their weights, none of which is 0.
@@ -54,6 +60,20 @@ pub(crate) fn steps<K: Debug, V: Debug>(
 
 /// The numbers of workers with which each test runs.
 const WORKERS: [usize; 4] = [1, 2, 4, 8];
+
+/// Brings a circuit up to date: by one step, or, every second time, by a transaction if it may have one.
+pub(crate) fn step_or_commit(handle: &mut DBSPHandle, step: usize) {
+    let done = if step % 2 == 1 {
+        match handle.transaction(1 + step) {
+            Ok(transaction) => transaction.commit(),
+            Err(Error::BySteps { .. }) => handle.step(),
+            Err(error) => Err(error),
+        }
+    } else {
+        handle.step()
+    };
+    done.expect("a sound circuit succeeds");
+}
 
 /// Checks that `circuit` is the incremental form of `function`.
 pub(crate) fn is_incremental<K: Data, V: Data, K2: Data, V2: Data>(
@@ -104,7 +124,7 @@ pub(crate) fn are_incremental<K, V, L, W, K2, V2>(
             add(&mut rights, new_right.clone());
             a.extend(new_left);
             b.extend(new_right);
-            handle.step().expect("a step of a sound circuit succeeds");
+            step_or_commit(&mut handle, step);
             add(&mut view, output.take().to_rows());
             assert_eq!(view, function(&lefts, &rights), "after step {step} with {workers} workers");
         }

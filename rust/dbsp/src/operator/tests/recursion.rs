@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::circuit::ChildCircuit;
-use crate::error::Error;
 use crate::trace::OrdZSet;
 
 type Edges = BTreeSet<(u8, u8)>;
@@ -164,13 +163,12 @@ proptest! {
         use crate::operator::Min;
 
         type Known = BTreeMap<u8, i64>;
-        // From node 0, without a distance there is none; distances beyond 40 are forgotten, so that it ends on cycles that
-        // have lost their beginning too.
+        // From node 0, if an edge leaves it. Cycles that lose their beginning are among the changes.
         let circuit = |edges: &Stream<RootCircuit, Batch<(u8, u8, i64)>>| {
             edges.circuit().clone().recursive(|scope, known: Stream<_, Batch<u8, i64>>| {
                 let edges = edges.distinct().delta0(scope).map_index(|&(a, b, length)| (a, (b, length)));
                 let start = edges.filter(|(a, _)| *a == 0).map_index(|_| (0u8, 0i64));
-                let longer = known.join_index(&edges, |_, &so_far, &(b, length)| (b, so_far + length)).filter(|(_, far)| *far <= 40);
+                let longer = known.join_index(&edges, |_, &so_far, &(b, length)| (b, so_far + length));
                 Ok(start.plus(&longer).aggregate(Min))
             }).expect("the closure returns no error")
         };
@@ -183,7 +181,7 @@ proptest! {
             loop {
                 let mut next = known.clone();
                 for &(a, b, length) in &edges {
-                    if let Some(far) = known.get(&a).map(|so_far| so_far + length).filter(|&far| far <= 40) {
+                    if let Some(far) = known.get(&a).map(|so_far| so_far + length) {
                         let least = next.entry(b).or_insert(far);
                         *least = far.min(*least);
                     }
@@ -194,6 +192,65 @@ proptest! {
                 known = next;
             }
             rows(known.into_iter().map(|(node, far)| (node, far, 1)))
+        });
+    }
+
+    #[test]
+    fn the_two_best_scores_passed_along_edges(steps in steps((0u8..6, 0u8..6, 1i64..4), Just(()))) {
+        // Node 0 has the scores 9 and 7; an edge passes the two best of a node on, less its length.
+        let circuit = |edges: &Stream<RootCircuit, Batch<(u8, u8, i64)>>| {
+            edges.circuit().clone().recursive(|scope, best: Stream<_, Batch<u8, i64>>| {
+                let edges = edges.distinct().delta0(scope).map_index(|&(a, b, length)| (a, (b, length)));
+                let start = edges.filter(|(a, _)| *a == 0).flat_map_index(|_| [(0u8, 9i64), (0, 7)]);
+                let passed = best.join_index(&edges, |_, &score, &(b, length)| (b, score - length)).filter(|row| row.1 > 0);
+                Ok(start.plus(&passed).distinct().topk_desc(2))
+            }).expect("the closure returns no error")
+        };
+        is_incremental(&steps, circuit, |rows_of| {
+            let edges: BTreeSet<_> = rows_of.iter().filter(|(_, weight)| **weight > 0).map(|((edge, ()), _)| *edge).collect();
+            let start: BTreeSet<_> = edges.iter().filter(|edge| edge.0 == 0).flat_map(|_| [(0u8, 9i64), (0, 7)]).collect();
+            let mut best = BTreeSet::new();
+            loop {
+                let mut next = start.clone();
+                next.extend(edges.iter().flat_map(|&(a, b, length)| {
+                    best.iter().filter(move |row: &&(u8, i64)| row.0 == a).map(move |row| (b, row.1 - length)).filter(|row| row.1 > 0)
+                }));
+                let all = next.clone();
+                next.retain(|row| all.iter().filter(|other| other.0 == row.0 && other.1 > row.1).count() < 2);
+                if next == best {
+                    break;
+                }
+                best = next;
+            }
+            rows(best.into_iter().map(|(node, score)| (node, score, 1)))
+        });
+    }
+
+    #[test]
+    fn the_number_of_walks(steps in steps((0u8..5, 0u8..5), Just(()))) {
+        // Walks of at most 5 edges from node 0, by their end and their length.
+        let circuit = |edges: &Stream<RootCircuit, Batch<(u8, u8)>>| {
+            edges.circuit().clone().recursive(|scope, known: Stream<_, Batch<(u8, u8), i64>>| {
+                let edges = edges.distinct().delta0(scope).index();
+                let start = edges.map_index(|_| ((0u8, 0u8), 1i64)).distinct();
+                let by_end = known.filter(|((_, length), _)| *length < 5).map_index(|&((end, length), walks)| (end, (length, walks)));
+                let longer = by_end.join_index(&edges, |_, &(length, walks), &b| ((b, length + 1), walks));
+                Ok(start.plus(&longer.aggregate_linear(|&walks| walks)))
+            }).expect("the closure returns no error")
+        };
+        is_incremental(&steps, circuit, |rows_of| {
+            let edges = edges(rows_of);
+            let mut walks: BTreeMap<(u8, u8), i64> = BTreeMap::new();
+            if !edges.is_empty() {
+                walks.insert((0, 0), 1);
+            }
+            for length in 0..5 {
+                for &(a, b) in &edges {
+                    let more = walks.get(&(a, length)).copied().unwrap_or(0);
+                    *walks.entry((b, length + 1)).or_insert(0) += more;
+                }
+            }
+            rows(walks.into_iter().filter(|row| row.1 > 0).map(|(end, walks)| (end, walks, 1)))
         });
     }
 }

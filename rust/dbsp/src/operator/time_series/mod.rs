@@ -9,8 +9,10 @@ mod sums;
 mod waterline;
 mod window;
 
+use crate::circuit::{Incoming, RootCircuit, State, Stream};
 use crate::column::Data;
-use crate::operator::Values;
+use crate::error::Error;
+use crate::operator::{BinaryOperator, UnaryOperator, Values};
 use crate::trace::{Batch, Group};
 
 /// A time of events: an integer, with or without sign, of whatever unit.
@@ -143,6 +145,67 @@ impl RelRange {
             RelOffset::After(_) => time,
         };
         first(self, first(self.mirrored(), line))
+    }
+}
+
+/// A rolling aggregate, with or without a waterline.
+trait Rolls<P: Data, T: Data, V: Data, O: Data>: 'static {
+    /// Brings what follows from the rows of a step, of which those below the waterline are late.
+    fn step(&mut self, input: &Incoming<Batch<P, (T, V)>>, output: &mut Batch<P, (T, O)>);
+    /// Moves the waterline, after a step of so many rows, and forgets what it has passed.
+    fn rise(&mut self, line: T, rows: usize);
+    fn state(&self) -> State;
+}
+
+/// A rolling aggregate as an operator.
+struct Rolled<R>(R);
+
+impl<P: Data, T: Data, V: Data, O: Data, R: Rolls<P, T, V, O>>
+    UnaryOperator<Batch<P, (T, V)>, Batch<P, (T, O)>> for Rolled<R>
+{
+    fn eval(
+        &mut self,
+        input: &Incoming<Batch<P, (T, V)>>,
+        output: &mut Batch<P, (T, O)>,
+    ) -> Result<(), Error> {
+        self.0.step(input, output);
+        Ok(())
+    }
+    fn state(&self) -> State {
+        self.0.state()
+    }
+}
+
+impl<P: Data, T: EventTime, V: Data, O: Data, R: Rolls<P, T, V, O>>
+    BinaryOperator<Batch<P, (T, V)>, T, Batch<P, (T, O)>> for Rolled<R>
+{
+    fn eval(
+        &mut self,
+        input: &Incoming<Batch<P, (T, V)>>,
+        line: &Incoming<T>,
+        output: &mut Batch<P, (T, O)>,
+    ) -> Result<(), Error> {
+        let rows = input.get().len();
+        self.0.step(input, output);
+        self.0.rise(*line.get(), rows);
+        Ok(())
+    }
+    fn state(&self) -> State {
+        self.0.state()
+    }
+}
+
+impl<P: Data, T: EventTime, V: Data> Stream<RootCircuit, Batch<P, (T, V)>> {
+    fn rolled<O: Data>(
+        &self,
+        name: &'static str,
+        waterline: Option<&Stream<RootCircuit, T>>,
+        rolling: impl Rolls<P, T, V, O>,
+    ) -> Stream<RootCircuit, Batch<P, (T, O)>> {
+        match waterline {
+            Some(waterline) => self.shard().binary(name, waterline, Rolled(rolling)),
+            None => self.shard().unary(name, Rolled(rolling)),
+        }
     }
 }
 

@@ -22,12 +22,11 @@
 //! Under a waterline rows that come below that of the step before are late and are dropped; what can be in no range of a
 //! row at or above it is forgotten, and what was brought for it stays.
 
-use super::{EventTime, RelRange, between, bring, in_time, with_values};
+use super::{EventTime, RelRange, Rolls, between, bring, in_time, with_values};
 use crate::circuit::{Incoming, RootCircuit, State, Stream};
 use crate::column::Data;
-use crate::error::Error;
+use crate::operator::Aggregator;
 use crate::operator::trace::keys;
-use crate::operator::{Aggregator, BinaryOperator, UnaryOperator};
 use crate::trace::{Batch, Group, Sorter, Spine};
 
 struct Rolling<P: Data, T: Data, V: Data, A> {
@@ -52,20 +51,6 @@ impl<P: Data, T: EventTime, V: Data, A: Aggregator<V>> Rolling<P, T, V, A> {
         }
     }
 
-    fn step(&mut self, input: Batch<P, (T, V)>, output: &mut Batch<P, (T, A::Output)>) {
-        let mut delta = in_time(input, self.line);
-        self.sorter.consolidate(&mut delta);
-        keys(&delta, |partition, hash, rows| {
-            self.range.affected(rows.clone().map(|row| delta.val(row).0), &mut self.zones);
-            let before = self.rows.group(P::shorten(partition), hash);
-            let mut after = before.clone();
-            after.add(&delta, rows);
-            let (old, new) = (self.list(&before), self.list(&after));
-            bring(partition, old, new, output);
-        });
-        self.rows.insert(delta);
-    }
-
     /// Lists the rows in the zones.
     fn list(&self, group: &Group<'_, (T, V)>) -> Vec<(T, A::Output)> {
         let mut rows = Vec::new();
@@ -83,52 +68,29 @@ impl<P: Data, T: EventTime, V: Data, A: Aggregator<V>> Rolling<P, T, V, A> {
         }
         rows
     }
+}
 
-    fn rise(&mut self, line: T) {
+impl<P: Data, T: EventTime, V: Data, A: Aggregator<V>> Rolls<P, T, V, A::Output> for Rolling<P, T, V, A> {
+    fn step(&mut self, input: &Incoming<Batch<P, (T, V)>>, output: &mut Batch<P, (T, A::Output)>) {
+        let mut delta = in_time(input.take(), self.line);
+        self.sorter.consolidate(&mut delta);
+        keys(&delta, |partition, hash, rows| {
+            self.range.affected(rows.clone().map(|row| delta.val(row).0), &mut self.zones);
+            let before = self.rows.group(P::shorten(partition), hash);
+            let mut after = before.clone();
+            after.add(&delta, rows);
+            let (old, new) = (self.list(&before), self.list(&after));
+            bring(partition, old, new, output);
+        });
+        self.rows.insert(delta);
+    }
+
+    fn rise(&mut self, line: T, _: usize) {
         if self.line.is_none_or(|old| old < line) {
             self.line = Some(line);
             let horizon = self.range.horizon(line);
             self.rows.retain_values(move |row| row.0 >= horizon);
         }
-    }
-}
-
-impl<P, T, V, A> UnaryOperator<Batch<P, (T, V)>, Batch<P, (T, A::Output)>> for Rolling<P, T, V, A>
-where
-    P: Data,
-    T: EventTime,
-    V: Data,
-    A: Aggregator<V>,
-{
-    fn eval(
-        &mut self,
-        input: &Incoming<Batch<P, (T, V)>>,
-        output: &mut Batch<P, (T, A::Output)>,
-    ) -> Result<(), Error> {
-        self.step(input.take(), output);
-        Ok(())
-    }
-    fn state(&self) -> State {
-        State { rows: self.rows.len(), bytes: self.rows.bytes() }
-    }
-}
-
-impl<P, T, V, A> BinaryOperator<Batch<P, (T, V)>, T, Batch<P, (T, A::Output)>> for Rolling<P, T, V, A>
-where
-    P: Data,
-    T: EventTime,
-    V: Data,
-    A: Aggregator<V>,
-{
-    fn eval(
-        &mut self,
-        input: &Incoming<Batch<P, (T, V)>>,
-        line: &Incoming<T>,
-        output: &mut Batch<P, (T, A::Output)>,
-    ) -> Result<(), Error> {
-        self.step(input.take(), output);
-        self.rise(*line.get());
-        Ok(())
     }
     fn state(&self) -> State {
         State { rows: self.rows.len(), bytes: self.rows.bytes() }
@@ -142,7 +104,7 @@ impl<P: Data, T: EventTime, V: Data> Stream<RootCircuit, Batch<P, (T, V)>> {
         aggregator: A,
         range: RelRange,
     ) -> Stream<RootCircuit, Batch<P, (T, A::Output)>> {
-        self.shard().unary("rolling", Rolling::new(aggregator, range))
+        self.rolled("rolling", None, Rolling::new(aggregator, range))
     }
 
     /// Brings what [`partitioned_rolling_aggregate`](Stream::partitioned_rolling_aggregate) does of all rows that are not
@@ -153,7 +115,7 @@ impl<P: Data, T: EventTime, V: Data> Stream<RootCircuit, Batch<P, (T, V)>> {
         aggregator: A,
         range: RelRange,
     ) -> Stream<RootCircuit, Batch<P, (T, A::Output)>> {
-        self.shard().binary("rolling", waterline, Rolling::new(aggregator, range))
+        self.rolled("rolling", Some(waterline), Rolling::new(aggregator, range))
     }
 }
 

@@ -20,12 +20,10 @@
 //! row at or above it is forgotten, and what was brought for it stays.
 
 use super::partitions::Partitions;
-use super::{EventTime, RelRange, bring};
+use super::{EventTime, RelRange, Rolls, bring};
 use crate::algebra::{AddByRef, LinearValue, ZWeight};
 use crate::circuit::{Incoming, RootCircuit, State, Stream};
 use crate::column::Data;
-use crate::error::Error;
-use crate::operator::{BinaryOperator, UnaryOperator};
 use crate::trace::Batch;
 
 struct Rolling<P: Data, T, A, G, F> {
@@ -43,27 +41,6 @@ impl<P: Data, T: EventTime, A: LinearValue, G, F> Rolling<P, T, A, G, F> {
     fn new(value: G, finish: F, range: RelRange) -> Self {
         let (changes, zones) = (Vec::new(), Vec::new());
         Self { partitions: Partitions::default(), range, value, finish, line: None, changes, zones }
-    }
-
-    fn step<V: Data, O: Data>(&mut self, input: &Batch<P, (T, V)>, output: &mut Batch<P, (T, O)>)
-    where
-        G: Fn(&V::Ref<'_>) -> A,
-        F: Fn(&A) -> O,
-    {
-        self.partitions.compact();
-        for (partition, (time, val), weight) in input.iter() {
-            if self.line.is_none_or(|line| time >= line) {
-                let slot = self.partitions.slot(partition);
-                self.changes.push((slot, time, ((self.value)(&val).mul_by_ref(&weight), weight)));
-            }
-        }
-        let mut changes = std::mem::take(&mut self.changes);
-        changes.sort_unstable_by_key(|change| (change.0, change.1));
-        for changes in changes.chunk_by(|a, b| a.0 == b.0) {
-            self.update(changes, output);
-        }
-        changes.clear();
-        self.changes = changes;
     }
 
     /// Makes the changes of one partition, in the order of time, and brings what follows.
@@ -84,19 +61,13 @@ impl<P: Data, T: EventTime, A: LinearValue, G, F> Rolling<P, T, A, G, F> {
         bring(self.partitions.key(slot), old, new, output);
         self.partitions.forget(slot, self.line.map(|line| self.range.horizon(line)));
     }
-
-    /// Moves the waterline.
-    fn rise(&mut self, line: T, partitions: usize) {
-        self.line = self.line.max(Some(line));
-        self.partitions.sweep(partitions, self.range.horizon(line));
-    }
 }
 
 fn add<A: LinearValue>(sum: &mut (A, ZWeight), more: &(A, ZWeight)) {
     sum.add_assign_by_ref(more);
 }
 
-impl<P, T, V, A, O, G, F> UnaryOperator<Batch<P, (T, V)>, Batch<P, (T, O)>> for Rolling<P, T, A, G, F>
+impl<P, T, V, A, O, G, F> Rolls<P, T, V, O> for Rolling<P, T, A, G, F>
 where
     P: Data,
     T: EventTime,
@@ -106,39 +77,25 @@ where
     G: Fn(&V::Ref<'_>) -> A + 'static,
     F: Fn(&A) -> O + 'static,
 {
-    fn eval(
-        &mut self,
-        input: &Incoming<Batch<P, (T, V)>>,
-        output: &mut Batch<P, (T, O)>,
-    ) -> Result<(), Error> {
-        self.step(&input.get(), output);
-        Ok(())
+    fn step(&mut self, input: &Incoming<Batch<P, (T, V)>>, output: &mut Batch<P, (T, O)>) {
+        self.partitions.compact();
+        for (partition, (time, val), weight) in input.get().iter() {
+            if self.line.is_none_or(|line| time >= line) {
+                let slot = self.partitions.slot(partition);
+                self.changes.push((slot, time, ((self.value)(&val).mul_by_ref(&weight), weight)));
+            }
+        }
+        let mut changes = std::mem::take(&mut self.changes);
+        changes.sort_unstable_by_key(|change| (change.0, change.1));
+        for changes in changes.chunk_by(|a, b| a.0 == b.0) {
+            self.update(changes, output);
+        }
+        changes.clear();
+        self.changes = changes;
     }
-    fn state(&self) -> State {
-        self.partitions.state()
-    }
-}
-
-impl<P, T, V, A, O, G, F> BinaryOperator<Batch<P, (T, V)>, T, Batch<P, (T, O)>> for Rolling<P, T, A, G, F>
-where
-    P: Data,
-    T: EventTime,
-    V: Data,
-    A: LinearValue,
-    O: Data,
-    G: Fn(&V::Ref<'_>) -> A + 'static,
-    F: Fn(&A) -> O + 'static,
-{
-    fn eval(
-        &mut self,
-        input: &Incoming<Batch<P, (T, V)>>,
-        line: &Incoming<T>,
-        output: &mut Batch<P, (T, O)>,
-    ) -> Result<(), Error> {
-        let input = input.get();
-        self.step(&input, output);
-        self.rise(*line.get(), input.len() + 1);
-        Ok(())
+    fn rise(&mut self, line: T, rows: usize) {
+        self.line = self.line.max(Some(line));
+        self.partitions.sweep(rows + 1, self.range.horizon(line));
     }
     fn state(&self) -> State {
         self.partitions.state()
@@ -171,7 +128,7 @@ impl<P: Data, T: EventTime, V: Data> Stream<RootCircuit, Batch<P, (T, V)>> {
         finish: impl Fn(&A) -> O + 'static,
         range: RelRange,
     ) -> Stream<RootCircuit, Batch<P, (T, O)>> {
-        self.shard().unary("rolling_linear", Rolling::new(value, finish, range))
+        self.rolled("rolling_linear", None, Rolling::new(value, finish, range))
     }
 
     /// Brings what [`partitioned_rolling_aggregate_linear`](Stream::partitioned_rolling_aggregate_linear) does of all rows
@@ -183,6 +140,6 @@ impl<P: Data, T: EventTime, V: Data> Stream<RootCircuit, Batch<P, (T, V)>> {
         finish: impl Fn(&A) -> O + 'static,
         range: RelRange,
     ) -> Stream<RootCircuit, Batch<P, (T, O)>> {
-        self.shard().binary("rolling_linear", waterline, Rolling::new(value, finish, range))
+        self.rolled("rolling_linear", Some(waterline), Rolling::new(value, finish, range))
     }
 }

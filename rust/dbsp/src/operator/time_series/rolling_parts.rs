@@ -19,12 +19,11 @@
 //! is. Waterlines act as in [`rolling`](super::rolling).
 
 use super::partitions::Partitions;
-use super::{EventTime, RelRange, between, bring, in_time, with_values};
+use super::{EventTime, RelRange, Rolls, between, bring, in_time, with_values};
 use crate::circuit::{Incoming, RootCircuit, State, Stream};
 use crate::column::Data;
-use crate::error::Error;
+use crate::operator::Parts;
 use crate::operator::trace::keys;
-use crate::operator::{BinaryOperator, Parts, UnaryOperator};
 use crate::trace::{Batch, Sorter, Spine};
 
 struct RollingParts<P: Data, T: Data, V: Data, A: Parts<V>> {
@@ -50,10 +49,12 @@ impl<P: Data, T: EventTime, V: Data, A: Parts<V>> RollingParts<P, T, V, A> {
             zones: Vec::new(),
         }
     }
+}
 
-    fn step(&mut self, input: Batch<P, (T, V)>, output: &mut Batch<P, (T, A::Output)>) {
+impl<P: Data, T: EventTime, V: Data, A: Parts<V>> Rolls<P, T, V, A::Output> for RollingParts<P, T, V, A> {
+    fn step(&mut self, input: &Incoming<Batch<P, (T, V)>>, output: &mut Batch<P, (T, A::Output)>) {
         self.partitions.compact();
-        let mut delta = in_time(input, self.line);
+        let mut delta = in_time(input.take(), self.line);
         self.sorter.consolidate(&mut delta);
         let horizon = self.line.map(|line| self.range.horizon(line));
         keys(&delta, |partition, hash, rows| {
@@ -77,62 +78,16 @@ impl<P: Data, T: EventTime, V: Data, A: Parts<V>> RollingParts<P, T, V, A> {
         });
         self.rows.insert(delta);
     }
-
-    fn rise(&mut self, line: T, partitions: usize) {
+    fn rise(&mut self, line: T, rows: usize) {
         let line = self.line.map_or(line, |old| old.max(line));
         let horizon = self.range.horizon(line);
-        self.partitions.sweep(partitions, horizon);
+        self.partitions.sweep(rows + 1, horizon);
         if self.line.replace(line) != Some(line) {
             self.rows.retain_values(move |row| row.0 >= horizon);
         }
     }
-
     fn state(&self) -> State {
         State { rows: self.rows.len(), bytes: self.rows.bytes() }.and(self.partitions.state())
-    }
-}
-
-impl<P, T, V, A> UnaryOperator<Batch<P, (T, V)>, Batch<P, (T, A::Output)>> for RollingParts<P, T, V, A>
-where
-    P: Data,
-    T: EventTime,
-    V: Data,
-    A: Parts<V>,
-{
-    fn eval(
-        &mut self,
-        input: &Incoming<Batch<P, (T, V)>>,
-        output: &mut Batch<P, (T, A::Output)>,
-    ) -> Result<(), Error> {
-        self.step(input.take(), output);
-        Ok(())
-    }
-    fn state(&self) -> State {
-        self.state()
-    }
-}
-
-impl<P, T, V, A> BinaryOperator<Batch<P, (T, V)>, T, Batch<P, (T, A::Output)>> for RollingParts<P, T, V, A>
-where
-    P: Data,
-    T: EventTime,
-    V: Data,
-    A: Parts<V>,
-{
-    fn eval(
-        &mut self,
-        input: &Incoming<Batch<P, (T, V)>>,
-        line: &Incoming<T>,
-        output: &mut Batch<P, (T, A::Output)>,
-    ) -> Result<(), Error> {
-        let input = input.take();
-        let partitions = input.len() + 1;
-        self.step(input, output);
-        self.rise(*line.get(), partitions);
-        Ok(())
-    }
-    fn state(&self) -> State {
-        self.state()
     }
 }
 
@@ -162,7 +117,7 @@ impl<P: Data, T: EventTime, V: Data> Stream<RootCircuit, Batch<P, (T, V)>> {
         aggregator: A,
         range: RelRange,
     ) -> Stream<RootCircuit, Batch<P, (T, A::Output)>> {
-        self.shard().unary("rolling_parts", RollingParts::new(aggregator, range))
+        self.rolled("rolling_parts", None, RollingParts::new(aggregator, range))
     }
 
     /// Brings what [`partitioned_rolling_aggregate_parts`](Stream::partitioned_rolling_aggregate_parts) does of all rows
@@ -173,6 +128,6 @@ impl<P: Data, T: EventTime, V: Data> Stream<RootCircuit, Batch<P, (T, V)>> {
         aggregator: A,
         range: RelRange,
     ) -> Stream<RootCircuit, Batch<P, (T, A::Output)>> {
-        self.shard().binary("rolling_parts", waterline, RollingParts::new(aggregator, range))
+        self.rolled("rolling_parts", Some(waterline), RollingParts::new(aggregator, range))
     }
 }

@@ -78,6 +78,6 @@ impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
         let ends = (worker.workers() > 1).then(|| (worker.ends(), worker.workers()));
         let node =
             Waterline { input: self.read(), output: output.clone(), ends, time, lateness, latest: None };
-        Stream::new(self.circuit(), self.graph().restless("waterline", &[self.id()], node), output)
+        Stream::new(self.circuit(), self.graph().restless("waterline", &[self.id()], node), output).by_step()
     }
 }

@@ -316,3 +316,24 @@ fn what_a_kernel_gets_wrong_ends_the_step() {
         )
     );
 }
+
+#[test]
+fn a_column_with_a_dictionary_is_decoded_and_one_of_another_type_is_refused_by_its_own() {
+    let schema = Arc::new(Schema::new(vec![Field::new("symbol", DataType::Utf8, false)]));
+    let (mut circuit, (input, output)) = RootCircuit::build(|circuit| {
+        let (table, input) = circuit.add_input_table(&schema)?;
+        Ok((input, table.distinct().output()?))
+    })
+    .expect("the circuit is built");
+    let symbols: DictionaryArray<types::Int8Type> = ["ES", "NQ", "ES"].into_iter().collect();
+    input.append(&table(vec![("symbol", Arc::new(symbols))])).expect("decoded");
+    input.append(&table(vec![("symbol", Arc::new(StringArray::from(vec!["CL"])))])).expect("as described");
+    circuit.step().expect("a step of a sound circuit succeeds");
+    let change = output.take().expect("it is of its schema");
+    let taken: BTreeSet<_> =
+        change["symbol"].as_string::<i32>().iter().map(|symbol| symbol.expect("no nulls")).collect();
+    assert_eq!(taken, BTreeSet::from(["CL", "ES", "NQ"]));
+    let numbers = DictionaryArray::new(Int32Array::from(vec![0]), Arc::new(Int64Array::from(vec![7])));
+    let refused = input.append(&table(vec![("symbol", Arc::new(numbers))])).expect_err("they are numbers");
+    assert!(matches!(&refused, Error::ColumnType { got, .. } if got.starts_with("Dictionary")), "{refused}");
+}
