@@ -26,8 +26,8 @@ type Minute = (i64, bool, F64, F64, F64, F64);
 type Bars = BTreeMap<(i64, bool), (f64, f64, f64, f64, u32)>;
 /// A minute under the beginning of a bar and its side.
 type Grouped = Stream<RootCircuit, Batch<(i64, bool), (i64, F64, F64, F64, F64)>>;
-/// First minute, last minute, how many minutes; greatest high and least low.
-type BarStream = Stream<RootCircuit, Batch<(i64, bool), (F64, F64, F64, F64, i64)>>;
+/// Changes of bars: open, high, low, close, and how many minutes there are.
+type BarBatch = Batch<(i64, bool), (F64, F64, F64, F64, i64)>;
 
 /// The recorded minutes, in the order of the file, if the file is there.
 fn recorded() -> Option<Vec<Minute>> {
@@ -47,7 +47,7 @@ fn recorded() -> Option<Vec<Minute>> {
         let sides = column("side", &ArrowType::Utf8);
         let sides = sides.as_string::<i32>();
         let prices = ["open", "high", "low", "close"].map(|name| column(name, &ArrowType::Float64));
-        let prices = prices.each_ref().map(|column| column.as_primitive::<Float64Type>());
+        let prices = prices.each_ref().map(AsArray::as_primitive::<Float64Type>);
         for row in 0..batch.num_rows() {
             let [open, high, low, close] = prices.map(|column| F64::new(column.value(row)));
             minutes.push((times.value(row), sides.value(row) == "bid", open, high, low, close));
@@ -57,7 +57,7 @@ fn recorded() -> Option<Vec<Minute>> {
 }
 
 /// Bars of so many microseconds.
-fn bars(minutes: &Stream<RootCircuit, Batch<Minute>>, width: i64) -> BarStream {
+fn bars(minutes: &Stream<RootCircuit, Batch<Minute>>, width: i64) -> Stream<RootCircuit, BarBatch> {
     let grouped: Grouped = minutes.map_index(move |&(time, bid, open, high, low, close)| {
         ((time - time.rem_euclid(width), bid), (time, open, high, low, close))
     });
@@ -134,7 +134,7 @@ fn delivered(minutes: &[Minute], batch: usize) -> Vec<Vec<(Minute, i64)>> {
 }
 
 /// Brings a view up to date: old bars go before new ones come.
-fn follow(view: &mut Bars, change: &Batch<(i64, bool), (F64, F64, F64, F64, i64)>) {
+fn follow(view: &mut Bars, change: &BarBatch) {
     let mut rows = change.to_rows();
     rows.sort_by_key(|row| row.2);
     for (bar, (open, high, low, close, minutes), weight) in rows {

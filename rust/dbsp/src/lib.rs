@@ -6,7 +6,7 @@
 //! thread.
 //!
 //! Begin with the [tutorial]. Then: [`circuit`] for circuits and workers, [`operator`] and the methods of [`Stream`] for what
-//! they are made of, [`column`] and [`trace`] for how rows lie in memory.
+//! they are made of, [`mod@column`] and [`trace`] for how rows lie in memory.
 //!
 //! ```
 //! use qadataswap_dbsp::{Runtime, indexed_zset};
