@@ -216,3 +216,45 @@ fn tables_are_prepared_before_they_enter() {
     writer.close().unwrap();
     assert!(input.read(1000).unwrap().ended);
 }
+
+#[test]
+fn a_transaction_lets_go_of_each_frame_and_is_published_once() {
+    let (ring, view_name) = (name("chunked"), name("chunked-view"));
+    let config = SharedMemoryConfig::new(ring.as_str())
+        .with_size_mb(1)
+        .with_buffer_count(2)
+        .with_when_full(WhenFull::Fail);
+    let writer = SharedDataFrame::create_writer(&config).unwrap();
+    let (mut circuit, (input, sums)) = RootCircuit::build(|circuit| {
+        let (rows, handle) = circuit.add_input_indexed_zset::<i64, i64>();
+        Ok((
+            handle,
+            rows.join_index(&rows, |&key, &a, &b| (key, a * b)).aggregate_linear(|&val| val).output(),
+        ))
+    })
+    .unwrap();
+    let reader = SharedDataFrame::create_reader(ring.as_str()).unwrap();
+    let mut input: RingInput<i64, i64> = RingInput::new(reader, Layout::new(), input);
+    let mut view = RingView::create(&view_name, 1 << 20, Layout::new(), sums).unwrap();
+    let changes = SharedDataFrame::create_reader(format!("{view_name}.changes")).unwrap();
+    let mut transaction = circuit.transaction(2).unwrap();
+    for step in 0..20 {
+        // Five rows in chunks of two.
+        let rows: Vec<_> = (0..5).map(|row| (row % 2, 5 * step + row)).collect();
+        writer.write_arrow(&numbers(&rows)).unwrap_or_else(|error| panic!("step {step}: {error}"));
+        assert_eq!(input.read(1000).unwrap().rows, 5);
+        transaction.evaluate().unwrap();
+        assert_eq!(view.publish().unwrap(), None, "the transaction is not committed");
+    }
+    transaction.commit().unwrap();
+    assert!(view.publish().unwrap().is_some());
+    let table = changes.read_arrow(1000).unwrap().expect("a change");
+    let sum = |key: i64| (0..100).filter(|val| val % 5 % 2 == key).sum::<i64>().pow(2);
+    let expected = indexed_zset! { 0 => { sum(0) => 1 }, 1 => { sum(1) => 1 } };
+    assert_eq!(Batch::<i64, i64>::from_record_batch(&table).unwrap(), expected);
+    assert_eq!(view.publish().unwrap(), None);
+    writer.close().unwrap();
+    assert!(input.read(1000).unwrap().ended);
+    view.close().unwrap();
+    changes.read_arrow(1000).expect_err("the stream has ended");
+}

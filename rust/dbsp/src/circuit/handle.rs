@@ -113,7 +113,8 @@ impl Chunked for CircuitHandle {
         self.pacer.set(pace);
         let schedule = self.schedule()?;
         let _span = tracing::debug_span!("step").entered();
-        let done = schedule.step().and_then(|()| schedule.rest()).map(|()| schedule.has_more());
+        let done = schedule.step().and_then(|()| schedule.rest());
+        let done = done.map(|()| !pace.is_whole() && schedule.has_more());
         if let Err(error) = &done {
             self.lose(error);
         }

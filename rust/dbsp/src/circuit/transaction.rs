@@ -40,6 +40,10 @@ pub(crate) struct Pace {
 impl Pace {
     /// Everything at once.
     pub(crate) const WHOLE: Self = Self { rows: usize::MAX, fresh: true };
+
+    pub(crate) fn is_whole(self) -> bool {
+        self.rows == usize::MAX
+    }
 }
 
 /// The pace of a circuit, as its inputs see it.
