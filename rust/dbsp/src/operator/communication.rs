@@ -24,22 +24,24 @@ struct Exchange<K: Data, V: Data> {
     receiver: Option<usize>,
     hashes: Vec<u64>,
     rows: Vec<Vec<u32>>,
+    /// Empty batches whose memory the next step's shares take: as many come as go.
+    spare: Vec<Batch<K, V>>,
 }
 
 impl<K: Data, V: Data> UnaryOperator<Batch<K, V>, Batch<K, V>> for Exchange<K, V> {
     fn eval(&mut self, input: &Incoming<Batch<K, V>>, output: &mut Batch<K, V>) -> Result<(), Error> {
-        let mut shares = vec![Batch::new(); self.worker.workers()];
+        self.spare.resize_with(self.worker.workers(), Batch::new);
+        let mut shares = std::mem::take(&mut self.spare);
         if let Some(receiver) = self.receiver {
             shares[receiver] = input.take();
         } else {
             self.share_out(&input.get(), &mut shares);
         }
-        self.ends.meet(
-            shares,
-            |_, share| {
-                if output.is_empty() { *output = share } else { output.extend(&share) }
-            },
-        )
+        self.ends.meet(shares, |_, mut share| {
+            output.extend(&share);
+            share.clear();
+            self.spare.push(share);
+        })
     }
 }
 
@@ -88,6 +90,9 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
         let worker = self.graph().worker().clone();
         let rows = vec![Vec::new(); worker.workers()];
         let ends = worker.ends();
-        self.restless_unary(name, Exchange { worker, ends, receiver, hashes: Vec::new(), rows })
+        self.restless_unary(
+            name,
+            Exchange { worker, ends, receiver, hashes: Vec::new(), rows, spare: Vec::new() },
+        )
     }
 }

@@ -26,11 +26,14 @@ use crate::trace::Batch;
 struct Mailboxes<T> {
     boxes: Vec<Mutex<T>>,
     next: AtomicUsize,
+    /// Nothing, in the memory of what was shared out among several workers before.
+    spare: Mutex<T>,
 }
 
 impl<T: Default> Mailboxes<T> {
     fn new(workers: usize) -> Self {
-        Self { boxes: (0..workers).map(|_| Mutex::default()).collect(), next: AtomicUsize::new(0) }
+        let boxes = (0..workers).map(|_| Mutex::default()).collect();
+        Self { boxes, next: AtomicUsize::new(0), spare: Mutex::default() }
     }
 
     fn open(&self, worker: usize) -> MutexGuard<'_, T> {
@@ -44,9 +47,12 @@ impl<T: Default> Mailboxes<T> {
 }
 
 impl<K: Data, V: Data> Mailboxes<Batch<K, V>> {
-    /// Takes the empty batch of a mailbox that is empty, whose memory a step has left; or makes one.
-    fn memory(&self, worker: usize) -> Batch<K, V> {
-        let mut mailbox = self.open(worker);
+    /// Takes an empty batch whose memory has been used before: of the only mailbox, if that is empty, or of none.
+    fn memory(&self) -> Batch<K, V> {
+        if self.boxes.len() > 1 {
+            return std::mem::take(&mut *self.spare.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        let mut mailbox = self.open(0);
         if mailbox.is_empty() { std::mem::take(&mut *mailbox) } else { Batch::new() }
     }
 }
@@ -91,13 +97,13 @@ impl<K: Data, V: Data> IndexedZSetHandle<K, V> {
 
     /// Adds many.
     pub fn extend(&self, rows: impl IntoIterator<Item = (K, V, ZWeight)>) {
-        let mut batch = if self.0.boxes.len() == 1 { self.0.memory(0) } else { Batch::new() };
+        let mut batch = self.0.memory();
         batch.extend_items(rows);
         self.append(batch);
     }
 
     /// Adds a batch: to one worker all of it, to several a share each.
-    pub fn append(&self, batch: Batch<K, V>) {
+    pub fn append(&self, mut batch: Batch<K, V>) {
         let workers = self.0.boxes.len();
         if workers == 1 {
             let mut mailbox = self.0.open(0);
@@ -114,6 +120,8 @@ impl<K: Data, V: Data> IndexedZSetHandle<K, V> {
                 self.0.open(worker).extend_range(&batch, share);
             }
         }
+        batch.clear();
+        *self.0.spare.lock().unwrap_or_else(PoisonError::into_inner) = batch;
     }
 }
 

@@ -69,7 +69,10 @@ mod tests {
         let first: *const usize = segments.at(7);
         (1 << BITS..10_001).for_each(|item| segments.push(item));
         assert_eq!(std::ptr::from_ref(segments.at(7)), first);
-        assert_eq!((segments.get(10_000), segments.get(10_001)), (Some(&10_000), None));
+        for item in 0..10_001 {
+            assert_eq!((*segments.at(item), segments.get(item)), (item, Some(&item)));
+        }
+        assert_eq!(segments.get(10_001), None);
         *segments.at(4096) += 1;
         assert_eq!((segments.get(4095), segments.get(4096)), (Some(&4095), Some(&4097)));
         assert_eq!(segments.bytes(), 10_001 * size_of::<usize>());
