@@ -11,7 +11,7 @@
 //! | 1, 1 | 4 | (0, 5, +1), (1, 4, +1), (1, 5, −1), (2, 3, +1), (2, 5, −1) | 4 → +1, 5 → −1 |
 //! | 1, 2 | 3 | (0, 5, +1), (1, 4, +1), (1, 5, −1), (2, 3, +1), (2, 4, −1) | 4 → −1, 5 → +1 |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use smallvec::SmallVec;
 
@@ -48,11 +48,11 @@ impl Later {
         slots
     }
 
-    /// Follows slots that were numbered anew; `kept` has what the number of each was, in order.
+    /// Follows slots that were numbered anew; `kept` has what the number of each was.
     pub(super) fn renumber(&mut self, kept: &[u32]) {
+        let new: HashMap<u32, u32> = kept.iter().copied().zip(0..).collect();
         for slot in self.0.values_mut().flatten() {
-            let new = kept.binary_search(slot).expect("a slot to be looked at again is kept");
-            *slot = u32::try_from(new).expect("slots are numbered by 32 bits");
+            *slot = *new.get(slot).expect("a slot to be looked at again is kept");
         }
     }
 }
