@@ -143,12 +143,15 @@ fn data(Names { row, reference, columns }: &Names, fields: &[Field]) -> TokenStr
 }
 
 fn column(Names { row, reference, columns }: &Names, fields: &[Field]) -> TokenStream {
+    let of: Vec<_> = fields.iter().map(|field| &field.of).collect();
     let member: Vec<_> = fields.iter().map(|field| &field.member).collect();
     let first = member[0];
     quote! {
         #[automatically_derived]
         impl Column for #columns {
             type Item = #row;
+
+            const FIXED: bool = true #(&& <<#of as Data>::Column as Column>::FIXED)*;
 
             #[inline]
             fn len(&self) -> usize {
@@ -168,6 +171,9 @@ fn column(Names { row, reference, columns }: &Names, fields: &[Field]) -> TokenS
             }
             fn push_default(&mut self) {
                 #(Column::push_default(&mut self.#member);)*
+            }
+            fn set(&mut self, row: usize, value: #reference<'_>) {
+                #(Column::set(&mut self.#member, row, value.#member);)*
             }
             fn truncate(&mut self, rows: usize) {
                 #(Column::truncate(&mut self.#member, rows);)*

@@ -104,17 +104,38 @@ impl<D> Incoming<D> {
         self.slot.borrow()
     }
 
+    /// Whether nobody will look at it after this.
+    fn is_last(&self) -> bool {
+        // Readers run in the order in which they were made, so the last one made is the last to look.
+        self.number + 1 == self.slot.readers.get() && !self.slot.imported.get()
+    }
+
     /// Returns what has come, to keep. It is copied only if other operators will still look at it.
     #[must_use]
     pub fn take(&self) -> D
     where
         D: Clone + Default,
     {
-        // Readers run in the order in which they were made, so the last one made is the last to look.
-        if self.number + 1 == self.slot.readers.get() && !self.slot.imported.get() {
-            std::mem::take(&mut *self.slot.borrow_mut())
+        if self.is_last() { std::mem::take(&mut *self.slot.borrow_mut()) } else { self.slot.borrow().clone() }
+    }
+}
+
+impl<K: Data, V: Data> Incoming<Batch<K, V>> {
+    /// Puts what has come into `batch`, which is empty, until it is [given back](Incoming::give_back) at rest. It is copied
+    /// only if other operators will still look at it.
+    pub(crate) fn lend(&self, batch: &mut Batch<K, V>) {
+        if self.is_last() {
+            std::mem::swap(batch, &mut *self.slot.borrow_mut());
         } else {
-            self.slot.borrow().clone()
+            batch.extend(&self.slot.borrow());
+        }
+    }
+
+    /// Forgets what was lent, and gives its memory back to where it came from.
+    pub(crate) fn give_back(&self, batch: &mut Batch<K, V>) {
+        batch.clear();
+        if self.is_last() {
+            std::mem::swap(batch, &mut *self.slot.borrow_mut());
         }
     }
 }

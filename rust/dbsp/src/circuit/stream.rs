@@ -1,5 +1,6 @@
 //! Streams: what an operator brings, step by step.
 
+use std::cell::Ref;
 use std::rc::Rc;
 
 use super::{Circuit, Graph, Incoming, NodeId, Slot};
@@ -35,6 +36,11 @@ impl<C: Circuit, D: 'static> Stream<C, D> {
     /// Returns the number of the operator that brings it.
     pub(crate) fn id(&self) -> NodeId {
         self.id
+    }
+
+    /// Returns what its operator has left for those that read it.
+    pub(crate) fn value(&self) -> Ref<'_, D> {
+        self.slot.borrow()
     }
 
     /// Notes that what its operator brings in some steps does not add up to what it would bring in one.

@@ -82,6 +82,13 @@ impl Column for Strings {
     fn push_default(&mut self) {
         self.push("");
     }
+    fn set(&mut self, row: usize, value: &str) {
+        let old = self.place(row..row + 1);
+        self.text.replace_range(old.clone(), value);
+        if value.len() != old.len() {
+            self.ends[row..].iter_mut().for_each(|end| *end = *end - old.len() + value.len());
+        }
+    }
     fn truncate(&mut self, rows: usize) {
         if rows < self.ends.len() {
             self.text.truncate(self.place(0..rows).end);

@@ -96,6 +96,9 @@ pub trait Column: Clone + Debug + Default + Send + Sync + 'static {
     /// The type of a row.
     type Item: Data<Column = Self>;
 
+    /// Whether all values have one size, so that [setting](Column::set) one moves no other.
+    const FIXED: bool = false;
+
     /// Returns the number of rows.
     fn len(&self) -> usize;
     /// Returns whether there are none.
@@ -118,6 +121,14 @@ pub trait Column: Clone + Debug + Default + Send + Sync + 'static {
     }
     /// Adds a row that nobody will look at.
     fn push_default(&mut self);
+    /// Puts another value in the place of a row's. Of values that have no fixed size this moves those that follow.
+    fn set(&mut self, row: usize, value: <Self::Item as Data>::Ref<'_>) {
+        let mut rest = Self::default();
+        rest.extend_range(self, row + 1..self.len());
+        self.truncate(row);
+        self.push(value);
+        self.extend_range(&rest, 0..rest.len());
+    }
     /// Forgets all rows but the first `rows`.
     fn truncate(&mut self, rows: usize);
     /// Forgets all rows, and keeps the memory.

@@ -87,6 +87,8 @@ impl<T: Data> Data for Option<T> {
 impl<T: Data> Column for Options<T> {
     type Item = Option<T>;
 
+    const FIXED: bool = T::Column::FIXED;
+
     #[inline]
     fn len(&self) -> usize {
         self.there.len()
@@ -105,6 +107,12 @@ impl<T: Data> Column for Options<T> {
     }
     fn push_default(&mut self) {
         self.push(None);
+    }
+    fn set(&mut self, row: usize, value: Option<T::Ref<'_>>) {
+        self.there.set(row, value.is_some());
+        if let Some(value) = value {
+            self.values.set(row, value);
+        }
     }
     fn truncate(&mut self, rows: usize) {
         self.there.truncate(rows);

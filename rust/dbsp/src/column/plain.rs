@@ -100,6 +100,8 @@ where
 {
     type Item = T;
 
+    const FIXED: bool = true;
+
     #[inline]
     fn len(&self) -> usize {
         self.0.len()
@@ -114,6 +116,10 @@ where
     }
     fn push_default(&mut self) {
         self.0.to_mut().push(T::Native::default());
+    }
+    #[inline]
+    fn set(&mut self, row: usize, value: T) {
+        self.0.to_mut()[row] = value.native();
     }
     fn truncate(&mut self, rows: usize) {
         match &mut self.0 {

@@ -50,6 +50,8 @@ impl<T: Data> Data for Reverse<T> {
 impl<T: Data> Column for Reversed<T> {
     type Item = Reverse<T>;
 
+    const FIXED: bool = T::Column::FIXED;
+
     #[inline]
     fn len(&self) -> usize {
         self.0.len()
@@ -68,6 +70,10 @@ impl<T: Data> Column for Reversed<T> {
     }
     fn push_default(&mut self) {
         self.0.push_default();
+    }
+    #[inline]
+    fn set(&mut self, row: usize, value: Reverse<T::Ref<'_>>) {
+        self.0.set(row, value.0);
     }
     fn truncate(&mut self, rows: usize) {
         self.0.truncate(rows);

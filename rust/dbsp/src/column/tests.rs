@@ -35,6 +35,11 @@ fn follows_a_vector<T: Data>(rows: &[T], numbers: &[usize]) {
         assert!(chosen.same(1 + numbers.len() + number, &column, number));
         assert_eq!(chosen.get(1 + numbers.len() + number), row.borrow());
     }
+    for (place, &number) in numbers.iter().enumerate().step_by(2) {
+        chosen.set(1 + place / 2, rows[number as usize].borrow());
+        assert_eq!(chosen.get(1 + place / 2), rows[number as usize].borrow());
+        assert_eq!(chosen.get(numbers.len()), rows[*numbers.last().expect("of some") as usize].borrow());
+    }
     let shorter = column.len() - first.min(column.len());
     column.truncate(shorter);
     column.push_item(rows[0].clone());

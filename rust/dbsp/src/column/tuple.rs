@@ -70,6 +70,8 @@ macro_rules! tuples {
         impl<$($name: Data),+> Column for $columns<$($name),+> {
             type Item = ($($name,)+);
 
+            const FIXED: bool = true $(&& $name::Column::FIXED)+;
+
             #[inline]
             fn len(&self) -> usize { self.0.len() }
             #[inline]
@@ -79,6 +81,8 @@ macro_rules! tuples {
             #[inline]
             fn push_item(&mut self, value: ($($name,)+)) { $(self.$index.push_item(value.$index);)+ }
             fn push_default(&mut self) { $(self.$index.push_default();)+ }
+            #[inline]
+            fn set(&mut self, row: usize, value: ($($name::Ref<'_>,)+)) { $(self.$index.set(row, value.$index);)+ }
             fn truncate(&mut self, rows: usize) { $(self.$index.truncate(rows);)+ }
             fn detach(&mut self) { $(self.$index.detach();)+ }
             fn reserve(&mut self, rows: usize) { $(self.$index.reserve(rows);)+ }

@@ -39,6 +39,8 @@ impl Data for () {
 impl Column for Units {
     type Item = ();
 
+    const FIXED: bool = true;
+
     fn len(&self) -> usize {
         self.0
     }
@@ -50,6 +52,9 @@ impl Column for Units {
     }
     fn push_default(&mut self) {
         self.0 += 1;
+    }
+    fn set(&mut self, row: usize, (): ()) {
+        self.get(row);
     }
     fn truncate(&mut self, rows: usize) {
         self.0 = self.0.min(rows);

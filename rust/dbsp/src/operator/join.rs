@@ -1,12 +1,13 @@
 //! Joins.
 //!
 //! **Law.** *a ⋈ b* is bilinear, so *Δ(a ⋈ b) = Δa ⋈ b⁻ + a⁻ ⋈ Δb + Δa ⋈ Δb*, where *a⁻*, *b⁻* are what was before the
-//! step (Budiu et al., theorem 3.4). State is the traces of both inputs, which other operators on them share.
+//! step (Budiu et al., theorem 3.4). State is an [arrangement](super::arrange) of each input, which all joins of it share.
+//! Rows are neither sorted nor consolidated: what cancels in the inputs cancels in the output.
 //!
 //! ```text
-//!   a ──▶ [ trace ] ──▶ Δa, a⁻ ─┐
-//!                               ├──▶ [ ⋈ ] ──▶ f(k, v, w), weights multiplied
-//!   b ──▶ [ trace ] ──▶ Δb, b⁻ ─┘
+//!   a ──▶ [ arrange ] ──▶ Δa, a⁻ ─┐
+//!              keys of both       ├──▶ [ ⋈ ] ──▶ f(k, v, w), weights multiplied
+//!   b ──▶ [ arrange ] ──▶ Δb, b⁻ ─┘
 //! ```
 //!
 //! | time | Δa | Δb | `a.join(b)` |
@@ -17,57 +18,65 @@
 
 use std::ops::Range;
 
-use smallvec::SmallVec;
-
+use super::arrange::Arranged;
+use super::key_index::NONE;
 use super::nested::NestedJoin;
 use super::trace::keys;
-use super::{BLOCK, Trace};
 use crate::algebra::{ZWeight, multiply_weights};
 use crate::circuit::{Circuit, Incoming, Stream};
 use crate::column::{Data, Units};
 use crate::error::Error;
 use crate::operator::BinaryOperator;
 use crate::operator::wiring::Brought;
-use crate::trace::{Batch, Run};
+use crate::trace::Batch;
 
 /// A join, by what it makes of each pair of rows of one key.
 struct Join<E> {
     emit: E,
-    keys: Keys,
+    pairs: Pairs,
 }
 
-/// The different keys of a consolidated batch: the hash and the rows of each.
+/// Rows of one slot in two batches: those of the smaller one, in lists by the lower bits of their slots.
 #[derive(Debug, Default)]
-struct Keys(Vec<(u64, Range<u32>)>);
+struct Pairs {
+    first: Vec<u32>,
+    next: Vec<u32>,
+}
 
-impl Keys {
-    fn list<K: Data, V: Data>(&mut self, batch: &Batch<K, V>) {
-        let number = |row| u32::try_from(row).expect("a batch has fewer than 2^32 rows");
-        self.0.clear();
-        keys(batch, |_, hash, rows| self.0.push((hash, number(rows.start)..number(rows.end))));
+impl Pairs {
+    /// Calls `each` for all pairs of a left and a right row that have one slot.
+    fn find(&mut self, lefts: &[u32], rights: &[u32], mut each: impl FnMut(usize, usize)) {
+        if lefts.len() <= rights.len() {
+            self.find_few(lefts, rights, each);
+        } else {
+            self.find_few(rights, lefts, |right, left| each(left, right));
+        }
     }
 
-    /// Calls `each` for every key that a run has too, with its rows in the batch and in the run.
-    fn find<K: Data, V: Data, W: Data>(
-        &self,
-        run: &Run<K, W>,
-        batch: &Batch<K, V>,
-        mut each: impl FnMut(K::Ref<'_>, Range<usize>, Range<usize>),
-    ) {
-        let mut groups = SmallVec::new();
-        for block in self.0.chunks(BLOCK) {
-            let key = |rows: &Range<u32>| batch.key(rows.start as usize);
-            run.groups(block.iter().map(|(hash, rows)| (key(rows), *hash)), &mut groups);
-            for ((_, rows), found) in block.iter().zip(&groups) {
-                if !found.is_empty() {
-                    each(key(rows), rows.start as usize..rows.end as usize, found.clone());
+    fn find_few(&mut self, few: &[u32], many: &[u32], mut each: impl FnMut(usize, usize)) {
+        if few.is_empty() {
+            return;
+        }
+        let mask = few.len().next_power_of_two() - 1;
+        self.first.clear();
+        self.first.resize(mask + 1, NONE);
+        self.next.clear();
+        for (row, &slot) in (0u32..).zip(few) {
+            self.next.push(std::mem::replace(&mut self.first[slot as usize & mask], row));
+        }
+        for (other, &slot) in many.iter().enumerate() {
+            let mut row = self.first[slot as usize & mask];
+            while row != NONE {
+                if few[row as usize] == slot {
+                    each(row as usize, other);
                 }
+                row = self.next[row as usize];
             }
         }
     }
 }
 
-impl<K, V, W, O, E> BinaryOperator<Trace<K, V>, Trace<K, W>, O> for Join<E>
+impl<K, V, W, O, E> BinaryOperator<Arranged<K, V>, Arranged<K, W>, O> for Join<E>
 where
     K: Data,
     V: Data,
@@ -77,36 +86,23 @@ where
 {
     fn eval(
         &mut self,
-        left: &Incoming<Trace<K, V>>,
-        right: &Incoming<Trace<K, W>>,
+        left: &Incoming<Arranged<K, V>>,
+        right: &Incoming<Arranged<K, W>>,
         output: &mut O,
     ) -> Result<(), Error> {
         let (left, right) = (left.get(), right.get());
-        let (new_left, new_right) = (left.delta(), right.delta());
-        let mut emit = |key: K::Ref<'_>, (a, i): (&Batch<K, V>, usize), (b, j): (&Batch<K, W>, usize)| {
-            let weight = multiply_weights(a.weight(i), b.weight(j));
-            (self.emit)(key, a.val(i), b.val(j), weight, output);
-        };
-        self.keys.list(new_left);
-        for run in right.before().runs() {
-            self.keys.find(run, new_left, |key, rows, found| {
-                for i in rows {
-                    found.clone().for_each(|j| emit(key, (new_left, i), (run.rows(), j)));
-                }
-            });
-        }
-        self.keys.list(new_right);
-        for run in left.before().runs() {
-            self.keys.find(run, new_right, |key, rows, found| {
-                for i in found {
-                    rows.clone().for_each(|j| emit(key, (run.rows(), i), (new_right, j)));
-                }
-            });
-        }
-        both(new_left, new_right, |key, lefts, rights| {
-            for i in lefts {
-                rights.clone().for_each(|j| emit(key, (new_left, i), (new_right, j)));
-            }
+        let (lefts, rights) = (left.delta(), right.delta());
+        right.look_up(left.slots(), |row, val, weight| {
+            let weight = multiply_weights(lefts.weight(row), weight);
+            (self.emit)(lefts.key(row), lefts.val(row), val, weight, output);
+        });
+        left.look_up(right.slots(), |row, val, weight| {
+            let weight = multiply_weights(weight, rights.weight(row));
+            (self.emit)(rights.key(row), val, rights.val(row), weight, output);
+        });
+        self.pairs.find(left.slots(), right.slots(), |i, j| {
+            let weight = multiply_weights(lefts.weight(i), rights.weight(j));
+            (self.emit)(lefts.key(i), lefts.val(i), rights.val(j), weight, output);
         });
         Ok(())
     }
@@ -148,8 +144,9 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
             let operator = NestedJoin::new(self.graph().clock().clone(), emit);
             return self.shard().restless_binary(name, &other.shard(), operator);
         }
-        let (left, right) = (self.shard().trace(), other.shard().trace());
-        left.binary(name, &right, Join { emit, keys: Keys::default() })
+        let (left, right) = (self.shard().arrange(), other.shard().arrange());
+        left.share_keys(&right);
+        left.binary(name, &right, Join { emit, pairs: Pairs::default() })
     }
 
     /// Brings a row for each pair of values that this and another stream have under one key.

@@ -3,6 +3,7 @@
 
 mod aggregate;
 mod apply;
+mod arrange;
 mod asof_join;
 mod communication;
 mod consolidate;
@@ -15,6 +16,7 @@ mod input;
 mod inspect;
 mod join;
 mod key_index;
+mod lists;
 mod nested;
 mod output;
 mod plus;

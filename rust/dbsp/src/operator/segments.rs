@@ -45,6 +45,11 @@ impl<T> Segments<T> {
         &mut self.segments[at >> BITS][at & ((1 << BITS) - 1)]
     }
 
+    /// Returns all items, for writing.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.segments.iter_mut().flatten()
+    }
+
     /// Returns the bytes of memory that the items take.
     pub(crate) fn bytes(&self) -> usize {
         self.segments.iter().map(|segment| size_of_val(segment.as_slice())).sum()

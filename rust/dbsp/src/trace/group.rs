@@ -37,7 +37,7 @@ impl<V: Data> std::fmt::Debug for Group<'_, V> {
 
 impl<'a, V: Data> Group<'a, V> {
     /// Makes an empty one, which shows only values that `keep` is true of.
-    pub(super) fn new(keep: Option<&'a Keep<V>>) -> Self {
+    pub(crate) fn new(keep: Option<&'a Keep<V>>) -> Self {
         Self { parts: SmallVec::new(), keep }
     }
 

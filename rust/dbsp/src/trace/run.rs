@@ -1,9 +1,6 @@
 //! Runs: consolidated batches that can be searched.
 
-use std::hint::black_box;
 use std::ops::Range;
-
-use smallvec::SmallVec;
 
 use super::Batch;
 use crate::algebra::ZWeight;
@@ -121,25 +118,6 @@ impl<K: Data, V: Data> Run<K, V> {
         // Two keys of one hash: as good as never.
         let start = partition(start..end, |row| order(row).is_lt());
         start..partition(start..end, |row| order(row).is_le())
-    }
-
-    /// Returns the rows of some keys, as [`group`](Run::group) does: whatever that has to read is under way from memory for
-    /// all of them before it has to be there for one, and so is the first value of each.
-    pub(crate) fn groups<'a>(
-        &self,
-        keys: impl Iterator<Item = (K::Ref<'a>, u64)> + Clone,
-        groups: &mut SmallVec<[Range<usize>; 64]>,
-    ) {
-        let parts = keys.clone().map(|(_, hash)| self.fences.between(hash));
-        black_box(parts.clone().fold(0, |all, part| all ^ part.start));
-        let ends = |part: Range<usize>| {
-            if part.is_empty() { 0 } else { self.hash(part.start) ^ self.hash(part.end - 1) }
-        };
-        black_box(parts.map(ends).fold(0, |all, hashes| all ^ hashes));
-        groups.clear();
-        groups.extend(keys.map(|(key, hash)| self.group(key, hash)));
-        let vals = groups.iter().filter(|rows| !rows.is_empty());
-        black_box(vals.fold(0, |all, rows| all ^ self.rows.vals().touch(rows.start)));
     }
 
     /// Returns the weight of a row.

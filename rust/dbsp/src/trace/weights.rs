@@ -68,6 +68,14 @@ impl Weights {
         }
     }
 
+    /// Puts another weight in the place of a row's.
+    #[inline]
+    pub(crate) fn set(&mut self, row: usize, weight: ZWeight) {
+        if weight != self.get(row) {
+            self.each()[row] = weight;
+        }
+    }
+
     /// Adds so many rows.
     pub(super) fn extend(&mut self, rows: impl ExactSizeIterator<Item = ZWeight> + Clone) {
         match self {

@@ -30,9 +30,6 @@ impl<V: Data> Aggregator<V> for Count {
     fn output(&self, state: &ZWeight) -> Option<ZWeight> {
         (*state > 0).then_some(*state)
     }
-    fn is_blank(&self, state: &ZWeight) -> bool {
-        *state == 0
-    }
 }
 
 impl<V: Data> Parts<V> for Count {

@@ -1,26 +1,20 @@
 //! The least and the greatest value of a group.
 //!
-//! **Law.** The state of a group is its *winner*, with its weight; whether there are *debts*, values ahead of the winner
-//! whose weight is negative; and the sum of the weights behind it, the *rest*, while it is certain that none of those is
-//! negative. Without debts every value ahead of the winner has weight 0, so one that comes with positive weight wins, with
-//! that weight, and nothing has to be searched. Where the winner goes and the rest was 0, all there is is what comes in
-//! the same step: so the value of a key is replaced without a search. Else there is a search, from the winner's place on,
-//! past nothing that was ahead of it; and where something wins that has debts ahead, which may only be paid.
+//! **Law.** The state of a group is its *winner*, with its weight, and whether there are *debts*, values ahead of the winner
+//! whose weight is negative. Without debts every value ahead of the winner has weight 0, so one that comes with positive
+//! weight wins, with that weight, and nothing has to be looked for. Where the winner goes, the next one is looked for among
+//! the group's values; and where something wins that has debts ahead, which may only be paid.
 //!
-//! | change | search |
+//! | change | looks |
 //! |---|---|
 //! | a value behind the winner comes or goes | no |
 //! | a value ahead of the winner comes | only among debts |
 //! | the winner comes again, or goes and is still there | no |
-//! | the winner goes, and was alone | no |
-//! | the winner goes, and was not alone | the next value behind it |
-
-use std::cmp::Ordering;
+//! | the winner goes | for the next value behind it |
 
 use super::{Aggregator, Change, Parts, Values};
 use crate::algebra::{AddByRef, HasZero, ZWeight, add_weights};
 use crate::column::Data;
-use crate::trace::Group;
 
 /// The least value.
 #[derive(Clone, Copy, Debug)]
@@ -45,13 +39,11 @@ pub struct Extreme<V> {
     winner: Option<(V, ZWeight)>,
     /// Whether values ahead of the winner have negative weight; without a winner, any values.
     debts: bool,
-    /// The sum of the weights behind the winner, unless one of them may be negative.
-    rest: Option<ZWeight>,
 }
 
 impl<V> Default for Extreme<V> {
     fn default() -> Self {
-        Self { winner: None, debts: false, rest: Some(0) }
+        Self { winner: None, debts: false }
     }
 }
 
@@ -63,101 +55,98 @@ impl<V: Data> Extreme<V> {
         rows: impl Iterator<Item = (V::Ref<'c>, ZWeight)>,
         change: &Change<'c, V>,
         greatest: bool,
-        counts: impl Fn(V::Ref<'c>) -> bool,
+        counts: impl Fn(V::Ref<'_>) -> bool,
     ) -> Option<Self> {
         let (mut first, mut debts) = (None, false);
-        // What comes behind the winner: all of it, the first of it, and what is behind that.
-        let (mut behind, mut next, mut gap, mut after) = (Some(0), None, false, Some(0));
-        for (val, weight) in rows {
-            if !counts(val) {
-                continue;
-            }
-            let place = match &self.winner {
-                None => Ordering::Less,
-                Some((winner, _)) if greatest => winner.borrow().cmp(&V::shorten(val)),
-                Some((winner, _)) => V::shorten(val).cmp(&winner.borrow()),
-            };
-            match (place, self.winner.as_mut()) {
-                (Ordering::Equal, Some((_, sum))) => *sum = add_weights(*sum, weight),
-                (Ordering::Less, _) if first.is_none() => {
-                    debts |= weight < 0;
-                    first = (weight > 0).then_some((val, weight));
-                }
-                (Ordering::Less, _) => behind = with(behind, weight),
-                _ => {
-                    behind = with(behind, weight);
-                    match next {
-                        Some(_) => after = with(after, weight),
-                        None if weight > 0 => next = Some((val, weight)),
-                        None => gap = true,
-                    }
-                }
+        for (val, weight) in rows.filter(|row| counts(row.0)) {
+            match &mut self.winner {
+                Some((winner, sum)) if winner.borrow() == V::shorten(val) => *sum = add_weights(*sum, weight),
+                Some((winner, _)) if !ahead(greatest, V::shorten(val), winner.borrow()) => {}
+                _ if first.is_some() => {}
+                _ if weight > 0 => first = Some((val, weight)),
+                _ => debts = true,
             }
         }
-        let own = |(val, weight): (V::Ref<'c>, ZWeight)| (V::owned(val), weight);
         if first.is_some() && self.debts {
             // It may only have paid a debt, or others may be paid.
-            let old = self.clone();
-            (self.debts, self.rest) = (false, None);
-            self.walk(change.group(), greatest, counts);
-            return Some(old);
+            let (winner, debts) = next(change, greatest, None, counts);
+            return Some(std::mem::replace(self, Self { winner, debts }));
         }
         self.debts |= debts;
-        let rest = self.rest.and_then(|rest| with(behind, rest));
-        if let Some(first) = first {
-            let old = self.winner.replace(own(first));
-            self.rest = old.as_ref().map_or(rest, |old| with(rest, old.1));
-            return Some(Self { winner: old, ..Self::default() });
+        if let Some((val, weight)) = first {
+            let winner = self.winner.replace((V::owned(val), weight));
+            return Some(Self { winner, debts: false });
         }
-        let (_, weight) = self.winner.as_ref()?;
-        if *weight > 0 {
-            self.rest = rest;
+        let weight = self.winner.as_ref()?.1;
+        if weight > 0 {
             return None;
         }
-        self.debts |= *weight < 0;
-        let old = self.winner.take()?;
-        if self.rest == Some(0) {
-            self.debts |= gap;
-            (self.winner, self.rest) = (next.map(own), after);
-        } else {
-            let mut group = change.group();
-            if greatest {
-                group.take_while(|val| V::shorten(val) < old.0.borrow());
-            } else {
-                group.skip_while(|val| V::shorten(val) <= old.0.borrow());
-            }
-            self.walk(group, greatest, counts);
-            // Without a winner all is 0, or there are debts.
-            self.rest = self.winner.as_ref().map_or(Some(0), |winner| rest.map(|rest| rest - winner.1));
-        }
-        Some(Self { winner: Some(old), ..Self::default() })
-    }
-
-    /// Finds the first value of positive weight, and notes whether any ahead of it have negative weight.
-    fn walk<'c>(&mut self, mut group: Group<'c, V>, greatest: bool, counts: impl Fn(V::Ref<'c>) -> bool) {
-        self.winner = loop {
-            let next = if greatest { group.next_greatest() } else { group.next_least() };
-            match next {
-                None => break None,
-                Some((val, _)) if !counts(val) => {}
-                Some((val, weight)) if weight > 0 => break Some((V::owned(val), weight)),
-                Some(_) => self.debts = true,
-            }
-        };
+        let gone = self.winner.take()?;
+        let (winner, debts) = next(change, greatest, Some(gone.0.borrow()), counts);
+        *self = Self { winner, debts: debts || self.debts || weight < 0 };
+        Some(Self { winner: Some(gone), debts: false })
     }
 
     fn output(&self) -> Option<V> {
         self.winner.as_ref().map(|(val, _)| val.clone())
     }
+}
 
-    fn is_blank(&self) -> bool {
-        self.winner.is_none() && !self.debts
+/// Returns whether a value comes ahead of another.
+fn ahead<T: Ord>(greatest: bool, val: T, other: T) -> bool {
+    if greatest { val > other } else { val < other }
+}
+
+/// Returns the first value of positive weight that is left of a group, of those behind a value that was the first; and
+/// whether any ahead of it, but not those ahead of that value for certain, have negative weight.
+fn next<V: Data>(
+    change: &Change<'_, V>,
+    greatest: bool,
+    behind: Option<V::Ref<'_>>,
+    counts: impl Fn(V::Ref<'_>) -> bool,
+) -> (Option<(V, ZWeight)>, bool) {
+    if let Some(vals) = change.list() {
+        return first_of_list(vals, greatest, counts);
+    }
+    let mut group = change.group();
+    match behind {
+        Some(behind) if greatest => group.take_while(|val| V::shorten(val) < V::shorten(behind)),
+        Some(behind) => group.skip_while(|val| V::shorten(val) <= V::shorten(behind)),
+        None => {}
+    }
+    let mut debts = false;
+    loop {
+        match if greatest { group.next_greatest() } else { group.next_least() } {
+            None => return (None, debts),
+            Some((val, _)) if !counts(val) => {}
+            Some((val, weight)) if weight > 0 => return (Some((V::owned(val), weight)), debts),
+            Some(_) => debts = true,
+        }
     }
 }
 
-/// Adds a weight to the sum of some, unless one of them is negative.
-fn with(sum: Option<ZWeight>, weight: ZWeight) -> Option<ZWeight> {
-    if weight < 0 { None } else { sum.map(|sum| add_weights(sum, weight)) }
+/// Does the same for few values in no order, none of which has both positive and negative weight.
+fn first_of_list<'a, V: Data>(
+    vals: impl Iterator<Item = (V::Ref<'a>, ZWeight)>,
+    greatest: bool,
+    counts: impl Fn(V::Ref<'_>) -> bool,
+) -> (Option<(V, ZWeight)>, bool) {
+    let mut first: Option<(V::Ref<'a>, ZWeight)> = None;
+    let mut debt: Option<V::Ref<'a>> = None;
+    for (val, weight) in vals.filter(|row| counts(row.0)) {
+        match &mut first {
+            _ if weight < 0 => {
+                if debt.is_none_or(|debt| ahead(greatest, val, debt)) {
+                    debt = Some(val);
+                }
+            }
+            Some((winner, sum)) if *winner == val => *sum = add_weights(*sum, weight),
+            Some((winner, _)) if !ahead(greatest, val, *winner) => {}
+            first => *first = Some((val, weight)),
+        }
+    }
+    let debts = debt.is_some_and(|debt| first.is_none_or(|first| ahead(greatest, debt, first.0)));
+    (first.map(|(val, weight)| (V::owned(val), weight)), debts)
 }
 
 /// The least of some values, or the greatest; zero of none.
@@ -218,9 +207,6 @@ macro_rules! extremes {
             fn output(&self, state: &Extreme<V>) -> Option<V> {
                 state.output()
             }
-            fn is_blank(&self, state: &Extreme<V>) -> bool {
-                state.is_blank()
-            }
         }
         impl<V: Data> Parts<V> for $name {
             type Part = First<V, $greatest>;
@@ -252,9 +238,6 @@ impl<T: Data> Aggregator<Option<T>> for MaxSome {
     fn output(&self, state: &Self::State) -> Option<Option<T>> {
         state.output()
     }
-    fn is_blank(&self, state: &Self::State) -> bool {
-        state.is_blank()
-    }
 }
 
 impl<T: Data> Aggregator<Option<T>> for MinSome {
@@ -285,9 +268,6 @@ impl<T: Data> Aggregator<Option<T>> for MinSome {
     }
     fn output(&self, state: &Self::State) -> Option<Option<T>> {
         state.1.output().or_else(|| (state.0 > 0).then_some(None))
-    }
-    fn is_blank(&self, state: &Self::State) -> bool {
-        state.0 == 0 && state.1.is_blank()
     }
 }
 

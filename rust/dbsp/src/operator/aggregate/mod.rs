@@ -1,13 +1,13 @@
 //! Aggregates of the values under each key: any that [`Aggregator`] can describe.
 //!
 //! **Law.** *A(a)[k] = f({v : a[k, v] > 0})*, and nothing for a key without such values. Of a key whose aggregate changes
-//! the old row goes and the new one comes. State is what the aggregator remembers of each key, found by hash, and the
-//! trace of the input, which it searches when what it remembers does not suffice: [`Min`] and [`Max`] remember the winner,
-//! so that only the winner's going makes them search, [`Count`] never searches, and [`Fold`] walks the whole group.
+//! the old row goes and the new one comes. State is, by key, what the aggregator remembers and the [list](super::lists) of
+//! the key's values, which it looks into when what it remembers does not suffice: [`Min`] and [`Max`] remember the winner,
+//! so that only the winner's going makes them look, [`Count`] never looks, and [`Fold`] walks the whole group.
 //!
 //! ```text
-//!   Δ ──▶ [ trace ] ──▶ Δ of one key ──▶ [ state of the key ] ──▶ (k, after) − (k, before)
-//!                └──── all of that key ─ ─ ─ ─▲  if it has to
+//!   Δ ──▶ [ by key and value ] ──▶ Δ of one key ──▶ [ state of the key ] ──▶ (k, after) − (k, before)
+//!                                        └──▶ [ its values ] ─ ─ ─ ─▲  if it has to
 //! ```
 //!
 //! | time | Δ | `aggregate(Max)` |
@@ -20,6 +20,7 @@ mod count;
 mod extreme;
 mod linear;
 
+use std::cell::OnceCell;
 use std::hint::black_box;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -31,9 +32,10 @@ use crate::algebra::{MonoidValue, ZWeight};
 use crate::circuit::{Circuit, Incoming, State, Stream};
 use crate::column::{Column, Data};
 use crate::error::Error;
+use crate::operator::lists::{Head, Lists};
 use crate::operator::nested::{NestedGroups, OfGroup, Present};
-use crate::operator::{BLOCK, KeyIndex, Trace, UnaryOperator};
-use crate::trace::{Batch, Group, Weights};
+use crate::operator::{BLOCK, KeyIndex, Segments, UnaryOperator};
+use crate::trace::{Batch, Group, Sorter};
 
 /// A function of the values of a group that have positive weight.
 ///
@@ -65,9 +67,6 @@ use crate::trace::{Batch, Group, Weights};
 ///     fn output(&self, state: &Option<String>) -> Option<String> {
 ///         state.clone()
 ///     }
-///     fn is_blank(&self, state: &Option<String>) -> bool {
-///         state.is_none()
-///     }
 /// }
 ///
 /// let (mut circuit, (names, longest)) = RootCircuit::build(|circuit| {
@@ -81,7 +80,7 @@ use crate::trace::{Batch, Group, Weights};
 /// # Ok::<(), qadataswap_dbsp::Error>(())
 /// ```
 pub trait Aggregator<V: Data>: 'static {
-    /// What is remembered of each group from step to step; blank of a group without rows.
+    /// What is remembered of each group from step to step, while it has rows; the default before it has any.
     type State: Clone + Default + 'static;
     /// The aggregate.
     type Output: Data;
@@ -92,8 +91,6 @@ pub trait Aggregator<V: Data>: 'static {
     fn update(&self, state: &mut Self::State, change: &Change<'_, V>) -> Option<Self::State>;
     /// Returns the aggregate, or nothing if no value is there.
     fn output(&self, state: &Self::State) -> Option<Self::Output>;
-    /// Returns whether the state is as good as the default, so that it need not be kept.
-    fn is_blank(&self, state: &Self::State) -> bool;
 }
 
 /// An aggregator whose results for parts of the values can be put together in the order of the parts.
@@ -113,22 +110,32 @@ pub type Values<'a, V> = &'a dyn Fn(&mut dyn FnMut(<V as Data>::Ref<'_>, ZWeight
 /// What one step changes in one group.
 pub struct Change<'a, V: Data> {
     vals: &'a V::Column,
-    weights: &'a Weights,
-    rows: Range<usize>,
-    after: &'a dyn Fn() -> Group<'a, V>,
+    /// The rows of the change, by their numbers, and their weights.
+    rows: &'a [u32],
+    weights: &'a [ZWeight],
+    /// All there is of the group after the step.
+    lists: &'a Lists<V>,
+    head: Head,
+    room: &'a OnceCell<Batch<(), V>>,
 }
 
 impl<'a, V: Data> Change<'a, V> {
     /// Returns the values whose weight changes, each once, from the least up, and by how much.
     pub fn rows(&self) -> impl DoubleEndedIterator<Item = (V::Ref<'a>, ZWeight)> {
-        let (vals, weights) = (self.vals, self.weights);
-        self.rows.clone().map(move |row| (vals.get(row), weights.get(row)))
+        let vals = self.vals;
+        self.rows.iter().zip(self.weights).map(move |(&row, &weight)| (vals.get(row as usize), weight))
     }
 
-    /// Searches for all there is of the group after this step.
+    /// Returns all there is of the group after this step, in order.
     #[must_use]
     pub fn group(&self) -> Group<'a, V> {
-        (self.after)()
+        self.lists.group(self.head, self.room)
+    }
+
+    /// Returns the values that the group has after this step, in no order, if they are few: none of them has both positive
+    /// and negative weight.
+    fn list(&self) -> Option<impl Iterator<Item = (V::Ref<'a>, ZWeight)>> {
+        self.lists.list(self.head)
     }
 
     /// Calls `with` with the values that the group has after this step, from the least up.
@@ -186,9 +193,6 @@ where
     fn output(&self, state: &Option<O>) -> Option<O> {
         state.clone()
     }
-    fn is_blank(&self, state: &Option<O>) -> bool {
-        state.is_none()
-    }
 }
 
 /// Some aggregates side by side, where there are all of them.
@@ -211,9 +215,6 @@ macro_rules! tuples {
             fn output(&self, state: &Self::State) -> Option<Self::Output> {
                 Some(($(self.$index.output(&state.$index)?,)+))
             }
-            fn is_blank(&self, state: &Self::State) -> bool {
-                true $(&& self.$index.is_blank(&state.$index))+
-            }
         }
 
         impl<Val: Data, $($name: Parts<Val>),+> Parts<Val> for ($($name,)+) {
@@ -235,72 +236,86 @@ tuples!(A 0, B 1, C 2, D 3);
 tuples!(A 0, B 1, C 2, D 3, E 4);
 tuples!(A 0, B 1, C 2, D 3, E 4, F 5);
 
-struct Aggregate<K: Data, S, A> {
+struct Aggregate<K: Data, V: Data, A: Aggregator<V>> {
     keys: KeyIndex<K>,
-    states: Vec<S>,
-    hashes: Vec<u64>,
+    /// Of each key where its values begin, and what the aggregator remembers.
+    groups: Segments<(Head, A::State)>,
+    lists: Lists<V>,
+    sorter: Sorter,
     slots: Vec<u32>,
     aggregator: A,
 }
 
-impl<K: Data, V: Data, A: Aggregator<V>> UnaryOperator<Trace<K, V>, Batch<K, A::Output>>
-    for Aggregate<K, A::State, A>
+impl<K: Data, V: Data, A: Aggregator<V>> UnaryOperator<Batch<K, V>, Batch<K, A::Output>>
+    for Aggregate<K, V, A>
 {
-    fn eval(&mut self, trace: &Incoming<Trace<K, V>>, output: &mut Batch<K, A::Output>) -> Result<(), Error> {
-        let trace = trace.get();
-        let delta = trace.delta();
+    fn eval(&mut self, input: &Incoming<Batch<K, V>>, output: &mut Batch<K, A::Output>) -> Result<(), Error> {
+        let input = input.get();
+        let mut sorter = std::mem::take(&mut self.sorter);
+        sorter.rank(&input);
         let mut start = 0;
-        while start < delta.len() {
-            let block = start..delta.len().min(start + BLOCK);
-            self.hashes.clear();
-            delta.keys().hashes(block.clone(), &mut self.hashes);
-            self.keys.look(&self.hashes, &mut self.slots);
-            // Their states, so that all of them are under way from memory before one has to be there.
-            let states = self.slots.iter().filter_map(|&slot| self.states.get(slot as usize));
-            black_box(states.filter(|state| self.aggregator.is_blank(state)).count());
+        while start < sorter.rows.len() {
+            let block = start..sorter.rows.len().min(start + BLOCK);
+            self.keys.look(&sorter.hashes[block.clone()], &mut self.slots);
+            // All heads, and then where values go, are under way from memory before one has to be there.
+            let heads = || self.slots.iter().map(|&slot| self.groups.get(slot as usize));
+            black_box(heads().flatten().filter(|group| group.0.is_none()).count());
+            let goes = heads().zip(&sorter.weights[block.clone()]).filter(|(_, weight)| **weight < 0);
+            let first =
+                |(group, _): (Option<&(Head, _)>, _)| group.map_or(0, |group| self.lists.touch(group.0));
+            black_box(goes.map(first).fold(0, |all, first| all ^ first));
             let first = start;
             while start < block.end {
-                let key = delta.key(start);
-                let (hash, likely) = (self.hashes[start - first], self.slots[start - first]);
-                let end = (start + 1..delta.len()).find(|&row| delta.key(row) != key).unwrap_or(delta.len());
-                self.group(&trace, key, hash, likely, start..end, output);
+                let (key, likely) = (input.key(sorter.rows[start] as usize), self.slots[start - first]);
+                let same = |&row: &usize| input.key(sorter.rows[row] as usize) == key;
+                let end = start + 1 + (start + 1..sorter.rows.len()).take_while(same).count();
+                self.group(&input, &sorter, start..end, likely, output);
                 start = end;
             }
         }
+        self.sorter = sorter;
         if let Some(kept) = self.keys.compact() {
-            self.states =
-                kept.into_iter().map(|slot| std::mem::take(&mut self.states[slot as usize])).collect();
+            self.groups = kept.into_iter().map(|slot| self.groups.at(slot as usize).clone()).collect();
         }
+        self.lists.compact(self.groups.iter_mut().map(|group| &mut group.0));
         Ok(())
     }
     fn state(&self) -> State {
-        State { rows: self.keys.len(), bytes: self.keys.bytes() + size_of_val(self.states.as_slice()) }
+        let bytes = self.keys.bytes() + self.groups.bytes() + self.lists.bytes();
+        State { rows: self.lists.len(), bytes }
     }
 }
 
-impl<K: Data, S: Default, A> Aggregate<K, S, A> {
-    /// Brings what changes of one key.
+impl<K: Data, V: Data, A: Aggregator<V>> Aggregate<K, V, A> {
+    /// Brings what changes of one key, whose rows stand in these places of what was sorted.
     #[inline]
-    fn group<V: Data>(
+    fn group(
         &mut self,
-        trace: &Trace<K, V>,
-        key: K::Ref<'_>,
-        hash: u64,
+        input: &Batch<K, V>,
+        sorter: &Sorter,
+        places: Range<usize>,
         likely: u32,
-        rows: Range<usize>,
         output: &mut Batch<K, A::Output>,
-    ) where
-        A: Aggregator<V, State = S>,
-    {
-        let found =
-            if self.keys.has(likely, key) { Some(likely as usize) } else { self.keys.find(key, hash) };
-        let mut blank = S::default();
-        let state = found.map_or(&mut blank, |slot| &mut self.states[slot]);
-        let (delta, all) = (trace.delta(), rows.clone());
-        let after = || trace.after(K::shorten(key), hash, all.clone());
-        let change = Change { vals: delta.vals(), weights: delta.weights(), rows, after: &after };
-        let old = self.aggregator.update(state, &change);
-        if let Some(old) = old {
+    ) {
+        let (key, hash) = (input.key(sorter.rows[places.start] as usize), sorter.hashes[places.start]);
+        let slot = if self.keys.has(likely, key) {
+            likely as usize
+        } else {
+            self.keys.find(key, hash).unwrap_or_else(|| {
+                self.groups.push((Head::NONE, A::State::default()));
+                self.keys.insert(key, hash)
+            })
+        };
+        let (head, state) = self.groups.at(slot);
+        let (rows, weights) = (&sorter.rows[places.clone()], &sorter.weights[places]);
+        for (&row, &weight) in rows.iter().zip(weights) {
+            self.lists.add(head, input.vals(), row as usize, weight);
+        }
+        self.lists.settle(head);
+        let room = OnceCell::new();
+        let change =
+            Change { vals: input.vals(), rows, weights, lists: &self.lists, head: *head, room: &room };
+        if let Some(old) = self.aggregator.update(state, &change) {
             let (old, new) = (self.aggregator.output(&old), self.aggregator.output(state));
             if old != new {
                 for (result, weight) in [(old, -1), (new, 1)] {
@@ -310,13 +325,9 @@ impl<K: Data, S: Default, A> Aggregate<K, S, A> {
                 }
             }
         }
-        match (found, self.aggregator.is_blank(state)) {
-            (Some(slot), true) => self.keys.remove(slot, hash),
-            (None, false) => {
-                self.keys.insert(key, hash);
-                self.states.push(blank);
-            }
-            _ => {}
+        if head.is_none() {
+            *state = A::State::default();
+            self.keys.remove(slot, hash);
         }
     }
 }
@@ -372,12 +383,13 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
             return self.shard().restless_unary("aggregate", operator);
         }
         let operator = Aggregate {
-            keys: KeyIndex::<K>::default(),
-            states: Vec::new(),
-            hashes: Vec::new(),
+            keys: KeyIndex::default(),
+            groups: Segments::default(),
+            lists: Lists::default(),
+            sorter: Sorter::default(),
             slots: Vec::new(),
             aggregator,
         };
-        self.shard().trace().unary("aggregate", operator)
+        self.shard().unary("aggregate", operator)
     }
 }

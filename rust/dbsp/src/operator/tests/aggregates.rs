@@ -61,6 +61,16 @@ proptest! {
     }
 
     #[test]
+    fn the_least_and_the_greatest_of_many(acts in vec(vec((0u64..2, -90i64..90, -1i64..2), 0..150), 1..6)) {
+        let turns = turns(&acts.iter().map(|acts| acts.iter().map(|act| (act.0, act.1)).collect()).collect::<Vec<_>>());
+        for steps in [acts, turns] {
+            is_incremental(&steps, |a| a.aggregate((Min, Max)), |a| {
+                each(a, |values| (least(values), greatest(values)))
+            });
+        }
+    }
+
+    #[test]
     fn folds(steps in steps(0u64..4, "[xyz]{0,2}")) {
         let list = |list: &mut String, val: &str, weight: i64| *list += &format!("{val}{weight} ");
         is_incremental(&steps, move |a| a.aggregate(Fold::new::<String>(String::new(), list, |list| list)), |a| {

@@ -46,6 +46,43 @@ proptest! {
     }
 
     #[test]
+    fn joins_under_keys_that_have_much(
+        left in vec(vec((0u64..2, 0i64..150, -1i64..3), 0..90), 1..7),
+        right in vec(vec((0u64..2, 0i64..3, -1i64..2), 0..4), 1..7),
+    ) {
+        are_incremental(&left, &right, |a, b| a.join(b, |&k, &v, &w| (k, v, w)), |a, b| {
+            rows(pairs(a, b).into_iter().map(|(k, v, w, weight)| ((k, v, w), (), weight)))
+        });
+    }
+
+    #[test]
+    fn joins_of_streams_that_share_keys_with_others(left in steps(0u64..6, 0i64..4), right in steps(0u64..6, 0i64..4)) {
+        // Two joins, of other streams each, and then one of theirs.
+        let sum = |&k: &u64, &v: &i64, &w: &i64| (k, v + 10 * w);
+        are_incremental(
+            &left,
+            &right,
+            move |a, b| {
+                let (c, d) = (a.filter(|row| row.1 != 1), b.filter(|row| row.1 != 2));
+                let (one, two) = (a.join_index(b, sum), c.join_index(&d, sum));
+                one.plus(&two).plus(&a.join_index(&d, sum)).plus(&one.join_index(&c, sum))
+            },
+            move |a, b| {
+                let without = |all: &Rows<u64, i64>, val| {
+                    rows(all.iter().filter(|row| row.0.1 != val).map(|(&(k, v), &w)| (k, v, w)))
+                };
+                let joined = |a: &Rows<u64, i64>, b: &Rows<u64, i64>| {
+                    rows(pairs(a, b).into_iter().map(|(k, v, w, weight)| (k, v + 10 * w, weight)))
+                };
+                let (c, d) = (without(a, 1), without(b, 2));
+                let one = joined(a, b);
+                let all = [joined(&c, &d), joined(a, &d), joined(&one, &c), one];
+                rows(all.into_iter().flatten().map(|((k, v), weight)| (k, v, weight)))
+            },
+        );
+    }
+
+    #[test]
     fn semijoins_and_antijoins(left in steps(0i64..8, 0u8..3), right in steps(0i64..8, 0u8..3)) {
         are_incremental(&left, &right, Stream::semijoin, |a, b| {
             let keys = keys(b);
