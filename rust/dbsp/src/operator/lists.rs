@@ -5,8 +5,9 @@
 //! waits because there is much. What goes is looked for in its list and its row is used again, so that no list has a value
 //! both with positive and with negative weight, and all of them together are as long as what is there.
 //!
-//! A list of more than [`LONG`] rows would take long to look through: it becomes a [`Spine`] of its own, which finds values by
-//! their order, and a list again when hardly any are left.
+//! A list of more than [`LONG`] rows would take long to look through: when it has to be, it becomes a [`Spine`] of its own, which
+//! finds values by their order; so does any list of more than [`LONGEST`] rows, while that does not take long. It becomes a list
+//! again when hardly any rows are left.
 //!
 //! ```text
 //!   heads   [ k₀ ]   [ k₁ ]          [ k₂ ]
@@ -24,8 +25,10 @@ use crate::algebra::{ZWeight, add_weights};
 use crate::column::{Column, Data};
 use crate::trace::{Batch, Group, Spine, Weights};
 
-/// Lists of more rows are spines.
+/// Lists of more rows become spines when something is looked for in them.
 const LONG: u32 = 64;
+/// Lists of more rows become spines in any case.
+const LONGEST: u32 = 1024;
 /// A spine of more rows is left to its merges, however many of its rows have gone.
 const MERGED: usize = 1 << 16;
 
@@ -111,17 +114,18 @@ impl<V: Data> Lists<V> {
     /// Adds a value to those of a key; returns whether they have to be [settled](Lists::settle) afterwards.
     #[inline]
     pub(crate) fn add(&mut self, head: &mut Head, vals: &V::Column, row: usize, weight: ZWeight) -> bool {
-        if head.len == SPINE {
+        let looks = weight < 0 || self.debts > 0;
+        if head.len > if looks { LONG } else { LONGEST } {
+            if head.len != SPINE {
+                self.lengthen(head);
+            }
             self.spines[head.first as usize].change.push((), vals.get(row), weight);
             return true;
         }
-        let rest = if weight > 0 && self.debts == 0 { weight } else { self.cancel(head, vals, row, weight) };
+        let rest = if looks { self.cancel(head, vals, row, weight) } else { weight };
         if rest != 0 {
             let new = self.new_row(vals, row, rest, head.first);
             *head = Head { first: new, len: head.len + 1 };
-            if head.len > LONG {
-                self.lengthen(head);
-            }
         }
         false
     }
@@ -249,7 +253,7 @@ impl<V: Data> Lists<V> {
         change.consolidate();
         *gone += change.iter().filter(|(.., weight)| *weight < 0).count();
         spine.insert(std::mem::take(change));
-        if 2 * *gone < spine.len().max(LONG as usize) || spine.len() > MERGED {
+        if 4 * *gone < spine.len().max(LONG as usize) || spine.len() > MERGED {
             return;
         }
         let left = spine.to_batch();
@@ -269,14 +273,16 @@ impl<V: Data> Lists<V> {
     /// Returns the values of a key and their weights if they are a list, in no order; a value may come more than once.
     #[inline]
     pub(crate) fn list(&self, head: Head) -> Option<impl Iterator<Item = (V::Ref<'_>, ZWeight)>> {
-        let mut row = if head.len == SPINE { return None } else { head.first };
+        if head.len == SPINE {
+            return None;
+        }
+        let (mut row, mut left) = (head.first, head.len);
         Some(std::iter::from_fn(move || {
-            if row == NONE {
-                return None;
-            }
+            left = left.checked_sub(1)?;
             let (segment, at) = Self::place(row);
             let Segment { vals, weights } = &self.segments[segment];
-            row = self.follow(row);
+            // What is behind the last row lies somewhere else, and is not asked for.
+            row = if left > 0 { self.follow(row) } else { NONE };
             Some((vals.get(at), weights.get(at)))
         }))
     }
@@ -312,7 +318,8 @@ impl<V: Data> Lists<V> {
             return 0;
         }
         let (segment, at) = Self::place(head.first);
-        self.segments[segment].vals.touch(at) ^ self.follow(head.first) as usize
+        let next = if head.len > 1 { self.follow(head.first) } else { NONE };
+        self.segments[segment].vals.touch(at) ^ next as usize
     }
 
     /// If most rows are of no list, forgets them; `heads` are those of all keys.
@@ -382,7 +389,7 @@ mod tests {
         sum.retain(|_, weight| *weight != 0);
         assert_eq!(&sum, model);
         assert!(!head.is_none() || model.is_empty());
-        assert!(head.len == SPINE || head.len <= LONG && (head.len == 0) == model.is_empty());
+        assert!(head.len == SPINE || head.len <= LONGEST + 1 && (head.len == 0) == model.is_empty());
         let room = OnceCell::new();
         let (mut up, mut down) = (lists.group(head, &room), lists.group(head, &room));
         let own = |(val, weight)| (V::owned(val), weight);
@@ -448,13 +455,21 @@ mod tests {
         for number in 1..=steps.len() {
             follow_maps(&steps[..number], 2);
         }
+        follow_maps(&[all(0..1, 1200, 1), all(0..2, 1000, -1), all(0..2, 1100, 1), all(0..2, 1200, -1)], 2);
         let (mut lists, mut head) = (Lists::<i64>::default(), Head::NONE);
-        let vals = column_of(0..65i64);
-        for weight in [1, -1] {
-            (0..65).for_each(|row| _ = lists.add(&mut head, &vals, row, weight));
+        let vals = column_of(0..1026i64);
+        let mut change = |rows: std::ops::Range<usize>, weight| {
+            rows.for_each(|row| _ = lists.add(&mut head, &vals, row, weight));
             lists.settle(&mut head);
-            assert_eq!((head.len == SPINE, lists.is_empty()), (weight > 0, weight < 0));
-        }
+            (head.len == SPINE, lists.is_empty())
+        };
+        assert_eq!(change(0..65, 1), (false, false));
+        assert_eq!(change(0..1, -1), (true, false));
+        assert_eq!(change(1..65, -1), (false, true));
+        assert_eq!(change(0..1025, 1), (false, false));
+        assert_eq!(change(1025..1026, 1), (true, false));
+        assert_eq!(change(0..1025, -1), (false, false));
+        assert_eq!(change(1025..1026, -1), (false, true));
     }
 
     #[test]

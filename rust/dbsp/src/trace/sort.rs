@@ -25,12 +25,10 @@ const FAR: usize = 64;
 pub struct Sorter {
     places: Vec<Place>,
     spare: Vec<Place>,
-    /// The hashes of all rows.
-    all: Vec<u64>,
     /// The rows that remain, by their numbers, and their hashes and weights.
-    pub(crate) rows: Vec<u32>,
-    pub(crate) hashes: Vec<u64>,
-    pub(crate) weights: Vec<ZWeight>,
+    pub(super) rows: Vec<u32>,
+    pub(super) hashes: Vec<u64>,
+    pub(super) weights: Vec<ZWeight>,
 }
 
 impl Sorter {
@@ -48,32 +46,14 @@ impl Sorter {
             *batch = std::mem::take(batch).assume_consolidated();
             return;
         }
-        self.rank(batch);
+        let rows = u32::try_from(batch.len()).expect("a batch has fewer than 2^32 rows");
+        self.hashes.clear();
+        batch.keys().hashes(0..batch.len(), &mut self.hashes);
+        let hashes = std::mem::take(&mut self.hashes);
+        self.order(batch, hashes.iter().copied().zip(0..rows), 0..=u64::MAX);
         let mut sum = Batch::<K, V>::new();
         sum.extend_weighted(batch, &self.rows, &self.weights);
         *batch = sum.assume_consolidated();
-    }
-
-    /// Lists the rows that remain, in the order of state, and leaves them where they are.
-    ///
-    /// # Panics
-    ///
-    /// As [`consolidate`](Sorter::consolidate).
-    pub(crate) fn rank<K: Data, V: Data>(&mut self, batch: &Batch<K, V>) {
-        let rows = u32::try_from(batch.len()).expect("a batch has fewer than 2^32 rows");
-        let mut hashes = std::mem::take(&mut self.all);
-        hashes.clear();
-        batch.keys().hashes(0..batch.len(), &mut hashes);
-        if batch.is_consolidated() {
-            std::mem::swap(&mut self.hashes, &mut hashes);
-            self.rows.clear();
-            self.rows.extend(0..rows);
-            self.weights.clear();
-            self.weights.extend((0..batch.len()).map(|row| batch.weight(row)));
-        } else {
-            self.order(batch, hashes.iter().copied().zip(0..rows), 0..=u64::MAX);
-        }
-        self.all = hashes;
     }
 
     /// Lists the rows that remain of some, whose hashes lie in a range, in the order of state.

@@ -24,7 +24,7 @@ impl<V: Data> Aggregator<V> for Count {
         (count > 0).then_some(count)
     }
     fn update(&self, state: &mut ZWeight, change: &Change<'_, V>) -> Option<ZWeight> {
-        let new = change.rows().fold(*state, |count, (_, weight)| add_weights(count, weight));
+        let new = change.as_they_came().fold(*state, |count, (_, weight)| add_weights(count, weight));
         (new != *state).then(|| std::mem::replace(state, new))
     }
     fn output(&self, state: &ZWeight) -> Option<ZWeight> {

@@ -49,8 +49,49 @@ impl<V> Default for Extreme<V> {
 
 impl<V: Data> Extreme<V> {
     /// Brings the winner up to date, among the values that `counts` is true of; returns the state as it was if there is
-    /// another winner now. `rows` are those of the change in the order that makes the winner the first.
-    fn update<'c>(
+    /// another winner now.
+    fn update(
+        &mut self,
+        change: &Change<'_, V>,
+        greatest: bool,
+        counts: impl Fn(V::Ref<'_>) -> bool,
+    ) -> Option<Self> {
+        if change.only_adds() {
+            let (first, _) = first_of_list(change.as_they_came(), greatest, &counts);
+            return self.add(first?, change, greatest, counts);
+        }
+        if greatest {
+            self.change(change.rows().rev(), change, greatest, counts)
+        } else {
+            self.change(change.rows(), change, greatest, counts)
+        }
+    }
+
+    /// Does so where nothing goes, and this is the first of what comes.
+    fn add(
+        &mut self,
+        (first, weight): (V, ZWeight),
+        change: &Change<'_, V>,
+        greatest: bool,
+        counts: impl Fn(V::Ref<'_>) -> bool,
+    ) -> Option<Self> {
+        match &mut self.winner {
+            Some((winner, sum)) if *winner == first => {
+                *sum = add_weights(*sum, weight);
+                None
+            }
+            Some((winner, _)) if !ahead(greatest, &first, winner) => None,
+            _ if self.debts => {
+                // It may only have paid a debt, or others may be paid.
+                let (winner, debts) = next(change, greatest, None, counts);
+                Some(std::mem::replace(self, Self { winner, debts }))
+            }
+            _ => Some(std::mem::replace(self, Self { winner: Some((first, weight)), debts: false })),
+        }
+    }
+
+    /// Does so for rows in the order that makes the winner the first.
+    fn change<'c>(
         &mut self,
         rows: impl Iterator<Item = (V::Ref<'c>, ZWeight)>,
         change: &Change<'c, V>,
@@ -68,7 +109,7 @@ impl<V: Data> Extreme<V> {
             }
         }
         if first.is_some() && self.debts {
-            // It may only have paid a debt, or others may be paid.
+            // As above.
             let (winner, debts) = next(change, greatest, None, counts);
             return Some(std::mem::replace(self, Self { winner, debts }));
         }
@@ -192,7 +233,7 @@ fn first<V: Data>(values: Values<'_, V>, greatest: bool) -> Option<V> {
 }
 
 macro_rules! extremes {
-    ($($name:ident: $greatest:expr, |$change:ident| $rows:expr;)*) => {$(
+    ($($name:ident: $greatest:expr;)*) => {$(
         impl<V: Data> Aggregator<V> for $name {
             type State = Extreme<V>;
             type Output = V;
@@ -201,8 +242,8 @@ macro_rules! extremes {
                 first(values, $greatest)
             }
             #[inline]
-            fn update(&self, state: &mut Extreme<V>, $change: &Change<'_, V>) -> Option<Extreme<V>> {
-                state.update($rows, $change, $greatest, |_| true)
+            fn update(&self, state: &mut Extreme<V>, change: &Change<'_, V>) -> Option<Extreme<V>> {
+                state.update(change, $greatest, |_| true)
             }
             fn output(&self, state: &Extreme<V>) -> Option<V> {
                 state.output()
@@ -221,8 +262,8 @@ macro_rules! extremes {
     )*};
 }
 extremes! {
-    Min: false, |change| change.rows();
-    Max: true, |change| change.rows().rev();
+    Min: false;
+    Max: true;
 }
 
 impl<T: Data> Aggregator<Option<T>> for MaxSome {
@@ -258,10 +299,10 @@ impl<T: Data> Aggregator<Option<T>> for MinSome {
     }
     fn update(&self, state: &mut Self::State, change: &Change<'_, Option<T>>) -> Option<Self::State> {
         let nothings = state.0;
-        if let Some((None, weight)) = change.rows().next() {
-            state.0 = add_weights(nothings, weight);
+        for (_, weight) in change.as_they_came().filter(|row| row.0.is_none()) {
+            state.0 = add_weights(state.0, weight);
         }
-        match state.1.update(change.rows(), change, false, |val| val.is_some()) {
+        match state.1.update(change, false, |val| val.is_some()) {
             Some(old) => Some((nothings, old)),
             None => ((nothings > 0) != (state.0 > 0)).then(|| (nothings, state.1.clone())),
         }

@@ -3,11 +3,12 @@
 //! **Law.** *A(a)[k] = f({v : a[k, v] > 0})*, and nothing for a key without such values. Of a key whose aggregate changes
 //! the old row goes and the new one comes. State is, by key, what the aggregator remembers and the [list](super::lists) of
 //! the key's values, which it looks into when what it remembers does not suffice: [`Min`] and [`Max`] remember the winner,
-//! so that only the winner's going makes them look, [`Count`] never looks, and [`Fold`] walks the whole group.
+//! so that only the winner's going makes them look, [`Count`] never looks, and [`Fold`] walks the whole group. Rows are dealt
+//! out to their keys, and sorted by value only where an aggregator asks for that.
 //!
 //! ```text
-//!   Δ ──▶ [ by key and value ] ──▶ Δ of one key ──▶ [ state of the key ] ──▶ (k, after) − (k, before)
-//!                                        └──▶ [ its values ] ─ ─ ─ ─▲  if it has to
+//!   Δ ──▶ [ by key ] ──▶ Δ of one key ──▶ [ state of the key ] ──▶ (k, after) − (k, before)
+//!                             └──▶ [ its values ] ─ ─ ─ ─▲  if it has to
 //! ```
 //!
 //! | time | Δ | `aggregate(Max)` |
@@ -28,14 +29,17 @@ use std::ops::Range;
 pub use count::Count;
 pub use extreme::{Extreme, First, Max, MaxSome, Min, MinSome};
 
-use crate::algebra::{MonoidValue, ZWeight};
+use smallvec::SmallVec;
+
+use crate::algebra::{MonoidValue, ZWeight, add_weights};
 use crate::circuit::{Circuit, Incoming, State, Stream};
 use crate::column::{Column, Data};
 use crate::error::Error;
+use crate::operator::key_index::NONE;
 use crate::operator::lists::{Head, Lists};
 use crate::operator::nested::{NestedGroups, OfGroup, Present};
 use crate::operator::{BLOCK, KeyIndex, Segments, UnaryOperator};
-use crate::trace::{Batch, Group, Sorter};
+use crate::trace::{Batch, Group, Weights};
 
 /// A function of the values of a group that have positive weight.
 ///
@@ -107,12 +111,16 @@ pub trait Parts<V: Data>: Aggregator<V> {
 /// Some values: calls what it is given with each of them and its weight, which is positive.
 pub type Values<'a, V> = &'a dyn Fn(&mut dyn FnMut(<V as Data>::Ref<'_>, ZWeight));
 
+/// Rows, by their numbers, in the order of their values, each of which is there once, and their weights.
+type Sorted = SmallVec<[(u32, ZWeight); 8]>;
+
 /// What one step changes in one group.
 pub struct Change<'a, V: Data> {
     vals: &'a V::Column,
-    /// The rows of the change, by their numbers, and their weights.
+    weights: &'a Weights,
+    /// The rows of the change, by their numbers; and the same once they have been put in order, and their weights.
     rows: &'a [u32],
-    weights: &'a [ZWeight],
+    sorted: &'a OnceCell<Sorted>,
     /// All there is of the group after the step.
     lists: &'a Lists<V>,
     head: Head,
@@ -123,7 +131,35 @@ impl<'a, V: Data> Change<'a, V> {
     /// Returns the values whose weight changes, each once, from the least up, and by how much.
     pub fn rows(&self) -> impl DoubleEndedIterator<Item = (V::Ref<'a>, ZWeight)> {
         let vals = self.vals;
-        self.rows.iter().zip(self.weights).map(move |(&row, &weight)| (vals.get(row as usize), weight))
+        let sorted = self.sorted.get_or_init(|| self.sort());
+        sorted.iter().map(move |&(row, weight)| (vals.get(row as usize), weight))
+    }
+
+    /// Returns the values whose weight changes, and by how much, as they came: in no order, and where a value comes more than
+    /// once the changes add up.
+    pub fn as_they_came(&self) -> impl Iterator<Item = (V::Ref<'a>, ZWeight)> {
+        let (vals, weights) = (self.vals, self.weights);
+        self.rows.iter().map(move |&row| (vals.get(row as usize), weights.get(row as usize)))
+    }
+
+    fn sort(&self) -> Sorted {
+        let vals = self.vals;
+        let mut sorted: Sorted = self.rows.iter().map(|&row| (row, self.weights.get(row as usize))).collect();
+        sorted.sort_unstable_by(|a, b| vals.order(a.0 as usize, vals, b.0 as usize));
+        sorted.dedup_by(|next, sum| {
+            let same = vals.same(next.0 as usize, vals, sum.0 as usize);
+            if same {
+                sum.1 = add_weights(sum.1, next.1);
+            }
+            same
+        });
+        sorted.retain(|row| row.1 != 0);
+        sorted
+    }
+
+    /// Whether nothing goes.
+    fn only_adds(&self) -> bool {
+        self.rows.iter().all(|&row| self.weights.get(row as usize) > 0)
     }
 
     /// Returns all there is of the group after this step, in order.
@@ -238,12 +274,40 @@ tuples!(A 0, B 1, C 2, D 3, E 4, F 5);
 
 struct Aggregate<K: Data, V: Data, A: Aggregator<V>> {
     keys: KeyIndex<K>,
-    /// Of each key where its values begin, and what the aggregator remembers.
-    groups: Segments<(Head, A::State)>,
+    groups: Segments<OfKey<A::State>>,
     lists: Lists<V>,
-    sorter: Sorter,
+    /// The groups that this step changes, in the order in which it first does.
+    touched: Vec<Touched>,
+    /// Of each row its group's place among them; and the rows, those of each group together.
+    places: Vec<u32>,
+    rows: Vec<u32>,
+    hashes: Vec<u64>,
     slots: Vec<u32>,
     aggregator: A,
+}
+
+/// What there is of a key: where its values begin, and what the aggregator remembers.
+#[derive(Clone)]
+struct OfKey<S> {
+    head: Head,
+    /// Its place among those that this step changes.
+    touched: u32,
+    state: S,
+}
+
+/// A group that a step changes.
+struct Touched {
+    slot: u32,
+    /// How many rows change it; and then, where they end.
+    rows: u32,
+    /// Whether its values have to be settled.
+    unsettled: bool,
+}
+
+impl<S: Default> OfKey<S> {
+    fn new() -> Self {
+        Self { head: Head::NONE, touched: NONE, state: S::default() }
+    }
 }
 
 impl<K: Data, V: Data, A: Aggregator<V>> UnaryOperator<Batch<K, V>, Batch<K, A::Output>>
@@ -251,33 +315,15 @@ impl<K: Data, V: Data, A: Aggregator<V>> UnaryOperator<Batch<K, V>, Batch<K, A::
 {
     fn eval(&mut self, input: &Incoming<Batch<K, V>>, output: &mut Batch<K, A::Output>) -> Result<(), Error> {
         let input = input.get();
-        let mut sorter = std::mem::take(&mut self.sorter);
-        sorter.rank(&input);
-        let mut start = 0;
-        while start < sorter.rows.len() {
-            let block = start..sorter.rows.len().min(start + BLOCK);
-            self.keys.look(&sorter.hashes[block.clone()], &mut self.slots);
-            // All heads, and then where values go, are under way from memory before one has to be there.
-            let heads = || self.slots.iter().map(|&slot| self.groups.get(slot as usize));
-            black_box(heads().flatten().filter(|group| group.0.is_none()).count());
-            let goes = heads().zip(&sorter.weights[block.clone()]).filter(|(_, weight)| **weight < 0);
-            let first =
-                |(group, _): (Option<&(Head, _)>, _)| group.map_or(0, |group| self.lists.touch(group.0));
-            black_box(goes.map(first).fold(0, |all, first| all ^ first));
-            let first = start;
-            while start < block.end {
-                let (key, likely) = (input.key(sorter.rows[start] as usize), self.slots[start - first]);
-                let same = |&row: &usize| input.key(sorter.rows[row] as usize) == key;
-                let end = start + 1 + (start + 1..sorter.rows.len()).take_while(same).count();
-                self.group(&input, &sorter, start..end, likely, output);
-                start = end;
-            }
+        for start in (0..input.len()).step_by(BLOCK) {
+            self.add(&input, start..input.len().min(start + BLOCK));
         }
-        self.sorter = sorter;
+        self.deal(input.len());
+        self.bring(&input, output);
         if let Some(kept) = self.keys.compact() {
             self.groups = kept.into_iter().map(|slot| self.groups.at(slot as usize).clone()).collect();
         }
-        self.lists.compact(self.groups.iter_mut().map(|group| &mut group.0));
+        self.lists.compact(self.groups.iter_mut().map(|group| &mut group.head));
         Ok(())
     }
     fn state(&self) -> State {
@@ -287,48 +333,97 @@ impl<K: Data, V: Data, A: Aggregator<V>> UnaryOperator<Batch<K, V>, Batch<K, A::
 }
 
 impl<K: Data, V: Data, A: Aggregator<V>> Aggregate<K, V, A> {
-    /// Brings what changes of one key, whose rows stand in these places of what was sorted.
-    #[inline]
-    fn group(
-        &mut self,
-        input: &Batch<K, V>,
-        sorter: &Sorter,
-        places: Range<usize>,
-        likely: u32,
-        output: &mut Batch<K, A::Output>,
-    ) {
-        let (key, hash) = (input.key(sorter.rows[places.start] as usize), sorter.hashes[places.start]);
-        let slot = if self.keys.has(likely, key) {
-            likely as usize
-        } else {
-            self.keys.find(key, hash).unwrap_or_else(|| {
-                self.groups.push((Head::NONE, A::State::default()));
-                self.keys.insert(key, hash)
-            })
-        };
-        let (head, state) = self.groups.at(slot);
-        let (rows, weights) = (&sorter.rows[places.clone()], &sorter.weights[places]);
-        for (&row, &weight) in rows.iter().zip(weights) {
-            self.lists.add(head, input.vals(), row as usize, weight);
+    /// Adds some rows to the values of their keys.
+    fn add(&mut self, input: &Batch<K, V>, block: Range<usize>) {
+        let first = block.start;
+        self.hashes.clear();
+        input.keys().hashes(block.clone(), &mut self.hashes);
+        self.keys.look(&self.hashes, &mut self.slots);
+        // All heads, and of what goes where to look for it, are under way from memory before one has to be there.
+        let heads = || self.slots.iter().map(|&slot| self.groups.get(slot as usize).map(|group| group.head));
+        black_box(heads().flatten().filter(|head| head.is_none()).count());
+        let goes = heads().zip(block.clone()).filter(|&(_, row)| input.weight(row) < 0);
+        black_box(goes.fold(0, |all, (head, _)| all ^ head.map_or(0, |head| self.lists.touch(head))));
+        for row in block {
+            let (key, likely) = (input.key(row), self.slots[row - first]);
+            let found = if self.keys.has(likely, key) {
+                Some(likely as usize)
+            } else {
+                self.keys.find(key, self.hashes[row - first])
+            };
+            let slot = found.unwrap_or_else(|| {
+                self.groups.push(OfKey::new());
+                self.keys.insert(key, self.hashes[row - first])
+            });
+            let group = self.groups.at(slot);
+            if group.touched == NONE {
+                group.touched = self.touched.len() as u32;
+                self.touched.push(Touched { slot: slot as u32, rows: 0, unsettled: false });
+            }
+            let touched = &mut self.touched[group.touched as usize];
+            touched.rows += 1;
+            touched.unsettled |= self.lists.add(&mut group.head, input.vals(), row, input.weight(row));
+            self.places.push(group.touched);
         }
-        self.lists.settle(head);
-        let room = OnceCell::new();
-        let change =
-            Change { vals: input.vals(), rows, weights, lists: &self.lists, head: *head, room: &room };
-        if let Some(old) = self.aggregator.update(state, &change) {
-            let (old, new) = (self.aggregator.output(&old), self.aggregator.output(state));
-            if old != new {
-                for (result, weight) in [(old, -1), (new, 1)] {
-                    if let Some(result) = result {
-                        output.push(key, result.borrow(), weight);
+    }
+
+    /// Deals the rows out to their groups.
+    fn deal(&mut self, rows: usize) {
+        let mut end = 0;
+        for touched in &mut self.touched {
+            (end, touched.rows) = (end + touched.rows, end);
+        }
+        self.rows.clear();
+        self.rows.resize(rows, 0);
+        for (row, place) in (0u32..).zip(self.places.drain(..)) {
+            let end = &mut self.touched[place as usize].rows;
+            self.rows[*end as usize] = row;
+            *end += 1;
+        }
+    }
+
+    /// Brings what has become of the groups that have changed.
+    fn bring(&mut self, input: &Batch<K, V>, output: &mut Batch<K, A::Output>) {
+        let mut start = 0;
+        for block in self.touched.chunks(BLOCK) {
+            let heads = block.iter().map(|touched| self.groups.get(touched.slot as usize));
+            black_box(heads.flatten().filter(|group| group.head.is_none()).count());
+            for touched in block {
+                let OfKey { head, touched: mark, state } = self.groups.at(touched.slot as usize);
+                *mark = NONE;
+                if touched.unsettled {
+                    self.lists.settle(head);
+                }
+                let rows = &self.rows[start..touched.rows as usize];
+                start = touched.rows as usize;
+                let (sorted, room) = (OnceCell::new(), OnceCell::new());
+                let change = Change {
+                    vals: input.vals(),
+                    weights: input.weights(),
+                    rows,
+                    sorted: &sorted,
+                    lists: &self.lists,
+                    head: *head,
+                    room: &room,
+                };
+                let first = rows[0] as usize;
+                if let Some(old) = self.aggregator.update(state, &change) {
+                    let (old, new) = (self.aggregator.output(&old), self.aggregator.output(state));
+                    if old != new {
+                        for (result, weight) in [(old, -1), (new, 1)] {
+                            if let Some(result) = result {
+                                output.push(input.key(first), result.borrow(), weight);
+                            }
+                        }
                     }
+                }
+                if head.is_none() {
+                    *state = A::State::default();
+                    self.keys.remove(touched.slot as usize, input.keys().hash(first));
                 }
             }
         }
-        if head.is_none() {
-            *state = A::State::default();
-            self.keys.remove(slot, hash);
-        }
+        self.touched.clear();
     }
 }
 
@@ -386,7 +481,10 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
             keys: KeyIndex::default(),
             groups: Segments::default(),
             lists: Lists::default(),
-            sorter: Sorter::default(),
+            touched: Vec::new(),
+            places: Vec::new(),
+            rows: Vec::new(),
+            hashes: Vec::new(),
             slots: Vec::new(),
             aggregator,
         };
