@@ -22,7 +22,7 @@ use std::rc::Rc;
 use smallvec::SmallVec;
 
 use super::lists::{Head, Lists};
-use super::{BLOCK, KeyIndex, Segments};
+use super::{BLOCK, KeyIndex, Lookup, Segments, blocks};
 use crate::algebra::ZWeight;
 use crate::circuit::{Circuit, Incoming, Node, Slot, State, Stream};
 use crate::column::{Column, Data};
@@ -40,8 +40,7 @@ pub(super) struct Keys<K: Data> {
     holders: usize,
     /// Slots under which a side has nothing any more.
     emptied: Vec<u32>,
-    hashes: Vec<u64>,
-    likely: Vec<u32>,
+    lookup: Lookup,
 }
 
 /// Keys, or where they have gone, and how many sides were there before.
@@ -75,8 +74,7 @@ impl<K: Data> Keys<K> {
             sides: 1,
             holders: 0,
             emptied: Vec::new(),
-            hashes: Vec::new(),
-            likely: Vec::new(),
+            lookup: Lookup::default(),
         }
     }
 
@@ -99,25 +97,13 @@ impl<K: Data> Keys<K> {
     /// Finds the slots of a batch's keys, and makes those that are missing.
     fn find<V: Data>(&mut self, batch: &Batch<K, V>, slots: &mut Vec<u32>) {
         slots.reserve(batch.len());
-        for start in (0..batch.len()).step_by(BLOCK) {
-            let block = start..batch.len().min(start + BLOCK);
-            self.hashes.clear();
-            batch.keys().hashes(block.clone(), &mut self.hashes);
-            self.index.look(&self.hashes, &mut self.likely);
-            for row in block {
-                let (key, likely) = (batch.key(row), self.likely[row - start]);
-                let is_there = self.index.has(likely, key);
-                slots.push(if is_there { likely } else { self.slot(key, self.hashes[row - start]) });
+        for block in blocks(batch.len()) {
+            self.lookup.look(&self.index, |hashes| batch.keys().hashes(block.clone(), hashes));
+            for (number, row) in block.enumerate() {
+                let heads = || (0..self.sides).for_each(|_| self.heads.push(Head::NONE));
+                slots.push(self.lookup.slot(number, batch.key(row), &mut self.index, heads) as u32);
             }
         }
-    }
-
-    fn slot(&mut self, key: K::Ref<'_>, hash: u64) -> u32 {
-        let slot = self.index.find(key, hash).unwrap_or_else(|| {
-            (0..self.sides).for_each(|_| self.heads.push(Head::NONE));
-            self.index.insert(key, hash)
-        });
-        slot as u32
     }
 
     /// Forgets the keys under which no side has anything, once no side holds slots any more.

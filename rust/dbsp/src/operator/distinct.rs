@@ -18,7 +18,7 @@ use std::hint::black_box;
 use std::ops::Range;
 
 use super::nested::NestedDistinct;
-use super::{BLOCK, KeyIndex};
+use super::{KeyIndex, Lookup, blocks};
 use crate::algebra::{ZWeight, add_weights};
 use crate::circuit::{Circuit, Incoming, State, Stream};
 use crate::column::Data;
@@ -29,19 +29,18 @@ use crate::trace::Batch;
 struct Distinct<K: Data, V: Data> {
     rows: KeyIndex<(K, V)>,
     counts: Vec<ZWeight>,
-    hashes: Vec<u64>,
-    slots: Vec<u32>,
+    lookup: Lookup,
 }
 
 impl<K: Data, V: Data> Distinct<K, V> {
-    /// Adds to the count of a row; returns it as it was, and as it is.
+    /// Adds to the count of the `number`th row of a block; returns it as it was, and as it is.
     fn count<'a>(
         &mut self,
         row: (K::Ref<'a>, V::Ref<'a>),
-        hash: u64,
-        likely: u32,
+        number: usize,
         weight: ZWeight,
     ) -> (ZWeight, ZWeight) {
+        let (likely, hash) = (self.lookup.likely()[number], self.lookup.hash(number));
         // A row that this block has taken away has count 0, and another slot if it has come again.
         let found = if self.rows.has(likely, row) && self.counts[likely as usize] != 0 {
             Some(likely as usize)
@@ -67,15 +66,14 @@ impl<K: Data, V: Data> Distinct<K, V> {
 
 impl<K: Data, V: Data> Distinct<K, V> {
     fn eval_block(&mut self, input: &Batch<K, V>, block: Range<usize>, output: &mut Batch<K, V>) {
-        self.hashes.clear();
-        let hash = |row| <(K, V)>::hash((input.key(row), input.val(row)));
-        self.hashes.extend(block.clone().map(hash));
-        self.rows.look(&self.hashes, &mut self.slots);
-        let counts = self.slots.iter().map(|&slot| self.counts.get(slot as usize).unwrap_or(&0));
+        self.lookup.look(&self.rows, |hashes| {
+            hashes.extend(block.clone().map(|row| <(K, V)>::hash((input.key(row), input.val(row)))));
+        });
+        let counts = self.lookup.likely().iter().map(|&slot| self.counts.get(slot as usize).unwrap_or(&0));
         black_box(counts.fold(0, |all, count| all ^ count));
         for (number, row) in block.enumerate() {
-            let (key, val, hash) = (input.key(row), input.val(row), self.hashes[number]);
-            let (before, after) = self.count((key, val), hash, self.slots[number], input.weight(row));
+            let (key, val) = (input.key(row), input.val(row));
+            let (before, after) = self.count((key, val), number, input.weight(row));
             match (before > 0, after > 0) {
                 (false, true) => output.push(key, val, 1),
                 (true, false) => output.push(key, val, -1),
@@ -88,9 +86,7 @@ impl<K: Data, V: Data> Distinct<K, V> {
 impl<K: Data, V: Data> UnaryOperator<Batch<K, V>, Batch<K, V>> for Distinct<K, V> {
     fn eval(&mut self, input: &Incoming<Batch<K, V>>, output: &mut Batch<K, V>) -> Result<(), Error> {
         let input = input.get();
-        for start in (0..input.len()).step_by(BLOCK) {
-            self.eval_block(&input, start..input.len().min(start + BLOCK), output);
-        }
+        blocks(input.len()).for_each(|block| self.eval_block(&input, block, output));
         if let Some(kept) = self.rows.compact() {
             self.counts = kept.into_iter().map(|slot| self.counts[slot as usize]).collect();
         }
@@ -114,12 +110,7 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
             }
             self.shard().unary(
                 "distinct",
-                Distinct {
-                    rows: KeyIndex::default(),
-                    counts: Vec::new(),
-                    hashes: Vec::new(),
-                    slots: Vec::new(),
-                },
+                Distinct { rows: KeyIndex::default(), counts: Vec::new(), lookup: Lookup::default() },
             )
         })
     }

@@ -150,9 +150,9 @@ impl<V: Data> Lists<V> {
             rest = sum;
             self.debts -= usize::from(there < 0);
             if before == NONE {
-                head.first = next
+                head.first = next;
             } else {
-                *self.next.at(before as usize) = next
+                *self.next.at(before as usize) = next;
             }
             head.len -= 1;
             self.free_row(row);

@@ -17,6 +17,7 @@ mod inspect;
 mod join;
 mod key_index;
 mod lists;
+mod lookup;
 mod nested;
 mod output;
 mod plus;
@@ -38,6 +39,7 @@ pub use trace::Trace;
 pub use wiring::{BinaryOperator, Brought, UnaryOperator};
 
 pub(crate) use key_index::{BLOCK, KeyIndex};
+pub(crate) use lookup::{Lookup, blocks};
 pub(crate) use segments::Segments;
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use crate::circuit::{Circuit, Incoming, State, Stream};
 use crate::column::{Column, Data};
 use crate::error::Error;
 use crate::operator::nested::NestedLinear;
-use crate::operator::{BLOCK, KeyIndex, Segments, UnaryOperator};
+use crate::operator::{BLOCK, KeyIndex, Lookup, Segments, UnaryOperator, blocks};
 use crate::trace::Batch;
 
 struct Linear<K: Data, A, F, P> {
@@ -31,8 +31,7 @@ struct Linear<K: Data, A, F, P> {
     groups: Segments<Group<A>>,
     /// The groups that this step has changed, in the order in which it first did.
     touched: Vec<Touched<A>>,
-    hashes: Vec<u64>,
-    slots: Vec<u32>,
+    lookup: Lookup,
     /// The rows of the input that have the keys of the output.
     rows: Vec<u32>,
     value: F,
@@ -73,15 +72,12 @@ impl<K: Data, A: LinearValue, F, P> Linear<K, A, F, P> {
     where
         F: Fn(&V::Ref<'_>) -> A,
     {
-        u32::try_from(input.len()).expect("a batch has fewer than 2^32 rows");
-        for start in (0..input.len()).step_by(BLOCK) {
-            let block = start..input.len().min(start + BLOCK);
-            self.hashes.clear();
-            input.keys().hashes(block.clone(), &mut self.hashes);
-            self.keys.look(&self.hashes, &mut self.slots);
-            read_ahead(&self.groups, self.slots.iter().copied());
-            for row in block {
-                let slot = self.slot(input.key(row), self.hashes[row - start], self.slots[row - start]);
+        for block in blocks(input.len()) {
+            self.lookup.look(&self.keys, |hashes| input.keys().hashes(block.clone(), hashes));
+            read_ahead(&self.groups, self.lookup.likely().iter().copied());
+            for (number, row) in block.enumerate() {
+                let (key, groups) = (input.key(row), &mut self.groups);
+                let slot = self.lookup.slot(number, key, &mut self.keys, || groups.push(Group::none()));
                 let group = self.groups.at(slot);
                 if !group.touched {
                     group.touched = true;
@@ -94,17 +90,6 @@ impl<K: Data, A: LinearValue, F, P> Linear<K, A, F, P> {
                 group.rows = add_weights(group.rows, weight);
             }
         }
-    }
-
-    #[inline]
-    fn slot(&mut self, key: K::Ref<'_>, hash: u64, likely: u32) -> usize {
-        if self.keys.has(likely, key) {
-            return likely as usize;
-        }
-        self.keys.find(key, hash).unwrap_or_else(|| {
-            self.groups.push(Group::none());
-            self.keys.insert(key, hash)
-        })
     }
 
     /// Brings the groups that have changed, and forgets those that are no more.
@@ -222,8 +207,7 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
             keys: KeyIndex::<K>::default(),
             groups: Segments::default(),
             touched: Vec::new(),
-            hashes: Vec::new(),
-            slots: Vec::new(),
+            lookup: Lookup::default(),
             rows: Vec::new(),
             value,
             finish,

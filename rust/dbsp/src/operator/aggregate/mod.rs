@@ -38,7 +38,7 @@ use crate::error::Error;
 use crate::operator::key_index::NONE;
 use crate::operator::lists::{Head, Lists};
 use crate::operator::nested::{NestedGroups, OfGroup, Present};
-use crate::operator::{BLOCK, KeyIndex, Segments, UnaryOperator};
+use crate::operator::{BLOCK, KeyIndex, Lookup, Segments, UnaryOperator, blocks};
 use crate::trace::{Batch, Group, Weights};
 
 /// A function of the values of a group that have positive weight.
@@ -281,8 +281,7 @@ struct Aggregate<K: Data, V: Data, A: Aggregator<V>> {
     /// Of each row its group's place among them; and the rows, those of each group together.
     places: Vec<u32>,
     rows: Vec<u32>,
-    hashes: Vec<u64>,
-    slots: Vec<u32>,
+    lookup: Lookup,
     aggregator: A,
 }
 
@@ -315,9 +314,7 @@ impl<K: Data, V: Data, A: Aggregator<V>> UnaryOperator<Batch<K, V>, Batch<K, A::
 {
     fn eval(&mut self, input: &Incoming<Batch<K, V>>, output: &mut Batch<K, A::Output>) -> Result<(), Error> {
         let input = input.get();
-        for start in (0..input.len()).step_by(BLOCK) {
-            self.add(&input, start..input.len().min(start + BLOCK));
-        }
+        blocks(input.len()).for_each(|block| self.add(&input, block));
         self.deal(input.len());
         self.bring(&input, output);
         if let Some(kept) = self.keys.compact() {
@@ -335,26 +332,16 @@ impl<K: Data, V: Data, A: Aggregator<V>> UnaryOperator<Batch<K, V>, Batch<K, A::
 impl<K: Data, V: Data, A: Aggregator<V>> Aggregate<K, V, A> {
     /// Adds some rows to the values of their keys.
     fn add(&mut self, input: &Batch<K, V>, block: Range<usize>) {
-        let first = block.start;
-        self.hashes.clear();
-        input.keys().hashes(block.clone(), &mut self.hashes);
-        self.keys.look(&self.hashes, &mut self.slots);
+        self.lookup.look(&self.keys, |hashes| input.keys().hashes(block.clone(), hashes));
         // All heads, and of what goes where to look for it, are under way from memory before one has to be there.
-        let heads = || self.slots.iter().map(|&slot| self.groups.get(slot as usize).map(|group| group.head));
+        let head = |&slot: &u32| self.groups.get(slot as usize).map(|group| group.head);
+        let heads = || self.lookup.likely().iter().map(head);
         black_box(heads().flatten().filter(|head| head.is_none()).count());
         let goes = heads().zip(block.clone()).filter(|&(_, row)| input.weight(row) < 0);
         black_box(goes.fold(0, |all, (head, _)| all ^ head.map_or(0, |head| self.lists.touch(head))));
-        for row in block {
-            let (key, likely) = (input.key(row), self.slots[row - first]);
-            let found = if self.keys.has(likely, key) {
-                Some(likely as usize)
-            } else {
-                self.keys.find(key, self.hashes[row - first])
-            };
-            let slot = found.unwrap_or_else(|| {
-                self.groups.push(OfKey::new());
-                self.keys.insert(key, self.hashes[row - first])
-            });
+        for (number, row) in block.enumerate() {
+            let (key, groups) = (input.key(row), &mut self.groups);
+            let slot = self.lookup.slot(number, key, &mut self.keys, || groups.push(OfKey::new()));
             let group = self.groups.at(slot);
             if group.touched == NONE {
                 group.touched = self.touched.len() as u32;
@@ -484,8 +471,7 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
             touched: Vec::new(),
             places: Vec::new(),
             rows: Vec::new(),
-            hashes: Vec::new(),
-            slots: Vec::new(),
+            lookup: Lookup::default(),
             aggregator,
         };
         self.shard().unary("aggregate", operator)
