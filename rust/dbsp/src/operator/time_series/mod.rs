@@ -13,9 +13,10 @@ use crate::circuit::{Incoming, RootCircuit, State, Stream};
 use crate::column::Data;
 use crate::error::Error;
 use crate::operator::{BinaryOperator, UnaryOperator, Values};
+use crate::time::Nanoseconds;
 use crate::trace::{Batch, Group};
 
-/// A time of events: an integer, with or without sign, of whatever unit.
+/// A time of events: an integer, with or without sign, of whatever unit, or [`Nanoseconds`].
 pub trait EventTime: for<'a> Data<Ref<'a> = Self> + Copy + Default {
     /// The first of all times.
     const FIRST: Self;
@@ -50,6 +51,17 @@ times! {
     i16, u16, checked_sub_unsigned, checked_add_unsigned;
     i32, u32, checked_sub_unsigned, checked_add_unsigned;
     i64, u64, checked_sub_unsigned, checked_add_unsigned;
+}
+
+impl EventTime for Nanoseconds {
+    const FIRST: Self = Self(i64::FIRST);
+    const LAST: Self = Self(i64::LAST);
+    fn earlier(self, units: u64) -> Option<Self> {
+        self.0.earlier(units).map(Self)
+    }
+    fn later(self, units: u64) -> Option<Self> {
+        self.0.later(units).map(Self)
+    }
 }
 
 /// A time as seen from a row's own, in its unit.
