@@ -1,5 +1,6 @@
 //! Operators that know of the time of events: windows, waterlines and rolling aggregates.
 
+mod nested;
 mod partitions;
 mod rolling;
 mod rolling_linear;
@@ -9,7 +10,7 @@ mod sums;
 mod waterline;
 mod window;
 
-use crate::circuit::{Incoming, RootCircuit, State, Stream};
+use crate::circuit::{Circuit, Incoming, RootCircuit, State, Stream};
 use crate::column::Data;
 use crate::error::Error;
 use crate::operator::{BinaryOperator, UnaryOperator, Values};
@@ -207,17 +208,24 @@ impl<P: Data, T: EventTime, V: Data, O: Data, R: Rolls<P, T, V, O>>
     }
 }
 
-impl<P: Data, T: EventTime, V: Data> Stream<RootCircuit, Batch<P, (T, V)>> {
+impl<C: Circuit, P: Data, T: EventTime, V: Data> Stream<C, Batch<P, (T, V)>> {
     fn rolled<O: Data>(
         &self,
         name: &'static str,
-        waterline: Option<&Stream<RootCircuit, T>>,
+        rolling: impl Rolls<P, T, V, O>,
+    ) -> Stream<C, Batch<P, (T, O)>> {
+        self.shard().unary(name, Rolled(rolling))
+    }
+}
+
+impl<P: Data, T: EventTime, V: Data> Stream<RootCircuit, Batch<P, (T, V)>> {
+    fn rolled_above<O: Data>(
+        &self,
+        waterline: &Stream<RootCircuit, T>,
+        name: &'static str,
         rolling: impl Rolls<P, T, V, O>,
     ) -> Stream<RootCircuit, Batch<P, (T, O)>> {
-        match waterline {
-            Some(waterline) => self.shard().binary(name, waterline, Rolled(rolling)),
-            None => self.shard().unary(name, Rolled(rolling)),
-        }
+        self.shard().binary(name, waterline, Rolled(rolling))
     }
 }
 
