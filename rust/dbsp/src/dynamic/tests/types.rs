@@ -422,16 +422,20 @@ fn a_dictionary_has_the_values_of_its_batch_each_once() {
         UInt8Array::from(vec![Some(2), Some(0), None, Some(3), Some(2), Some(1)]),
         Arc::new(StringArray::from(vec![Some("ES"), None, Some("NQ"), Some("ES")])),
     );
-    let (_circuit, output) = once(&[&single(texts, true)], |tables| Ok(tables[0].clone()));
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..6));
+    let table = [("value", Arc::new(texts) as ArrayRef, true), ("number", numbers, false)];
+    let table = RecordBatch::try_from_iter_with_nullable(table).expect("of one length");
+    let (_circuit, output) = once(&[&table], |tables| Ok(tables[0].clone()));
     let change = output.take().expect("it is of its schema");
     let coded = change["value"].as_dictionary::<UInt8Type>();
     let values: Vec<_> = coded.values().as_string::<i32>().iter().collect();
-    let keys: Vec<_> = coded.keys().iter().map(|key| key.map(|key| values[key.as_usize()])).collect();
-    let weights = change["weight"].as_primitive::<Int64Type>().values();
-    let mut rows: Vec<_> = keys.into_iter().zip(weights).collect();
+    let texts = coded.keys().iter().map(|key| key.and_then(|key| values[key.as_usize()]));
+    let numbers = change["number"].as_primitive::<Int64Type>().values();
+    let mut rows: Vec<_> = numbers.iter().zip(texts).collect();
     rows.sort();
-    assert_eq!(rows, [(None, &2), (Some(Some("ES")), &2), (Some(Some("NQ")), &2)]);
-    assert_eq!(values.len(), 2);
+    let texts: Vec<_> = rows.into_iter().map(|row| row.1).collect();
+    assert_eq!(texts, [Some("NQ"), Some("ES"), None, Some("ES"), Some("NQ"), None]);
+    assert_eq!(values.len(), 2, "no value is there twice, and none that no row has");
 }
 
 #[test]
