@@ -141,7 +141,10 @@ fn structs() -> StructArray {
     StructArray::new(fields, vec![Arc::new(symbols.finish()), Arc::new(ok.finish())], Some(there))
 }
 
-/// Levels of a book: lists of structs of a price and a size.
+/// A price, and a size if there is one.
+type Level = (i32, Option<i64>);
+
+/// Levels of a book: lists of structs.
 fn books() -> ListArray {
     let fields: Fields =
         vec![Field::new("price", DataType::Int32, true), Field::new("size", DataType::Int64, true)].into();
@@ -150,7 +153,7 @@ fn books() -> ListArray {
         vec![Box::new(Int32Builder::new()) as _, Box::new(Int64Builder::new()) as _],
     );
     let mut books = ListBuilder::new(level);
-    let rows: [Option<&[(i32, Option<i64>)]>; 6] = [
+    let rows: [Option<&[Level]>; 6] = [
         Some(&[(10, Some(1)), (9, Some(5))]),
         Some(&[(10, None)]),
         None,

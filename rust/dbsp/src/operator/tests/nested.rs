@@ -10,7 +10,8 @@ use super::*;
 use crate::circuit::{ChildCircuit, Condition};
 use crate::operator::{Count, Max, Min, RelOffset, RelRange};
 
-type Inner = Stream<ChildCircuit<RootCircuit>, Batch<u64, i64>>;
+type InnerOf<V> = Stream<ChildCircuit<RootCircuit>, Batch<u64, V>>;
+type Inner = InnerOf<i64>;
 type Group = Vec<(i64, i64)>;
 
 /// Values under keys, each in the iteration that stands before it.
@@ -227,7 +228,7 @@ proptest! {
         fn range() -> RelRange {
             RelRange::new(RelOffset::Before(1), RelOffset::After(1))
         }
-        fn timed(a: &Inner) -> Stream<ChildCircuit<RootCircuit>, Batch<u64, (i64, i64)>> {
+        fn timed(a: &Inner) -> InnerOf<(i64, i64)> {
             a.map_index(|&(k, v)| (k, (half(v), v)))
         }
         /// For each time of these rows, itself and what is made of the rows of its range.
@@ -246,7 +247,7 @@ proptest! {
                 both(both(rows[0].0, rows[rows.len() - 1].0), count)
             })
         }
-        fn tell(a: &Stream<ChildCircuit<RootCircuit>, Batch<u64, (i64, (i64, i64, i64))>>) -> Inner {
+        fn tell(a: &InnerOf<(i64, (i64, i64, i64))>) -> Inner {
             a.map_index(|&(k, (time, (least, most, count)))| (k, both(time, both(both(least, most), count))))
         }
         holds_in_each_iteration(

@@ -93,7 +93,7 @@ impl<P: Data, T: EventTime, V: Data, A: Parts<V>> Rolls<P, T, V, A::Output> for 
 
 impl<C: Circuit, P: Data, T: EventTime, V: Data> Stream<C, Batch<P, (T, V)>> {
     /// Brings what [`partitioned_rolling_aggregate`](Stream::partitioned_rolling_aggregate) does, at a cost that does not
-    /// follow the length of the range.
+    /// follow the length of the range; in a nested scope it costs what that does.
     ///
     /// ```
     /// use qadataswap_dbsp::operator::{Max, Min, RelOffset, RelRange};
