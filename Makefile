@@ -188,7 +188,7 @@ STORES := ray==2.60.0 vineyard==0.24.2
 benchmark: export CARGO_TARGET_DIR := $(CURDIR)/target
 benchmark: python ## Measure what all of it costs beside the physical floor, into docs/performance.md (SHARE=0.1 takes a tenth)
 	mkdir -p $(MEASURED) && rm -f $(MEASURED)/*.jsonl
-	$(BENCH) --bench frames --bench pairs -- $(SHARE)
+	$(BENCH) --bench frames --bench pairs --bench views -- $(SHARE)
 	$(CARGO) run --locked --release -q -p qadataswap-benches-ring -- $(SHARE)
 	@$(MAKE) --no-print-directory benchmark-cpp
 	.venv/bin/pip install -q --upgrade --no-deps --no-index --find-links target/wheels --target target/ours qadataswap

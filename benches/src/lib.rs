@@ -7,6 +7,7 @@ pub mod memory;
 pub mod pair;
 pub mod rings;
 pub mod shared;
+pub mod views;
 
 use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringViewArray};
 use std::path::PathBuf;

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 pub type Failure = Box<dyn std::error::Error>;
 
 /// How long anybody waits for anybody.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// From this many rows on, tables are of numbers only, and rings have no slot more than they need.
 const LARGE: usize = 10_000_000;
@@ -71,7 +71,7 @@ impl Trip {
     }
 }
 
-fn strategy(sleeps: bool) -> WaitStrategy {
+pub(crate) fn strategy(sleeps: bool) -> WaitStrategy {
     if sleeps { WaitStrategy::SLEEP } else { WaitStrategy::SPIN }
 }
 
@@ -83,13 +83,13 @@ fn config(name: &str, rows: usize, slots: usize) -> SharedMemoryConfig {
 }
 
 /// A name that no ring has had.
-fn name(what: &str) -> String {
+pub(crate) fn name(what: &str) -> String {
     static RINGS: AtomicU64 = AtomicU64::new(0);
     format!("bench-{what}-{}-{}", std::process::id(), RINGS.fetch_add(1, Relaxed))
 }
 
 /// Removes a ring that nobody has read to its end, as those do not who take the latest frame only.
-fn clear_away(name: &str) -> io::Result<()> {
+pub(crate) fn clear_away(name: &str) -> io::Result<()> {
     match std::fs::remove_file(format!("/dev/shm/qads_{name}")) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
@@ -421,6 +421,7 @@ pub fn play(part: &str, words: &[String]) -> Result<(), Failure> {
         "sleep" => sleep(words),
         "fill" => fill(words),
         "hold" => crate::memory::hold(words),
+        "keep" => crate::views::keep(words),
         other => Err(io::Error::other(format!("{other}: no such part")).into()),
     }
 }

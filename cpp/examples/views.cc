@@ -29,7 +29,7 @@ namespace {
 
 constexpr std::chrono::seconds kPatience{30};
 
-// The views of the demo are of whole numbers and texts. Where one knows a view's columns, a struct is better.
+// The views of the demo are of whole numbers, times, which are numbers of nanoseconds, and texts. Where one knows a view's columns, a struct is better.
 using Row = std::vector<std::variant<int64_t, std::string>>;
 
 // The rows of a view, kept up to date.
@@ -101,6 +101,8 @@ class View {
           const auto column = batch->column(c);
           if (const auto* numbers = dynamic_cast<const arrow::Int64Array*>(column.get())) {
             row.emplace_back(numbers->Value(i));
+          } else if (const auto* times = dynamic_cast<const arrow::TimestampArray*>(column.get())) {
+            row.emplace_back(times->Value(i));
           } else if (const auto* texts = dynamic_cast<const arrow::LargeStringArray*>(column.get())) {
             row.emplace_back(texts->GetString(i));
           } else {

@@ -29,6 +29,25 @@ pub(super) struct Published {
     pub(super) sent: Vec<Seen>,
 }
 
+#[cfg(test)]
+impl Published {
+    /// What a publisher of so many frames could tell.
+    pub(super) fn made_up(frames: u64, sent: Vec<Seen>) -> Published {
+        Published {
+            pid: 1,
+            frames,
+            rows: 4,
+            bytes: 4,
+            seconds: 1.0,
+            full_waits: 0,
+            write: latency::Summary::default(),
+            checksum: 9,
+            bars: None,
+            sent,
+        }
+    }
+}
+
 /// What a reader got.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Received {

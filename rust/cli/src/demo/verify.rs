@@ -119,18 +119,7 @@ mod tests {
     use crate::demo::latency;
 
     fn published() -> Published {
-        Published {
-            pid: 1,
-            frames: 4,
-            rows: 4,
-            bytes: 4,
-            seconds: 1.0,
-            full_waits: 0,
-            write: latency::Summary::default(),
-            checksum: 9,
-            bars: None,
-            sent: vec![(0, 10), (1, 11), (2, 12), (3, 13)],
-        }
+        Published::made_up(4, vec![(0, 10), (1, 11), (2, 12), (3, 13)])
     }
 
     fn reader(role: Role, received: Vec<Seen>, missed: u64) -> Received {

@@ -5,6 +5,7 @@
 //! | `i8` … `i64`, `u8` … `u64`, [`F32`], [`F64`], `CheckedInt` | the number's own | shared both ways |
 //! | `usize`, `isize` | `UInt64`, `Int64` | shared both ways |
 //! | `i128` | `Decimal128(38, 0)` | shared both ways |
+//! | [`Nanoseconds`] | `Timestamp(Nanosecond, None)` | shared both ways |
 //! | `bool` | `Boolean` | copied: a bit each in Arrow, a byte here |
 //! | `String` | `LargeUtf8`; in, `Utf8` and `Utf8View` too | text copied in, moved out |
 //! | `Vec<u8>` | `LargeBinary`; in, `Binary` and `BinaryView` too | shared both ways, but for views |
@@ -45,6 +46,7 @@
 //!
 //! [`F32`]: crate::algebra::F32
 //! [`F64`]: crate::algebra::F64
+//! [`Nanoseconds`]: crate::time::Nanoseconds
 
 mod layout;
 mod option;

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use arrow_array::types::{
-    Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
+    Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimestampNanosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, cast::AsArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
-use arrow_schema::DataType;
+use arrow_schema::{DataType, TimeUnit};
 
 use super::{ArrowValues, ColumnName};
 use crate::algebra::{CheckedInt, F32, F64};
 use crate::column::{Column, Plain, Values};
 use crate::error::Error;
+use crate::time::Nanoseconds;
 
 macro_rules! numbers {
     ($($type:ty: $arrow:ty, $data_type:expr;)*) => {$(
@@ -53,6 +54,7 @@ numbers! {
     CheckedInt<i32>: Int32Type, DataType::Int32;
     CheckedInt<i64>: Int64Type, DataType::Int64;
     CheckedInt<i128>: Decimal128Type, WHOLE;
+    Nanoseconds: TimestampNanosecondType, DataType::Timestamp(TimeUnit::Nanosecond, None);
 }
 
 /// Arrow's integers of 16 bytes.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow_array::types::{Int32Type, Int64Type};
+use arrow_array::types::{Int32Type, Int64Type, TimestampNanosecondType};
 use arrow_array::{
     DictionaryArray, Float64Array, Int32Array, Int64Array, LargeStringArray, RecordBatch, StringArray,
-    StringViewArray, StructArray, TimestampNanosecondArray, cast::AsArray,
+    StringViewArray, StructArray, TimestampNanosecondArray, TimestampSecondArray, cast::AsArray,
 };
 use arrow_schema::Fields;
 use proptest::collection::vec;
@@ -16,6 +16,7 @@ use crate::Data;
 use crate::algebra::{CheckedInt, F32, F64};
 use crate::column::tests::derived::Trade;
 use crate::column::{Plain, Values};
+use crate::time::Nanoseconds;
 use crate::trace::{Batch, Weights};
 
 /// A batch is what it was after a way through Arrow, also if only its middle goes.
@@ -65,6 +66,7 @@ proptest! {
         comes_back(&of(&rows, |row| ((), Some((row.4, (row.3,))))));
         comes_back(&of(&rows, |row| (row.4.map(|number| (row.5, number)), row.1 as usize)));
         comes_back(&of(&rows, |row| (row.3.into_bytes(), row.5.map(String::into_bytes))));
+        comes_back(&of(&rows, |row| (Nanoseconds(row.0), row.4.map(|number| Nanoseconds(number.into())))));
         comes_back(&of(&rows, |_| ((), ())));
         comes_back(&trades);
         let maybe = trades.iter().map(|(trade, there, weight)| (there.map(|_| trade.clone()), trade.level.clone(), *weight));
@@ -94,6 +96,28 @@ fn numbers_are_shared_both_ways() {
     let table = owned.into_record_batch().expect("the names differ");
     let place = |name: &str| table[name].as_primitive::<Int64Type>().values().as_ptr();
     assert_eq!((place("key"), place("weight")), places);
+}
+
+#[test]
+fn times_are_timestamps_shared_both_ways() {
+    let times = TimestampNanosecondArray::from((0..100).collect::<Vec<_>>());
+    let table =
+        RecordBatch::try_from_iter([("key", Arc::new(times.clone()) as ArrayRef)]).expect("one column");
+    let batch = Batch::<Nanoseconds>::from_record_batch(&table).expect("the types agree");
+    assert_eq!(batch.key(7), Nanoseconds(7));
+    let back = batch.into_record_batch().expect("one name");
+    assert_eq!(back, table);
+    let back = back["key"].as_primitive::<TimestampNanosecondType>().values().as_ptr();
+    assert_eq!(back, times.values().as_ptr());
+    let zoned: ArrayRef = Arc::new(times.with_timezone_utc());
+    let seconds: ArrayRef = Arc::new(TimestampSecondArray::from(vec![1]));
+    for other in [zoned, seconds, Arc::new(Int64Array::from(vec![1]))] {
+        let got = other.data_type().clone();
+        assert_eq!(
+            refusal::<Nanoseconds>(vec![("key", other)]),
+            format!("column key has to be Timestamp(ns) and is {got}; cast it first")
+        );
+    }
 }
 
 #[test]

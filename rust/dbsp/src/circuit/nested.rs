@@ -28,6 +28,18 @@
 //! })?;
 //! # Ok::<(), Error>(())
 //! ```
+//!
+//! So are scopes: one in a nested scope would need state by pairs of iterations, which are not in one order. Where both only
+//! add rows, [recursion](RootCircuit::recursive) over both relations at once has the same fixed point (H. Bekić, 1969).
+//!
+//! ```compile_fail,E0599
+//! # use qadataswap_dbsp::{Error, RootCircuit};
+//! RootCircuit::build(|circuit| {
+//!     let (rows, _) = circuit.add_input_indexed_zset::<u32, i64>();
+//!     circuit.fixpoint(|scope| scope.fixpoint(|inner| Ok(rows.delta0(scope).delta0(inner))))
+//! })?;
+//! # Ok::<(), Error>(())
+//! ```
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -79,6 +79,12 @@ impl Gate {
     pub(crate) fn hold(&self, held: bool) {
         *self.look() = held;
     }
+
+    /// Returns whether somebody keeps an answer.
+    #[cfg(test)]
+    pub(crate) fn is_looked_at(&self) -> bool {
+        matches!(self.0.try_lock(), Err(std::sync::TryLockError::WouldBlock))
+    }
 }
 
 /// A circuit that can be stepped by chunks.

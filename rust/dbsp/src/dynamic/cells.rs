@@ -4,11 +4,12 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::ops::Range;
 
+use super::{Lists, Rows};
 use crate::algebra::{F32, F64};
 use crate::column::{Bytes, Column, Data, Plain, Values, combine, mix};
 
-/// Values of one physical type. Dates, times and timestamps are their integers, text is its bytes; what they are besides
-/// is in the schema.
+/// Values of one physical type. Dates, times, timestamps and decimals are their integers, floats of 2 bytes are of 4, text is
+/// its bytes, and what has a dictionary is what that says; what they are besides is in the schema.
 #[derive(Clone, Debug)]
 pub enum Cells {
     /// Booleans.
@@ -37,6 +38,10 @@ pub enum Cells {
     F64(Plain<F64>),
     /// Text or bytes.
     Bytes(Bytes),
+    /// Structs: a row of their fields each.
+    Struct(Rows),
+    /// Lists.
+    List(Lists),
 }
 
 /// Does the same with the values, of whichever type they are.
@@ -56,6 +61,8 @@ macro_rules! each {
             Cells::F32($values) => $done,
             Cells::F64($values) => $done,
             Cells::Bytes($values) => $done,
+            Cells::Struct($values) => $done,
+            Cells::List($values) => $done,
         }
     };
 }
@@ -77,6 +84,8 @@ macro_rules! paired {
             (Cells::F32($a), Cells::F32($b)) => $done,
             (Cells::F64($a), Cells::F64($b)) => $done,
             (Cells::Bytes($a), Cells::Bytes($b)) => $done,
+            (Cells::Struct($a), Cells::Struct($b)) => $done,
+            (Cells::List($a), Cells::List($b)) => $done,
             _ => panic!("rows of one stream have one schema"),
         }
     };
@@ -149,6 +158,8 @@ impl DynColumn {
             Cells::F32(_) => Cells::F32(Plain::default()),
             Cells::F64(_) => Cells::F64(Plain::default()),
             Cells::Bytes(_) => Cells::Bytes(Bytes::default()),
+            Cells::Struct(rows) => Cells::Struct(rows.like()),
+            Cells::List(lists) => Cells::List(lists.like()),
         };
         Self { cells, there: None }
     }
@@ -157,6 +168,8 @@ impl DynColumn {
     pub(super) fn share(&mut self) {
         match &mut self.cells {
             Cells::Bytes(values) => values.share(),
+            Cells::Struct(rows) => rows.share(),
+            Cells::List(lists) => lists.share(),
             Cells::Bool(values) => values.0.share(),
             Cells::I8(values) => values.0.share(),
             Cells::I16(values) => values.0.share(),

@@ -6,7 +6,20 @@
 //! here ([`Table`], [`IndexedTable`]) can be evaluated by Arrow's kernels over whole columns.
 //!
 //! Rows order column by column, nulls first; floats have the total order of [`F64`](crate::algebra::F64). Hashes depend
-//! on the values alone: a column joins with one that may have nulls, and `Utf8` with `LargeUtf8`.
+//! on the values alone: a column joins with one that may have nulls, and `Utf8` with `LargeUtf8` or with a dictionary.
+//!
+//! | Arrow's type | in a row | its memory |
+//! |---|---|---|
+//! | integers, `Float32`, `Float64`, `Decimal32`, `Decimal64`, `Decimal128` | as they are | shared both ways |
+//! | `Date32`, `Date64`, `Time32`, `Time64`, `Timestamp`, `Duration` | their integers; unit and time zone are in the schema | shared both ways |
+//! | `Utf8`, `LargeUtf8`, `Binary`, `LargeBinary`, `FixedSizeBinary` | bytes | shared both ways, but offsets where there are none |
+//! | `Utf8View`, `BinaryView` | bytes | copied |
+//! | `Boolean`, `Float16`, `Null` | a byte, 4 bytes, nulls | copied |
+//! | `Dictionary` | the values; each batch leaves with a dictionary of its own | copied |
+//! | `Struct` | its fields | that of the fields |
+//! | `List`, `LargeList`, `FixedSizeList` | ends, and the values | that of the values |
+//!
+//! What comes in leaves as the same type. Other types are refused when the circuit is described, with what to cast them to.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -35,6 +48,8 @@
 //! ```
 
 mod cells;
+mod compound;
+mod lists;
 mod operators;
 mod rows;
 mod table;
@@ -45,6 +60,7 @@ use std::fmt;
 use crate::column::{Column, Data};
 
 pub use cells::{Cells, DynColumn};
+pub use lists::{List, ListRef, Lists};
 pub use operators::{Aggregate, IndexedTable, Table, TableHandle, TableOutput};
 pub use rows::Rows;
 

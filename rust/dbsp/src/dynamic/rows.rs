@@ -80,6 +80,12 @@ impl Rows {
         Self::new(schema.clone(), columns, rows)
     }
 
+    /// Makes no rows of the same schema.
+    pub(super) fn like(&self) -> Self {
+        let columns = self.columns.iter().map(DynColumn::like).collect();
+        Self { schema: self.schema.clone(), columns, rows: 0 }
+    }
+
     /// Lets whoever copies the rows share their memory.
     pub(super) fn share(&mut self) {
         self.columns.iter_mut().for_each(DynColumn::share);

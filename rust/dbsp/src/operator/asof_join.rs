@@ -21,13 +21,18 @@
 //! A right row that comes or goes changes the match of the left rows from its time to the time of the next right row.
 //! All of them had one match, and have one. Where there are none, as for a right row later than all on the left, one
 //! search says so.
+//!
+//! In a nested scope the rows of both sides are one group, in the order of time and the right ones of a time first; a
+//! change of a key walks all of its rows, in each iteration that it bears on.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::Trace;
+use super::nested::{OfGroup, Present};
 use super::trace::keys;
-use crate::circuit::{Incoming, RootCircuit, Stream};
-use crate::column::Data;
+use crate::circuit::{Circuit, Incoming, Stream};
+use crate::column::{Data, Units};
 use crate::error::Error;
 use crate::operator::BinaryOperator;
 use crate::trace::{Batch, Group};
@@ -120,6 +125,37 @@ impl<F> AsofJoin<F> {
     }
 }
 
+/// A row of either side, by time: of the right, which come first, or of the left.
+type Side<T, V, W> = (T, (Option<V>, Option<W>));
+
+/// Each left row with its match, for nested scopes.
+struct Matches<F, O>(F, PhantomData<O>);
+
+impl<K, V, W, T, O, F> OfGroup<K, Side<T, V, W>> for Matches<F, O>
+where
+    K: Data,
+    V: Data,
+    W: Data,
+    T: Data,
+    O: Data,
+    F: Fn(&K::Ref<'_>, &V::Ref<'_>, Option<&W::Ref<'_>>) -> Option<O> + 'static,
+{
+    type Output = O;
+
+    fn of(&self, key: K::Ref<'_>, mut rows: Present<'_, Side<T, V, W>>, there: &mut Batch<K, O>) {
+        let mut latest = None;
+        while let Some(((_, (left, right)), weight)) = rows.next_signed() {
+            if let Some(left) = left {
+                if let Some(joined) = (self.0)(&key, &left, latest.as_ref()) {
+                    there.push(key, joined.borrow(), weight);
+                }
+            } else if weight > 0 {
+                latest = right;
+            }
+        }
+    }
+}
+
 /// Returns the last row at or before a time.
 fn until<'a, T: Data, W: Data>(
     group: &Group<'a, (T, W)>,
@@ -163,12 +199,9 @@ fn either<'a, K: Data, V: Data, W: Data>(
     }
 }
 
-impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
+impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
     /// Puts each row's time before it, so that the rows of a key lie in the order of time.
-    pub(super) fn by_time<T: Data>(
-        &self,
-        time: impl Fn(&V::Ref<'_>) -> T + 'static,
-    ) -> Stream<RootCircuit, Batch<K, (T, V)>> {
+    fn by_time<T: Data>(&self, time: impl Fn(&V::Ref<'_>) -> T + 'static) -> Stream<C, Batch<K, (T, V)>> {
         self.linear("by_time", move |input, output: &mut Batch<K, (T, V)>| {
             let input = input.get();
             output.reserve(input.len());
@@ -181,13 +214,28 @@ impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
     fn asof<W: Data, T: Data, O: Data>(
         &self,
         name: &'static str,
-        other: &Stream<RootCircuit, Batch<K, W>>,
+        other: &Stream<C, Batch<K, W>>,
         time: impl Fn(&V::Ref<'_>) -> T + 'static,
         other_time: impl Fn(&W::Ref<'_>) -> T + 'static,
         to: impl Fn(&K::Ref<'_>, &V::Ref<'_>, Option<&W::Ref<'_>>) -> Option<O> + 'static,
-    ) -> Stream<RootCircuit, Batch<O>> {
-        let (left, right) = (self.by_time(time).shard(), other.by_time(other_time).shard());
-        left.integrate_trace().binary(name, &right.integrate_trace(), AsofJoin(to))
+    ) -> Stream<C, Batch<O>> {
+        let (left, right) = (self.by_time(time), other.by_time(other_time));
+        if C::NESTED {
+            let left = left.map_rows(|key, (time, val), weight, output: &mut Batch<K, Side<T, V, W>>| {
+                output.push(key, (time, (Some(val), None)), weight);
+            });
+            let right = right.map_rows(|key, (time, val), weight, output: &mut Batch<K, Side<T, V, W>>| {
+                output.push(key, (time, (None, Some(val))), weight);
+            });
+            return left.plus(&right).nested_groups(name, Matches(to, PhantomData)).linear(
+                "values",
+                |input, output: &mut Batch<O>| {
+                    let (_, vals, weights) = input.take().into_columns();
+                    *output = Batch::from_columns(vals, Units::new(weights.len()), weights);
+                },
+            );
+        }
+        left.shard().trace().binary(name, &right.shard().trace(), AsofJoin(to))
     }
 
     /// Brings a row for each value of this stream and the latest value of another that has the same key and is not later,
@@ -213,11 +261,11 @@ impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
     /// ```
     pub fn asof_join<W: Data, T: Data, O: Data>(
         &self,
-        other: &Stream<RootCircuit, Batch<K, W>>,
+        other: &Stream<C, Batch<K, W>>,
         time: impl Fn(&V::Ref<'_>) -> T + 'static,
         other_time: impl Fn(&W::Ref<'_>) -> T + 'static,
         to: impl Fn(&K::Ref<'_>, &V::Ref<'_>, &W::Ref<'_>) -> O + 'static,
-    ) -> Stream<RootCircuit, Batch<O>> {
+    ) -> Stream<C, Batch<O>> {
         self.asof("asof_join", other, time, other_time, move |key, val, found| {
             found.map(|found| to(key, val, found))
         })
@@ -227,11 +275,11 @@ impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
     /// before.
     pub fn left_asof_join<W: Data, T: Data, O: Data>(
         &self,
-        other: &Stream<RootCircuit, Batch<K, W>>,
+        other: &Stream<C, Batch<K, W>>,
         time: impl Fn(&V::Ref<'_>) -> T + 'static,
         other_time: impl Fn(&W::Ref<'_>) -> T + 'static,
         to: impl Fn(&K::Ref<'_>, &V::Ref<'_>, Option<&W::Ref<'_>>) -> O + 'static,
-    ) -> Stream<RootCircuit, Batch<O>> {
+    ) -> Stream<C, Batch<O>> {
         self.asof("left_asof_join", other, time, other_time, move |key, val, found| Some(to(key, val, found)))
     }
 }

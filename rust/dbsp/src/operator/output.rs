@@ -143,3 +143,29 @@ impl<C: Circuit, T: Clone + Send + Sync + 'static> Stream<C, T> {
         ValueOutput(values)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn a_transaction_waits_for_whoever_takes() {
+        let full = || Mutex::new(crate::zset! { 1u64 => 1 });
+        let output = OutputHandle { mailboxes: Arc::new(vec![full(), full()]), gate: Gate::default() };
+        // Whoever takes has been at the first mailbox, and waits for the second.
+        let second = output.mailboxes[1].lock().expect("nobody panics");
+        let taker = output.clone();
+        let taker = std::thread::spawn(move || taker.take());
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !output.mailboxes[0].lock().expect("nobody panics").is_empty() {
+            assert!(Instant::now() < deadline, "nobody takes");
+            std::thread::yield_now();
+        }
+        assert!(output.gate.is_looked_at(), "a transaction could begin between two mailboxes");
+        drop(second);
+        assert_eq!(taker.join().expect("it takes"), crate::zset! { 1 => 2 });
+        assert!(!output.gate.is_looked_at());
+    }
+}

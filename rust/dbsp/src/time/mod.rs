@@ -1,10 +1,13 @@
 //! Logical time. The clock of the root circuit is the step; a nested scope has an iteration beside it, and state in it
-//! keeps, per row, the iterations only: what past steps did is all at or before the present step.
+//! keeps, per row, the iterations only: what past steps did is all at or before the present step. And the time of events, in
+//! [`Nanoseconds`].
 
 mod antichain;
+mod nanoseconds;
 mod product;
 
 pub use antichain::Antichain;
+pub use nanoseconds::Nanoseconds;
 pub use product::Product;
 
 use crate::algebra::Lattice;

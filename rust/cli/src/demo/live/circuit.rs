@@ -10,15 +10,16 @@
 //! ```
 
 use qadataswap_dbsp::operator::{KeyedHandle, Max, Min, OutputHandle, ZSetHandle};
+use qadataswap_dbsp::time::Nanoseconds;
 use qadataswap_dbsp::{CircuitHandle, Data, Error, RootCircuit};
 
-const MINUTE_NS: i64 = 60_000_000_000;
+const MINUTE_NS: u64 = 60_000_000_000;
 
-/// A trade. Times are in nanoseconds since the Unix epoch, prices in units of 1e-9, here and below.
+/// A trade. Prices are in units of 1e-9, here and below.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Data)]
 pub(super) struct Trade {
     pub(super) symbol: String,
-    pub(super) time: i64,
+    pub(super) time: Nanoseconds,
     pub(super) price: i64,
     /// More than 0.
     pub(super) size: i64,
@@ -39,7 +40,7 @@ pub(super) struct Event {
 pub(super) struct Bar {
     symbol: String,
     /// When it begins.
-    minute: i64,
+    minute: Nanoseconds,
     open: i64,
     high: i64,
     low: i64,
@@ -92,8 +93,7 @@ pub(super) fn build() -> Result<(CircuitHandle, Ends), Error> {
         let (orders, into_orders) = circuit.add_input_keyed(apply);
 
         let of_minute = trades.map_index(|trade| {
-            let minute = trade.time - trade.time.rem_euclid(MINUTE_NS);
-            ((trade.symbol.to_owned(), minute), (trade.time, trade.price, trade.size))
+            ((trade.symbol.to_owned(), trade.time.floor(MINUTE_NS)), (trade.time, trade.price, trade.size))
         });
         // Trades order by time, then by price: of those of one nanosecond, the lowest counts as first, the highest as last.
         let ends = of_minute.aggregate((Min, Max));
@@ -173,7 +173,8 @@ mod tests {
     use super::super::expected::{Published, Views};
     use super::super::trades;
     use super::*;
-    use qadataswap_dbsp::arrow::{ArrowColumn, Layout};
+    use arrow::datatypes::{DataType, TimeUnit};
+    use qadataswap_dbsp::arrow::{ArrowColumn, ArrowValues, Layout};
 
     /// Adds what a view has changed by since the last time.
     fn follow<K: Data>(view: &mut super::super::rows::Rows, output: &OutputHandle<K>)
@@ -218,10 +219,18 @@ mod tests {
     fn of_trades_of_one_nanosecond_the_lowest_opens_and_the_highest_closes() {
         let (mut circuit, ends) = build().expect("a sound circuit");
         for price in [7, 9, 8] {
-            ends.trades.push(Trade { symbol: "ES".to_owned(), time: 5, price, size: 1 }, 1);
+            ends.trades.push(Trade { symbol: "ES".to_owned(), time: Nanoseconds(5), price, size: 1 }, 1);
         }
         circuit.step().expect("a step of a sound circuit");
         let bars = ends.bars.take().to_rows();
         assert_eq!((bars[0].0.open, bars[0].0.close), (7, 9));
+    }
+
+    #[test]
+    fn a_minute_leaves_as_a_timestamp() {
+        let field = <<Bar as Data>::Column as ArrowValues>::data_type();
+        let DataType::Struct(fields) = field else { panic!("a bar is a row of columns, not {field}") };
+        let minute = fields.find("minute").expect("a bar has a minute").1;
+        assert_eq!(minute.data_type(), &DataType::Timestamp(TimeUnit::Nanosecond, None));
     }
 }

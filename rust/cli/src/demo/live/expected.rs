@@ -7,7 +7,7 @@ use super::trades;
 use anyhow::Context;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type, UInt64Type};
+use arrow::datatypes::{DataType, Int64Type, TimestampNanosecondType, UInt64Type};
 use std::collections::{BTreeMap, HashMap};
 
 /// The views after some frames, in the order of [`super::VIEWS`].
@@ -83,8 +83,8 @@ impl Published {
     pub(super) fn trade(&mut self, table: &RecordBatch) -> anyhow::Result<()> {
         let trades = trades::of(table)?;
         let symbols = trades["symbol"].as_string_view();
-        let [times, prices, sizes] =
-            ["time", "price", "size"].map(|name| trades[name].as_primitive::<Int64Type>().values());
+        let times = trades["time"].as_primitive::<TimestampNanosecondType>().values();
+        let [prices, sizes] = ["price", "size"].map(|name| trades[name].as_primitive::<Int64Type>().values());
         for row in 0..trades.num_rows() {
             let (time, price, size) = (times[row], prices[row], sizes[row]);
             let symbol = symbols.value(row).to_owned();

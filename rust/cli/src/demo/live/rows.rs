@@ -15,7 +15,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// The column of weights.
 const WEIGHT: &str = "weight";
 
-/// A value of a view.
+/// A value of a view. A time is its number of nanoseconds.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(untagged)]
 pub(in crate::demo) enum Cell {
@@ -98,7 +98,7 @@ pub(super) fn columns(table: &RecordBatch) -> impl Iterator<Item = &str> {
 
 fn cells(column: &ArrayRef) -> anyhow::Result<Vec<Cell>> {
     anyhow::ensure!(column.null_count() == 0, "values are missing");
-    if column.data_type().is_integer() {
+    if column.data_type().is_integer() || matches!(column.data_type(), DataType::Timestamp(_, _)) {
         let numbers = cast(column, &DataType::Int64)?;
         return Ok(numbers
             .as_primitive::<Int64Type>()
@@ -114,7 +114,7 @@ fn cells(column: &ArrayRef) -> anyhow::Result<Vec<Cell>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{Int64Array, StringArray};
+    use arrow::array::{Int64Array, StringArray, TimestampNanosecondArray};
     use std::sync::Arc;
 
     fn table(rows: &[(&str, i64, i64)]) -> RecordBatch {
@@ -149,6 +149,17 @@ mod tests {
         once.add_table(&table(&[("ES", 5, 1)])).expect("a view");
         assert_ne!(twice.checksum(), once.checksum());
         assert_ne!(twice.with_weights(), once.with_weights());
+    }
+
+    #[test]
+    fn a_time_is_its_nanoseconds() {
+        let times: ArrayRef = Arc::new(TimestampNanosecondArray::from(vec![60_000_000_000]));
+        let weights: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+        let table =
+            RecordBatch::try_from_iter([("minute", times), ("weight", weights)]).expect("two columns");
+        let mut rows = Rows::default();
+        rows.add_table(&table).expect("a view");
+        assert_eq!(rows.with_weights(), [vec![60_000_000_000.into(), 1.into()]]);
     }
 
     #[test]

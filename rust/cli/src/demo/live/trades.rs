@@ -1,15 +1,16 @@
-//! The trades of a feed's tables, as the live views take them: whole numbers, whatever the feed has.
+//! The trades of a feed's tables, as the live views take them: timestamps and whole numbers, whatever the feed has.
 
 use super::super::bars::Columns;
-use arrow::array::{ArrayRef, Int64Builder, RecordBatch, StringViewBuilder};
+use arrow::array::{ArrayRef, Int64Builder, RecordBatch, StringViewBuilder, TimestampNanosecondBuilder};
 use arrow::error::ArrowError;
 use std::sync::Arc;
 
-/// The table's trades that have a size, with the columns `symbol`, `time` (nanoseconds), `price` (1e-9) and `size`. None
+/// The table's trades that have a size, with the columns `symbol`, `time`, `price` (1e-9) and `size`. None
 /// of a table that has no trades.
 pub(super) fn of(table: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let mut symbols = StringViewBuilder::new();
-    let [mut times, mut prices, mut sizes] = std::array::from_fn(|_| Int64Builder::new());
+    let mut times = TimestampNanosecondBuilder::new();
+    let [mut prices, mut sizes] = std::array::from_fn(|_| Int64Builder::new());
     if let Some(columns) = Columns::find(table.schema_ref()) {
         columns.each_trade(table, |trade| {
             if trade.size > 0 {

@@ -99,21 +99,6 @@ mod tests {
 
     const RING: &str = "d";
 
-    fn published(frames: u64) -> Published {
-        Published {
-            pid: 1,
-            frames,
-            rows: 4,
-            bytes: 4,
-            seconds: 1.0,
-            full_waits: 0,
-            write: latency::Summary::default(),
-            checksum: 9,
-            bars: None,
-            sent: Vec::new(),
-        }
-    }
-
     fn view(price: i64) -> Rows {
         let mut rows = Rows::default();
         rows.add(vec!["ES".into(), price.into()], 1);
@@ -162,7 +147,7 @@ mod tests {
     }
 
     fn passes(kept: &Kept, viewer: Viewed) -> bool {
-        let rings = (&published(7), &published(5));
+        let rings = (&Published::made_up(7, Vec::new()), &Published::made_up(5, Vec::new()));
         checks(RING, rings, kept, &expected(), &[viewer]).iter().all(|check| check.passed)
     }
 

@@ -82,7 +82,8 @@ impl Plan {
                 }
                 Aggregate::Avg(column) => {
                     let (column, of) = (place(schema, column)?, field(schema, column)?);
-                    let scale = if let DataType::Decimal128(_, scale) = of.data_type() { *scale } else { 0 };
+                    let sum = total::sum_type(of.data_type()).ok_or_else(|| no_sum(of))?;
+                    let scale = if let DataType::Decimal128(_, scale) = sum { scale } else { 0 };
                     (Made::Mean { total: plan.total(column, of)?, scale }, DataType::Float64)
                 }
                 Aggregate::Min(column) | Aggregate::Max(column) => {

@@ -15,9 +15,10 @@ use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::{Table, beside, refused};
-use crate::arrow::{decoded, read_weights, write_weights};
+use crate::arrow::{read_weights, write_weights};
 use crate::circuit::RootCircuit;
 use crate::column::Units;
+use crate::dynamic::compound::plain;
 use crate::dynamic::{Row, Rows, table};
 use crate::error::Error;
 use crate::operator::{OutputHandle, ZSetHandle};
@@ -39,7 +40,8 @@ pub struct TableHandle {
 
 impl TableHandle {
     /// Adds the rows of a record batch as often as its column `weight` says, or once if it has none; columns are found by
-    /// name, and not copied, unless they have a dictionary: these are decoded.
+    /// name, and not copied but for what [rows](crate::dynamic) cannot share. A column may come with a dictionary or
+    /// without, whichever of the two its field has.
     ///
     /// # Errors
     ///
@@ -54,14 +56,13 @@ impl TableHandle {
                     change.schema_ref().fields().iter().map(|field| field.name().as_str()).collect();
                 return Err(Error::MissingColumn { column: name.clone(), present: present.join(", ") });
             };
-            let given = array.data_type();
-            let array = &decoded(name, array)?;
-            if array.data_type() != field.data_type() {
-                let (expected, got) = (field.data_type().to_string(), given.to_string());
+            if plain(array.data_type()) != plain(field.data_type()) {
+                let (expected, got) = (field.data_type().to_string(), array.data_type().to_string());
                 return Err(Error::ColumnType { column: name.clone(), expected, got });
             }
-            if !field.is_nullable() && array.null_count() > 0 {
-                return Err(Error::Nulls { column: name.clone(), nulls: array.null_count() });
+            let nulls = array.logical_null_count();
+            if !field.is_nullable() && nulls > 0 {
+                return Err(Error::Nulls { column: name.clone(), nulls });
             }
             columns.push(table::of_array(name, array)?);
         }

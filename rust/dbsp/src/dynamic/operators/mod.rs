@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
+use super::compound::plain;
 use super::{Row, table};
 use crate::circuit::{Circuit, Stream};
 use crate::error::Error;
@@ -74,13 +75,14 @@ fn beside(schemas: &[&Schema]) -> Result<SchemaRef, Error> {
     }
 }
 
-/// Whether values of two types can be compared: all that holds text is text, and all that holds bytes is bytes.
+/// Whether values of two types can be compared: all that holds text is text, all that holds bytes is bytes, and a
+/// dictionary is what is in it.
 fn alike(one: &DataType, other: &DataType) -> bool {
     use DataType::{Binary, BinaryView, LargeBinary, LargeUtf8, Utf8, Utf8View};
-    match (one, other) {
+    match (plain(one), plain(other)) {
         (Utf8 | LargeUtf8 | Utf8View, Utf8 | LargeUtf8 | Utf8View) => true,
         (Binary | LargeBinary | BinaryView, Binary | LargeBinary | BinaryView) => true,
-        _ => one == other,
+        (one, other) => one == other,
     }
 }
 

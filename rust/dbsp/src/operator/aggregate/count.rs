@@ -9,7 +9,9 @@ use crate::column::Data;
 /// The number of rows, each as often as its weight says, while that is positive.
 ///
 /// In the root it is kept as a sum, from which values of negative weight, if there are any, are subtracted; in a nested scope
-/// and in rolling aggregates, which look at the values that are there, these are left out. Where that may matter,
+/// and in rolling aggregates, which look at the values that are there, these are left out. One meaning has a price: to leave
+/// them out in the root, each value that is deleted would have to be searched for, and to subtract them elsewhere, every
+/// aggregate would have to look at values that are not there. Where it may matter,
 /// [`weighted_count`](crate::Stream::weighted_count) is the same everywhere.
 #[derive(Clone, Copy, Debug)]
 pub struct Count;

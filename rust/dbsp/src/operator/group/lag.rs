@@ -25,7 +25,7 @@ use crate::algebra::ZWeight;
 use crate::circuit::{Circuit, Incoming, Stream};
 use crate::column::Data;
 use crate::error::Error;
-use crate::operator::nested::{NestedGroups, OfGroup, Present};
+use crate::operator::nested::{OfGroup, Present};
 use crate::operator::trace::keys;
 use crate::operator::{Trace, UnaryOperator};
 use crate::trace::{Batch, Group};
@@ -238,8 +238,7 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
         operator: Lag<impl Fn(Option<&V::Ref<'_>>) -> O + 'static>,
     ) -> Stream<C, Batch<K, (V, O)>> {
         if C::NESTED {
-            let operator = NestedGroups::new(self.graph().clock().clone(), Pairs(operator, PhantomData));
-            return self.shard().restless_unary(name, operator);
+            return self.nested_groups(name, Pairs(operator, PhantomData));
         }
         self.shard().trace().unary(name, operator)
     }

@@ -28,7 +28,7 @@ use crate::algebra::ZWeight;
 use crate::circuit::{Circuit, Incoming, State, Stream};
 use crate::column::Data;
 use crate::error::Error;
-use crate::operator::nested::{NestedGroups, OfGroup, Present};
+use crate::operator::nested::{OfGroup, Present};
 use crate::operator::trace::keys;
 use crate::operator::{KeyIndex, Trace, UnaryOperator};
 use crate::trace::Batch;
@@ -192,8 +192,7 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
     ) -> Stream<C, Batch<K, O>> {
         let ranking = Ranking { number, most, descending, same, emit };
         if C::NESTED {
-            let operator = NestedGroups::new(self.graph().clock().clone(), Listed(ranking, PhantomData));
-            return self.shard().restless_unary(name, operator);
+            return self.nested_groups(name, Listed(ranking, PhantomData));
         }
         let (keys, edges) = (KeyIndex::<K>::default(), Vec::<V>::new());
         self.shard().trace().unary(name, Ranked { ranking, keys, edges })

@@ -1,4 +1,5 @@
-//! Operators in a nested scope that make rows of a group as a whole: general aggregates, first rows, numbers, neighbours.
+//! Operators in a nested scope that make rows of a group as a whole: general aggregates, first rows, numbers, neighbours,
+//! as-of joins, rolling aggregates.
 //!
 //! A change of a key at iteration *i* changes what is made of its group from *i* on, as the group stands there: over the
 //! rows of that iteration and those before. So the key is looked at in *i*, and again in each later iteration in which
@@ -16,7 +17,7 @@
 
 use super::{Ledger, stamp};
 use crate::algebra::{ZWeight, add_weights};
-use crate::circuit::{Clock, Incoming, State};
+use crate::circuit::{Circuit, Clock, Incoming, State, Stream};
 use crate::column::Data;
 use crate::error::Error;
 use crate::operator::UnaryOperator;
@@ -41,10 +42,23 @@ impl<'a, V: Data> Present<'a, V> {
     /// Takes the next value whose weight over all iterations so far is positive, from the greatest down or from the least
     /// up.
     pub(crate) fn next(&mut self, descending: bool) -> Option<(V::Ref<'a>, ZWeight)> {
+        self.next_of(descending, |weight| weight > 0)
+    }
+
+    /// Takes the next value whose weight over all iterations so far is not 0, from the least up.
+    pub(crate) fn next_signed(&mut self) -> Option<(V::Ref<'a>, ZWeight)> {
+        self.next_of(false, |weight| weight != 0)
+    }
+
+    fn next_of(
+        &mut self,
+        descending: bool,
+        counts: impl Fn(ZWeight) -> bool,
+    ) -> Option<(V::Ref<'a>, ZWeight)> {
         loop {
             let next = if descending { self.group.next_greatest() } else { self.group.next_least() };
             let Some(((val, iteration), weight)) = next else {
-                return self.last.take().filter(|last| last.1 > 0);
+                return self.last.take().filter(|last| counts(last.1));
             };
             if iteration > self.now {
                 continue;
@@ -52,7 +66,7 @@ impl<'a, V: Data> Present<'a, V> {
             match &mut self.last {
                 Some((last, sum)) if *last == val => *sum = add_weights(*sum, weight),
                 last => {
-                    if let Some(whole) = last.replace((val, weight)).filter(|whole| whole.1 > 0) {
+                    if let Some(whole) = last.replace((val, weight)).filter(|whole| counts(whole.1)) {
                         return Some(whole);
                     }
                 }
@@ -76,6 +90,17 @@ pub(crate) struct NestedGroups<K: Data, V: Data, F: OfGroup<K, V>> {
     there: Batch<K, F::Output>,
     sorter: Sorter,
     of: F,
+}
+
+impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
+    /// Makes rows of each group, in a nested scope.
+    pub(in crate::operator) fn nested_groups<F: OfGroup<K, V>>(
+        &self,
+        name: &'static str,
+        of: F,
+    ) -> Stream<C, Batch<K, F::Output>> {
+        self.shard().restless_unary(name, NestedGroups::new(self.graph().clock().clone(), of))
+    }
 }
 
 impl<K: Data, V: Data, F: OfGroup<K, V>> NestedGroups<K, V, F> {
@@ -116,12 +141,9 @@ impl<K: Data, V: Data, F: OfGroup<K, V>> UnaryOperator<Batch<K, V>, Batch<K, F::
         self.sorter.consolidate(&mut delta);
         keys(&delta, |key, hash, _| slots.push(self.ledger.slot(key, hash)));
         self.rows.insert(stamp(delta, now));
-        slots.sort_unstable();
-        slots.dedup();
-        for &slot in &slots {
+        for slot in self.ledger.once(slots) {
             self.settle(slot, now, output);
         }
-        self.ledger.touch(&mut slots);
         Ok(())
     }
     fn is_settled(&self) -> bool {

@@ -135,9 +135,12 @@ impl<K: Data, O: Data> Ledger<K, O> {
         history.retain(|brought| brought.2 != 0);
     }
 
-    /// Notes the slots that were looked at in an iteration.
-    pub(super) fn touch(&mut self, slots: &mut Vec<u32>) {
-        self.touched.append(slots);
+    /// Returns the slots that are to be looked at in an iteration, each once, and notes them.
+    pub(super) fn once(&mut self, mut slots: Vec<u32>) -> Vec<u32> {
+        slots.sort_unstable();
+        slots.dedup();
+        self.touched.extend_from_slice(&slots);
+        slots
     }
 
     pub(super) fn is_settled(&self) -> bool {

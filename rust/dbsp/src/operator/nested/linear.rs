@@ -90,12 +90,9 @@ where
             self.add(slot, now, &(self.value)(&val).mul_by_ref(&weight), weight);
             slots.push(slot);
         }
-        slots.sort_unstable();
-        slots.dedup();
-        for &slot in &slots {
+        for slot in self.ledger.once(slots) {
             self.settle(slot, now, output);
         }
-        self.ledger.touch(&mut slots);
         Ok(())
     }
     fn is_settled(&self) -> bool {

@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::circuit::{ChildCircuit, Condition};
-use crate::operator::{Count, Max, Min};
+use crate::operator::{Count, Max, Min, RelOffset, RelRange};
 
-type Inner = Stream<ChildCircuit<RootCircuit>, Batch<u64, i64>>;
+type InnerOf<V> = Stream<ChildCircuit<RootCircuit>, Batch<u64, V>>;
+type Inner = InnerOf<i64>;
 type Group = Vec<(i64, i64)>;
 
 /// Values under keys, each in the iteration that stands before it.
@@ -189,6 +190,109 @@ proptest! {
     }
 
     #[test]
+    fn the_latest_row_at_the_time(steps in come_by_iteration()) {
+        // Even values are rows of the left, odd ones of the right; of a time, the right one comes first.
+        fn sides(a: &Inner) -> (Inner, Inner) {
+            (a.filter(|(_, v)| *v % 2 == 0), a.filter(|(_, v)| *v % 2 != 0))
+        }
+        // A left row of negative weight has a match as well, so weights are told beside the rows.
+        fn weighed(joined: &Stream<ChildCircuit<RootCircuit>, Batch<(u64, i64, i64)>>) -> Inner {
+            let pairs = joined.map_index(|&(k, v, found)| ((k, both(v, found)), ()));
+            pairs.weighted_count().map_index(|&((k, pair), weight)| (k, both(pair, weight)))
+        }
+        fn matched(group: &Group) -> impl Iterator<Item = (i64, Option<i64>, i64)> {
+            let found = |v: i64| present(group).map(|row| row.0).rev().find(|&u| u % 2 != 0 && half(u) <= half(v));
+            group.iter().filter(|row| row.0 % 2 == 0).map(move |&(v, weight)| (v, found(v), weight))
+        }
+        holds_in_each_iteration(
+            &steps,
+            |a| {
+                let (left, right) = sides(a);
+                weighed(&left.asof_join(&right, |&v| half(v), |&u| half(u), |&k, &v, &u| (k, v, u)))
+            },
+            |group| matched(group).filter_map(|(v, u, weight)| Some(both(both(v, u?), weight))).collect(),
+        );
+        holds_in_each_iteration(
+            &steps,
+            |a| {
+                let (left, right) = sides(a);
+                let joined = left.left_asof_join(&right, |&v| half(v), |&u| half(u), |&k, &v, u| (k, v, *u.unwrap_or(&500)));
+                weighed(&joined)
+            },
+            |group| matched(group).map(|(v, u, weight)| both(both(v, u.unwrap_or(500)), weight)).collect(),
+        );
+    }
+
+    #[test]
+    fn rolling_aggregates(steps in come_by_iteration()) {
+        fn range() -> RelRange {
+            RelRange::new(RelOffset::Before(1), RelOffset::After(1))
+        }
+        fn timed(a: &Inner) -> InnerOf<(i64, i64)> {
+            a.map_index(|&(k, v)| (k, (half(v), v)))
+        }
+        /// For each time of these rows, itself and what is made of the rows of its range.
+        fn rolled(rows: &[(i64, i64)], of: impl Fn(&[(i64, i64)]) -> i64) -> Vec<i64> {
+            let mut times: Vec<i64> = rows.iter().map(|row| half(row.0)).collect();
+            times.dedup();
+            let window = |time: i64| {
+                rows.iter().copied().filter(|row| (time - 1..=time + 1).contains(&half(row.0))).collect::<Vec<_>>()
+            };
+            times.into_iter().map(|time| both(time, of(&window(time)))).collect()
+        }
+        fn bounds(group: &Group) -> Vec<i64> {
+            let rows: Vec<_> = present(group).copied().collect();
+            rolled(&rows, |rows| {
+                let count = rows.iter().map(|row| row.1).sum::<i64>();
+                both(both(rows[0].0, rows[rows.len() - 1].0), count)
+            })
+        }
+        fn tell(a: &InnerOf<(i64, (i64, i64, i64))>) -> Inner {
+            a.map_index(|&(k, (time, (least, most, count)))| (k, both(time, both(both(least, most), count))))
+        }
+        holds_in_each_iteration(
+            &steps,
+            |a| tell(&timed(a).partitioned_rolling_aggregate((Min, Max, Count), range())),
+            bounds,
+        );
+        holds_in_each_iteration(
+            &steps,
+            |a| tell(&timed(a).partitioned_rolling_aggregate_parts((Min, Max, Count), range())),
+            bounds,
+        );
+        holds_in_each_iteration(
+            &steps,
+            |a| {
+                // Of rows of one time that cancel, the sum is 0 and the time not there.
+                let sums = timed(a).partitioned_rolling_aggregate_linear(|&v| (half(v), 1i64), |&sum| sum, range());
+                sums.map_index(|&(k, (time, (sum, count)))| (k, both(time, both(sum, count))))
+            },
+            |group| {
+                let count = |time: i64| group.iter().filter(|row| half(row.0) == time).map(|row| row.1).sum::<i64>();
+                let rows: Group = group.iter().copied().filter(|row| count(half(row.0)) != 0).collect();
+                rolled(&rows, |rows| {
+                    let rows: Group = rows.iter().map(|&(v, weight)| (half(v), weight)).collect();
+                    let (sum, count) = sums(&rows);
+                    both(sum, count)
+                })
+            },
+        );
+        holds_in_each_iteration(
+            &steps,
+            |a| {
+                let bounds = a.rolling_aggregate_rows(2, 1, (Min, Max));
+                bounds.map_index(|&(k, (v, (least, most)))| (k, both(v, both(least, most))))
+            },
+            |group| {
+                let list = list(group);
+                let window = |row: usize| &list[row.saturating_sub(2)..list.len().min(row + 2)];
+                let bounds = |row: usize| both(window(row)[0], window(row)[window(row).len() - 1]);
+                (0..list.len()).map(|row| both(list[row], bounds(row))).collect()
+            },
+        );
+    }
+
+    #[test]
     fn sets_and_joins(steps in come_by_iteration()) {
         holds_in_each_iteration(&steps, Stream::distinct, |group| present(group).map(|row| row.0).collect());
         holds_in_each_iteration(
@@ -252,4 +356,27 @@ fn a_key_that_waits_is_not_forgotten_for_having_brought_nothing() {
         |a| a.aggregate(Max),
         |group| present(group).map(|row| row.0).next_back().into_iter().collect(),
     );
+}
+
+#[test]
+fn of_a_key_that_is_gone_nothing_is_kept() {
+    let (mut circuit, (input, output)) = RootCircuit::build(|circuit| {
+        let (rows, input) = circuit.add_input_indexed_zset::<u64, (u8, i64)>();
+        let sums = circuit.fixpoint(|scope| Ok(spread(scope, &rows).aggregate_linear(|&v| v)))?;
+        Ok((input, sums.output()))
+    })
+    .expect("the circuit is built");
+    // What was brought of a key in an iteration is taken back in that iteration, or in both.
+    for (come, go) in [(vec![(0, 7)], vec![(0, 7)]), (vec![(0, 1), (2, 3)], vec![(2, 3), (0, 1)])] {
+        for (rows, weight) in [(come, 1), (go, -1)] {
+            for row in rows {
+                input.extend((0..5000).map(|key| (key, row, weight)));
+                circuit.step().expect("a step of a sound circuit succeeds");
+            }
+        }
+        assert_eq!(output.take().len(), 0);
+        let metrics = circuit.gather_metrics().expect("the circuit is sound");
+        let sums = metrics.iter().find(|metrics| metrics.name == "aggregate_linear").expect("it is there");
+        assert_eq!((sums.state.rows, sums.runs > 0), (0, true));
+    }
 }

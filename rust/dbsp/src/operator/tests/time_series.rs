@@ -1,7 +1,8 @@
 //! Windows, waterlines and rolling aggregates.
 
 use super::*;
-use crate::operator::{Count, Fold, Max, MaxSome, Min, MinSome, RelOffset, RelRange};
+use crate::operator::{Count, EventTime, Fold, Max, MaxSome, Min, MinSome, RelOffset, RelRange};
+use crate::time::Nanoseconds;
 
 /// The change of each time of each partition, of what lies in a range.
 type Timed = Rows<u64, (i64, i64)>;
@@ -134,6 +135,19 @@ proptest! {
     }
 
     #[test]
+    fn times_of_a_type_of_their_own(steps in steps(0u64..3, (-20i64..20, -3i64..4)), range in range()) {
+        is_incremental(
+            &steps,
+            move |a| {
+                let a = a.map_index(|&(p, (t, v))| (p, (Nanoseconds(t), v)));
+                let sums = a.partitioned_rolling_aggregate_linear(|&v| v, |&sum| sum, relative(range));
+                sums.map_index(|&(p, (t, sum))| (p, (t.0, sum)))
+            },
+            |a| summed(a, range),
+        );
+    }
+
+    #[test]
     fn rolling_aggregates_of_rows(steps in steps(0u64..2, -20i64..20), before in 0usize..4, after in 0usize..4) {
         is_incremental(&steps, move |a| a.rolling_aggregate_rows(before, after, list()), |a| {
             let mut groups: BTreeMap<u64, Vec<i64>> = BTreeMap::new();
@@ -217,6 +231,18 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn times_end_where_their_numbers_do() {
+    let (first, last) = (Nanoseconds::FIRST, Nanoseconds::LAST);
+    assert_eq!((first.0, last.0), (i64::MIN, i64::MAX));
+    assert_eq!((first.earlier(1), last.later(1)), (None, None));
+    assert_eq!(
+        (Nanoseconds(5).earlier(7), Nanoseconds(5).later(7)),
+        (Some(Nanoseconds(-2)), Some(Nanoseconds(12)))
+    );
+    assert_eq!((first.later(u64::MAX), last.earlier(u64::MAX)), (Some(last), Some(first)));
 }
 
 #[test]

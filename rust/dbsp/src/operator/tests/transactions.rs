@@ -1,8 +1,8 @@
 //! Transactions: what they show is what one step would. That this holds of every operator is seen to by its own test,
 //! which has transactions among its steps.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::circuit::CircuitHandle;
@@ -161,6 +161,35 @@ fn whoever_takes_meanwhile_gets_whole_transactions() {
         done.store(true, Ordering::Release);
         assert_eq!(reader.join().unwrap(), 20_000);
     });
+}
+
+#[test]
+fn outputs_are_held_back_until_the_last_chunk_is_evaluated() {
+    for workers in [1, 2] {
+        let handle = Arc::new(Mutex::new(None::<crate::operator::OutputHandle<u64>>));
+        let (seen, taken) = (handle.clone(), Arc::new(AtomicUsize::new(0)));
+        let count = taken.clone();
+        let (mut circuit, (rows, output)) = Runtime::init_circuit(workers, move |circuit| {
+            let (a, rows) = circuit.add_input_zset::<u64>();
+            let output = a.output();
+            let (seen, count) = (seen.clone(), count.clone());
+            // It looks after this worker has put its rows of the chunk into the output.
+            drop(a.inspect(move |_| {
+                let taken = seen.lock().unwrap().as_ref().map(|output| output.take().len());
+                assert_eq!(taken, Some(0), "the transaction goes on");
+                count.fetch_add(1, Ordering::Relaxed);
+            }));
+            Ok((rows, output))
+        })
+        .unwrap();
+        *handle.lock().unwrap() = Some(output.clone());
+        for transaction in 1..4 {
+            rows.extend((0..10).map(|row| (row, 1)));
+            circuit.transaction(3).unwrap().commit().unwrap();
+            assert_eq!(output.take(), (0..10).map(|row| (row, 1)).collect());
+            assert!(taken.load(Ordering::Relaxed) >= 2 * transaction);
+        }
+    }
 }
 
 #[test]

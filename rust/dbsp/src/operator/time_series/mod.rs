@@ -1,5 +1,6 @@
 //! Operators that know of the time of events: windows, waterlines and rolling aggregates.
 
+mod nested;
 mod partitions;
 mod rolling;
 mod rolling_linear;
@@ -9,13 +10,14 @@ mod sums;
 mod waterline;
 mod window;
 
-use crate::circuit::{Incoming, RootCircuit, State, Stream};
+use crate::circuit::{Circuit, Incoming, RootCircuit, State, Stream};
 use crate::column::Data;
 use crate::error::Error;
 use crate::operator::{BinaryOperator, UnaryOperator, Values};
+use crate::time::Nanoseconds;
 use crate::trace::{Batch, Group};
 
-/// A time of events: an integer, with or without sign, of whatever unit.
+/// A time of events: an integer, with or without sign, of whatever unit, or [`Nanoseconds`].
 pub trait EventTime: for<'a> Data<Ref<'a> = Self> + Copy + Default {
     /// The first of all times.
     const FIRST: Self;
@@ -50,6 +52,17 @@ times! {
     i16, u16, checked_sub_unsigned, checked_add_unsigned;
     i32, u32, checked_sub_unsigned, checked_add_unsigned;
     i64, u64, checked_sub_unsigned, checked_add_unsigned;
+}
+
+impl EventTime for Nanoseconds {
+    const FIRST: Self = Self(i64::FIRST);
+    const LAST: Self = Self(i64::LAST);
+    fn earlier(self, units: u64) -> Option<Self> {
+        self.0.earlier(units).map(Self)
+    }
+    fn later(self, units: u64) -> Option<Self> {
+        self.0.later(units).map(Self)
+    }
 }
 
 /// A time as seen from a row's own, in its unit.
@@ -195,17 +208,24 @@ impl<P: Data, T: EventTime, V: Data, O: Data, R: Rolls<P, T, V, O>>
     }
 }
 
-impl<P: Data, T: EventTime, V: Data> Stream<RootCircuit, Batch<P, (T, V)>> {
+impl<C: Circuit, P: Data, T: EventTime, V: Data> Stream<C, Batch<P, (T, V)>> {
     fn rolled<O: Data>(
         &self,
         name: &'static str,
-        waterline: Option<&Stream<RootCircuit, T>>,
+        rolling: impl Rolls<P, T, V, O>,
+    ) -> Stream<C, Batch<P, (T, O)>> {
+        self.shard().unary(name, Rolled(rolling))
+    }
+}
+
+impl<P: Data, T: EventTime, V: Data> Stream<RootCircuit, Batch<P, (T, V)>> {
+    fn rolled_above<O: Data>(
+        &self,
+        waterline: &Stream<RootCircuit, T>,
+        name: &'static str,
         rolling: impl Rolls<P, T, V, O>,
     ) -> Stream<RootCircuit, Batch<P, (T, O)>> {
-        match waterline {
-            Some(waterline) => self.shard().binary(name, waterline, Rolled(rolling)),
-            None => self.shard().unary(name, Rolled(rolling)),
-        }
+        self.shard().binary(name, waterline, Rolled(rolling))
     }
 }
 

@@ -22,8 +22,9 @@
 //! Under a waterline rows that come below that of the step before are late and are dropped; what can be in no range of a
 //! row at or above it is forgotten, and what was brought for it stays.
 
+use super::nested::OfRange;
 use super::{EventTime, RelRange, Rolls, between, bring, in_time, with_values};
-use crate::circuit::{Incoming, RootCircuit, State, Stream};
+use crate::circuit::{Circuit, Incoming, RootCircuit, State, Stream};
 use crate::column::Data;
 use crate::operator::Aggregator;
 use crate::operator::trace::keys;
@@ -97,16 +98,21 @@ impl<P: Data, T: EventTime, V: Data, A: Aggregator<V>> Rolls<P, T, V, A::Output>
     }
 }
 
-impl<P: Data, T: EventTime, V: Data> Stream<RootCircuit, Batch<P, (T, V)>> {
+impl<C: Circuit, P: Data, T: EventTime, V: Data> Stream<C, Batch<P, (T, V)>> {
     /// Brings, for each time of each partition, an aggregate of the rows whose time lies in a range around it.
     pub fn partitioned_rolling_aggregate<A: Aggregator<V>>(
         &self,
         aggregator: A,
         range: RelRange,
-    ) -> Stream<RootCircuit, Batch<P, (T, A::Output)>> {
-        self.rolled("rolling", None, Rolling::new(aggregator, range))
+    ) -> Stream<C, Batch<P, (T, A::Output)>> {
+        if C::NESTED {
+            return self.nested_groups("rolling", OfRange { aggregator, range });
+        }
+        self.rolled("rolling", Rolling::new(aggregator, range))
     }
+}
 
+impl<P: Data, T: EventTime, V: Data> Stream<RootCircuit, Batch<P, (T, V)>> {
     /// Brings what [`partitioned_rolling_aggregate`](Stream::partitioned_rolling_aggregate) does of all rows that are not
     /// late, and forgets what a waterline has passed.
     pub fn partitioned_rolling_aggregate_with_waterline<A: Aggregator<V>>(
@@ -115,18 +121,18 @@ impl<P: Data, T: EventTime, V: Data> Stream<RootCircuit, Batch<P, (T, V)>> {
         aggregator: A,
         range: RelRange,
     ) -> Stream<RootCircuit, Batch<P, (T, A::Output)>> {
-        self.rolled("rolling", Some(waterline), Rolling::new(aggregator, range))
+        self.rolled_above(waterline, "rolling", Rolling::new(aggregator, range))
     }
 }
 
-impl<T: EventTime, V: Data> Stream<RootCircuit, Batch<T, V>> {
+impl<C: Circuit, T: EventTime, V: Data> Stream<C, Batch<T, V>> {
     /// Brings, for each time that there is as a key, an aggregate of the rows whose time lies in a range around it. All rows
     /// are with one worker, as they are one partition.
     pub fn rolling_aggregate<A: Aggregator<V>>(
         &self,
         aggregator: A,
         range: RelRange,
-    ) -> Stream<RootCircuit, Batch<T, A::Output>> {
+    ) -> Stream<C, Batch<T, A::Output>> {
         let whole = self.map_rows(|time, val, weight, output: &mut Batch<(), (T, V)>| {
             output.push((), (time, val), weight);
         });
@@ -138,12 +144,12 @@ impl<T: EventTime, V: Data> Stream<RootCircuit, Batch<T, V>> {
     }
 }
 
-impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
+impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
     /// Makes rows of rows without copying them on the way.
-    pub(super) fn map_rows<K2: Data, V2: Data>(
+    pub(in crate::operator) fn map_rows<K2: Data, V2: Data>(
         &self,
         to: impl Fn(K::Ref<'_>, V::Ref<'_>, i64, &mut Batch<K2, V2>) + 'static,
-    ) -> Stream<RootCircuit, Batch<K2, V2>> {
+    ) -> Stream<C, Batch<K2, V2>> {
         self.linear("map_index", move |input, output: &mut Batch<K2, V2>| {
             input.get().iter().for_each(|(key, val, weight)| to(key, val, weight, output));
         })

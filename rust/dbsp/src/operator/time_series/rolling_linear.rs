@@ -19,10 +19,11 @@
 //! Under a waterline rows that come below that of the step before are late and are dropped; what can be in no range of a
 //! row at or above it is forgotten, and what was brought for it stays.
 
+use super::nested::SumOfRange;
 use super::partitions::Partitions;
 use super::{EventTime, RelRange, Rolls, bring};
 use crate::algebra::{AddByRef, LinearValue, ZWeight};
-use crate::circuit::{Incoming, RootCircuit, State, Stream};
+use crate::circuit::{Circuit, Incoming, RootCircuit, State, Stream};
 use crate::column::Data;
 use crate::trace::Batch;
 
@@ -102,7 +103,7 @@ where
     }
 }
 
-impl<P: Data, T: EventTime, V: Data> Stream<RootCircuit, Batch<P, (T, V)>> {
+impl<C: Circuit, P: Data, T: EventTime, V: Data> Stream<C, Batch<P, (T, V)>> {
     /// Brings, for each time of each partition, `finish` of the sum of `value` over the rows whose time lies in a range
     /// around it.
     ///
@@ -127,10 +128,15 @@ impl<P: Data, T: EventTime, V: Data> Stream<RootCircuit, Batch<P, (T, V)>> {
         value: impl Fn(&V::Ref<'_>) -> A + 'static,
         finish: impl Fn(&A) -> O + 'static,
         range: RelRange,
-    ) -> Stream<RootCircuit, Batch<P, (T, O)>> {
-        self.rolled("rolling_linear", None, Rolling::new(value, finish, range))
+    ) -> Stream<C, Batch<P, (T, O)>> {
+        if C::NESTED {
+            return self.nested_groups("rolling_linear", SumOfRange::new(value, finish, range));
+        }
+        self.rolled("rolling_linear", Rolling::new(value, finish, range))
     }
+}
 
+impl<P: Data, T: EventTime, V: Data> Stream<RootCircuit, Batch<P, (T, V)>> {
     /// Brings what [`partitioned_rolling_aggregate_linear`](Stream::partitioned_rolling_aggregate_linear) does of all rows
     /// that are not late, and forgets what a waterline has passed.
     pub fn partitioned_rolling_aggregate_linear_with_waterline<A: LinearValue, O: Data>(
@@ -140,6 +146,6 @@ impl<P: Data, T: EventTime, V: Data> Stream<RootCircuit, Batch<P, (T, V)>> {
         finish: impl Fn(&A) -> O + 'static,
         range: RelRange,
     ) -> Stream<RootCircuit, Batch<P, (T, O)>> {
-        self.rolled("rolling_linear", Some(waterline), Rolling::new(value, finish, range))
+        self.rolled_above(waterline, "rolling_linear", Rolling::new(value, finish, range))
     }
 }

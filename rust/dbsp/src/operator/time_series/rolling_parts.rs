@@ -20,7 +20,7 @@
 
 use super::partitions::Partitions;
 use super::{EventTime, RelRange, Rolls, between, bring, in_time, with_values};
-use crate::circuit::{Incoming, RootCircuit, State, Stream};
+use crate::circuit::{Circuit, Incoming, RootCircuit, State, Stream};
 use crate::column::Data;
 use crate::operator::Parts;
 use crate::operator::trace::keys;
@@ -91,9 +91,9 @@ impl<P: Data, T: EventTime, V: Data, A: Parts<V>> Rolls<P, T, V, A::Output> for 
     }
 }
 
-impl<P: Data, T: EventTime, V: Data> Stream<RootCircuit, Batch<P, (T, V)>> {
+impl<C: Circuit, P: Data, T: EventTime, V: Data> Stream<C, Batch<P, (T, V)>> {
     /// Brings what [`partitioned_rolling_aggregate`](Stream::partitioned_rolling_aggregate) does, at a cost that does not
-    /// follow the length of the range.
+    /// follow the length of the range; in a nested scope it costs what that does.
     ///
     /// ```
     /// use qadataswap_dbsp::operator::{Max, Min, RelOffset, RelRange};
@@ -116,10 +116,15 @@ impl<P: Data, T: EventTime, V: Data> Stream<RootCircuit, Batch<P, (T, V)>> {
         &self,
         aggregator: A,
         range: RelRange,
-    ) -> Stream<RootCircuit, Batch<P, (T, A::Output)>> {
-        self.rolled("rolling_parts", None, RollingParts::new(aggregator, range))
+    ) -> Stream<C, Batch<P, (T, A::Output)>> {
+        if C::NESTED {
+            return self.partitioned_rolling_aggregate(aggregator, range);
+        }
+        self.rolled("rolling_parts", RollingParts::new(aggregator, range))
     }
+}
 
+impl<P: Data, T: EventTime, V: Data> Stream<RootCircuit, Batch<P, (T, V)>> {
     /// Brings what [`partitioned_rolling_aggregate_parts`](Stream::partitioned_rolling_aggregate_parts) does of all rows
     /// that are not late, and forgets what a waterline has passed.
     pub fn partitioned_rolling_aggregate_parts_with_waterline<A: Parts<V>>(
@@ -128,6 +133,6 @@ impl<P: Data, T: EventTime, V: Data> Stream<RootCircuit, Batch<P, (T, V)>> {
         aggregator: A,
         range: RelRange,
     ) -> Stream<RootCircuit, Batch<P, (T, A::Output)>> {
-        self.rolled("rolling_parts", Some(waterline), RollingParts::new(aggregator, range))
+        self.rolled_above(waterline, "rolling_parts", RollingParts::new(aggregator, range))
     }
 }

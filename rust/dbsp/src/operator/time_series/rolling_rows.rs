@@ -16,15 +16,16 @@
 //!
 //! Only the *m* rows before a change and the *n* rows after it are affected; each of them walks its *n + m + 1* rows.
 
+use super::nested::OfRows;
 use crate::algebra::ZWeight;
-use crate::circuit::{Incoming, RootCircuit, Stream};
+use crate::circuit::{Circuit, Incoming, Stream};
 use crate::column::Data;
 use crate::error::Error;
 use crate::operator::trace::keys;
 use crate::operator::{Aggregator, Trace, UnaryOperator};
 use crate::trace::{Batch, Group};
 
-struct RollingRows<A> {
+pub(super) struct RollingRows<A> {
     before: usize,
     after: usize,
     aggregator: A,
@@ -128,7 +129,7 @@ impl<A> RollingRows<A> {
     }
 
     /// Lists the affected rows and their aggregates.
-    fn list<'a, V: Data>(
+    pub(super) fn list<'a, V: Data>(
         &self,
         rows: &[V::Ref<'a>],
         first: usize,
@@ -179,7 +180,7 @@ impl<K: Data, V: Data, A: Aggregator<V>> UnaryOperator<Trace<K, V>, Batch<K, (V,
     }
 }
 
-impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
+impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
     /// Brings each row with an aggregate of itself, so many rows before it and so many after it in the order of its key's
     /// values.
     pub fn rolling_aggregate_rows<A: Aggregator<V>>(
@@ -187,7 +188,11 @@ impl<K: Data, V: Data> Stream<RootCircuit, Batch<K, V>> {
         before: usize,
         after: usize,
         aggregator: A,
-    ) -> Stream<RootCircuit, Batch<K, (V, A::Output)>> {
-        self.shard().integrate_trace().unary("rolling_rows", RollingRows { before, after, aggregator })
+    ) -> Stream<C, Batch<K, (V, A::Output)>> {
+        let rolling = RollingRows { before, after, aggregator };
+        if C::NESTED {
+            return self.nested_groups("rolling_rows", OfRows(rolling));
+        }
+        self.shard().trace().unary("rolling_rows", rolling)
     }
 }

@@ -4,17 +4,18 @@ use arrow_schema::DataType;
 
 use crate::algebra::{AddByRef, F64, MulByRef, ZWeight, add_weights};
 use crate::column::{Fixed, Plain};
+use crate::dynamic::compound::plain;
 use crate::dynamic::{Cells, DynColumn};
 use crate::trace::Weights;
 
 /// Returns the type of sums of values of a type, if they add up.
 pub(super) fn sum_type(of: &DataType) -> Option<DataType> {
     use DataType::*;
-    match of {
+    match plain(of) {
         Int8 | Int16 | Int32 | Int64 => Some(Int64),
         UInt8 | UInt16 | UInt32 | UInt64 => Some(UInt64),
-        Float32 | Float64 => Some(Float64),
-        Decimal128(_, scale) => Some(Decimal128(38, *scale)),
+        Float16 | Float32 | Float64 => Some(Float64),
+        Decimal32(_, scale) | Decimal64(_, scale) | Decimal128(_, scale) => Some(Decimal128(38, *scale)),
         Duration(unit) => Some(Duration(*unit)),
         _ => None,
     }
