@@ -4,6 +4,8 @@
 //! As in the generators in use, half of the bids go to one auction of a hundred, and three quarters of the auctions are of one
 //! seller of a hundred; the others are spread over the latest. 10,000 events are a second.
 
+use std::ops::Range;
+
 use crate::job::spread;
 
 /// A number, a name, a mail address, a city, a state, and when they came, in milliseconds.
@@ -21,6 +23,14 @@ pub(crate) struct Events {
     pub(crate) bids: Vec<Bid>,
 }
 
+/// A table of what happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Table {
+    Persons,
+    Auctions,
+    Bids,
+}
+
 /// A window of time, in milliseconds.
 pub(crate) const WINDOW: u64 = 10_000;
 /// How far a sliding window slides.
@@ -35,15 +45,30 @@ const CITIES: [&str; 8] =
 const STATES: [&str; 6] = ["AZ", "CA", "ID", "OR", "WA", "WY"];
 const CHANNELS: [&str; 4] = ["Google", "Facebook", "Baidu", "Apple"];
 
-/// The events of these numbers.
-pub(crate) fn events(numbers: std::ops::Range<u64>) -> Events {
+impl Table {
+    /// Returns the table of the event at this place of fifty.
+    fn at(place: u64) -> Self {
+        match place {
+            0 => Self::Persons,
+            1..=AUCTIONS => Self::Auctions,
+            _ => Self::Bids,
+        }
+    }
+}
+
+/// The events of these numbers, but only those of some tables: a query is not given what it does not read.
+pub(crate) fn events(numbers: Range<u64>, tables: &[Table]) -> Events {
     let mut events = Events::default();
     for number in numbers {
         let (epoch, place) = (number / OF_ALL, number % OF_ALL);
+        let table = Table::at(place);
+        if !tables.contains(&table) {
+            continue;
+        }
         let (random, time) = (spread(number + 1), number / 10);
         let pick = |names: &[&str], shift: u32| names[(random >> shift) as usize % names.len()].to_owned();
-        match place {
-            0 => {
+        match table {
+            Table::Persons => {
                 let (first, last) = (pick(&FIRST, 0), pick(&LAST, 8));
                 let mail = format!("{first}.{last}{epoch}@example.com");
                 events.persons.push((
@@ -55,7 +80,7 @@ pub(crate) fn events(numbers: std::ops::Range<u64>) -> Events {
                     time,
                 ));
             }
-            1..=AUCTIONS => {
+            Table::Auctions => {
                 let seller = if random % 4 > 0 {
                     epoch / 100 * 100
                 } else {
@@ -73,7 +98,7 @@ pub(crate) fn events(numbers: std::ops::Range<u64>) -> Events {
                     closes,
                 ));
             }
-            _ => {
+            Table::Bids => {
                 let latest = epoch * AUCTIONS + AUCTIONS - 1;
                 let auction = if random % 2 > 0 {
                     latest / 100 * 100

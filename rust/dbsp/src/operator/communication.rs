@@ -35,10 +35,14 @@ impl<K: Data, V: Data> UnaryOperator<Batch<K, V>, Batch<K, V>> for Exchange<K, V
         if let Some(receiver) = self.receiver {
             shares[receiver] = input.take();
         } else {
-            self.share_out(&input.get(), &mut shares);
+            self.share_out(&input.get(), &mut shares, output);
         }
         self.ends.meet(shares, |_, mut share| {
-            output.extend(&share);
+            if output.is_empty() {
+                std::mem::swap(output, &mut share);
+            } else {
+                output.extend(&share);
+            }
             share.clear();
             self.spare.push(share);
         })
@@ -46,14 +50,16 @@ impl<K: Data, V: Data> UnaryOperator<Batch<K, V>, Batch<K, V>> for Exchange<K, V
 }
 
 impl<K: Data, V: Data> Exchange<K, V> {
-    fn share_out(&mut self, input: &Batch<K, V>, shares: &mut [Batch<K, V>]) {
+    /// Puts the rows of its own keys into `output`, and those of each other worker into that worker's share.
+    fn share_out(&mut self, input: &Batch<K, V>, shares: &mut [Batch<K, V>], output: &mut Batch<K, V>) {
         self.hashes.clear();
         input.keys().hashes(0..input.len(), &mut self.hashes);
         self.rows.iter_mut().for_each(Vec::clear);
         for (row, &hash) in (0u32..).zip(&self.hashes) {
             self.rows[self.worker.of_hash(hash)].push(row);
         }
-        for (share, rows) in shares.iter_mut().zip(&self.rows) {
+        for (to, (share, rows)) in shares.iter_mut().zip(&self.rows).enumerate() {
+            let share = if to == self.worker.index() { &mut *output } else { share };
             share.extend_rows(input, rows);
         }
     }

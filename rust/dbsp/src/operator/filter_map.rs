@@ -23,10 +23,11 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
     /// Keeps the rows of which `keep` is true.
     #[must_use]
     pub fn filter(&self, keep: impl Fn(&V::Row<'_, K>) -> bool + 'static) -> Self {
+        let mut kept = [0; SOME];
         self.linear("filter", move |input, output: &mut Batch<K, V>| {
             let input = input.get();
             u32::try_from(input.len()).expect("a batch has fewer than 2^32 rows");
-            let (mut kept, mut some, mut row) = ([0; SOME], 0, 0);
+            let (mut some, mut row) = (0, 0);
             input.iter().for_each(|(key, val, _)| {
                 // Written whether it is kept or not: what a processor cannot foresee is then no branch.
                 kept[some] = row;
@@ -87,11 +88,10 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
         to: impl Fn(&V::Row<'_, K>) -> I + 'static,
     ) -> Stream<C, Batch<K2, V2>> {
         self.linear("flat_map_index", move |input, output: &mut Batch<K2, V2>| {
-            for (key, val, weight) in input.get().iter() {
-                for (key, val) in to(&V::row::<K>(key, val)) {
-                    output.push_item(key, val, weight);
-                }
-            }
+            let input = input.get();
+            output.extend_items(input.iter().flat_map(|(key, val, weight)| {
+                to(&V::row::<K>(key, val)).into_iter().map(move |(key, val)| (key, val, weight))
+            }));
         })
     }
 
@@ -101,11 +101,10 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
         to: impl Fn(&V::Row<'_, K>) -> I + 'static,
     ) -> Stream<C, Batch<T>> {
         self.linear(name, move |input, output: &mut Batch<T>| {
-            for (key, val, weight) in input.get().iter() {
-                for row in to(&V::row::<K>(key, val)) {
-                    output.push_item(row, (), weight);
-                }
-            }
+            let input = input.get();
+            output.extend_items(input.iter().flat_map(|(key, val, weight)| {
+                to(&V::row::<K>(key, val)).into_iter().map(move |row| (row, (), weight))
+            }));
         })
     }
 }

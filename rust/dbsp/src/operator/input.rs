@@ -14,6 +14,8 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use smallvec::SmallVec;
+
 use super::KeyIndex;
 use crate::algebra::ZWeight;
 use crate::circuit::{Node, Pacer, RootCircuit, Scope, Slot, State, Stream};
@@ -21,19 +23,22 @@ use crate::column::Data;
 use crate::error::Error;
 use crate::trace::Batch;
 
+/// So few rows are put into a mailbox one by one.
+const FEW: usize = 4;
+/// The rows that a worker gets in its turn, of those of which nobody knows how many there are.
+const SHARE: usize = 1024;
+
 /// What has been pushed and not been taken yet, for each worker.
 #[derive(Debug)]
 struct Mailboxes<T> {
     boxes: Vec<Mutex<T>>,
     next: AtomicUsize,
-    /// Nothing, in the memory of what was shared out among several workers before.
-    spare: Mutex<T>,
 }
 
 impl<T: Default> Mailboxes<T> {
     fn new(workers: usize) -> Self {
         let boxes = (0..workers).map(|_| Mutex::default()).collect();
-        Self { boxes, next: AtomicUsize::new(0), spare: Mutex::default() }
+        Self { boxes, next: AtomicUsize::new(0) }
     }
 
     fn open(&self, worker: usize) -> MutexGuard<'_, T> {
@@ -47,13 +52,20 @@ impl<T: Default> Mailboxes<T> {
 }
 
 impl<K: Data, V: Data> Mailboxes<Batch<K, V>> {
-    /// Takes an empty batch whose memory has been used before: of the only mailbox, if that is empty, or of none.
-    fn memory(&self) -> Batch<K, V> {
-        if self.boxes.len() > 1 {
-            return std::mem::take(&mut *self.spare.lock().unwrap_or_else(PoisonError::into_inner));
-        }
-        let mut mailbox = self.open(0);
+    /// Takes an empty batch whose memory has been used before: that of a mailbox, if it is empty, or of none.
+    fn memory(&self, worker: usize) -> Batch<K, V> {
+        let mut mailbox = self.open(worker);
         if mailbox.is_empty() { std::mem::take(&mut *mailbox) } else { Batch::new() }
+    }
+
+    /// Puts a batch into a mailbox.
+    fn put(&self, worker: usize, batch: Batch<K, V>) {
+        let mut mailbox = self.open(worker);
+        if mailbox.is_empty() {
+            *mailbox = batch;
+        } else {
+            mailbox.extend(&batch);
+        }
     }
 }
 
@@ -95,24 +107,39 @@ impl<K: Data, V: Data> IndexedZSetHandle<K, V> {
         self.0.open(self.0.turn()).push_item(key, val, weight);
     }
 
-    /// Adds many.
+    /// Adds many: to one worker all of them, to several a share each.
     pub fn extend(&self, rows: impl IntoIterator<Item = (K, V, ZWeight)>) {
-        let mut batch = self.0.memory();
-        batch.extend_items(rows);
-        self.append(batch);
+        let (mut rows, workers) = (rows.into_iter(), self.0.boxes.len());
+        if rows.size_hint().1.is_some_and(|most| most <= FEW) {
+            // Taken out of the iterator first: nobody knows what it waits for.
+            let rows: SmallVec<[_; FEW]> = rows.collect();
+            let mut mailbox = self.0.open(self.0.turn());
+            return rows.into_iter().for_each(|(key, val, weight)| mailbox.push_item(key, val, weight));
+        }
+        if workers == 1 {
+            let mut batch = self.0.memory(0);
+            batch.extend_items(rows);
+            return self.0.put(0, batch);
+        }
+        let mut shares: Vec<_> = (0..workers).map(|worker| self.0.memory(worker)).collect();
+        let known = rows.size_hint().0;
+        let share = if known == 0 { SHARE } else { known.div_ceil(workers) };
+        for turn in self.0.turn().. {
+            let batch = &mut shares[turn % workers];
+            let before = batch.len();
+            batch.extend_items(rows.by_ref().take(share));
+            if batch.len() < before + share {
+                break;
+            }
+        }
+        shares.into_iter().enumerate().for_each(|(worker, batch)| self.0.put(worker, batch));
     }
 
     /// Adds a batch: to one worker all of it, to several a share each.
-    pub fn append(&self, mut batch: Batch<K, V>) {
+    pub fn append(&self, batch: Batch<K, V>) {
         let workers = self.0.boxes.len();
         if workers == 1 {
-            let mut mailbox = self.0.open(0);
-            if mailbox.is_empty() {
-                *mailbox = batch;
-            } else {
-                mailbox.extend(&batch);
-            }
-            return;
+            return self.0.put(0, batch);
         }
         for worker in 0..workers {
             let share = batch.len() * worker / workers..batch.len() * (worker + 1) / workers;
@@ -120,8 +147,6 @@ impl<K: Data, V: Data> IndexedZSetHandle<K, V> {
                 self.0.open(worker).extend_range(&batch, share);
             }
         }
-        batch.clear();
-        *self.0.spare.lock().unwrap_or_else(PoisonError::into_inner) = batch;
     }
 }
 
@@ -138,13 +163,17 @@ struct Input<K: Data, V: Data> {
 impl<K: Data, V: Data> Node for Input<K, V> {
     fn eval(&mut self) -> Result<usize, Error> {
         let pace = self.pacer.get();
-        if pace.fresh {
-            std::mem::swap(&mut *self.mailboxes.open(self.worker), &mut self.taken);
-        }
         let mut output = self.output.borrow_mut();
-        if self.given == 0 && self.taken.len() <= pace.rows {
-            std::mem::swap(&mut self.taken, &mut *output);
-            return Ok(output.len());
+        if pace.fresh {
+            let mut mailbox = self.mailboxes.open(self.worker);
+            if mailbox.is_empty() {
+                return Ok(0);
+            }
+            if mailbox.len() <= pace.rows {
+                std::mem::swap(&mut *mailbox, &mut *output);
+                return Ok(output.len());
+            }
+            std::mem::swap(&mut *mailbox, &mut self.taken);
         }
         let end = self.taken.len().min(self.given.saturating_add(pace.rows));
         output.extend_range(&self.taken, self.given..end);

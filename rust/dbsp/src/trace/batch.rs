@@ -18,12 +18,26 @@ pub struct Batch<K: Data, V: Data = ()> {
     vals: V::Column,
     weights: Weights,
     consolidated: bool,
+    room: Room,
 }
 
+/// What a batch has needed of the memory that it keeps from step to step.
+#[derive(Clone, Copy, Default)]
+struct Room {
+    /// The most rows that have been in it.
+    most: usize,
+    /// How often it has been cleared since a quarter of them were.
+    unneeded: u32,
+}
+
+/// A batch that has been cleared so often, and needed so little of its memory meanwhile, gives it back.
+const SPARED: u32 = 64;
 /// So few rows are pushed one by one.
 const FEW: usize = 4;
 /// So many are put into columns together.
 const SOME: usize = 256;
+/// Rows of more bytes than these are not: to move them would take longer than to go from column to column.
+const WIDE: usize = 48;
 
 /// A Z-set of rows of one type.
 pub type OrdZSet<T, W = ZWeight> = <W as Weight>::ZSet<T>;
@@ -53,6 +67,7 @@ impl<K: Data, V: Data> Default for Batch<K, V> {
             vals: V::Column::default(),
             weights: Weights::default(),
             consolidated: true,
+            room: Room::default(),
         }
     }
 }
@@ -76,7 +91,7 @@ impl<K: Data, V: Data> Batch<K, V> {
             "columns of a batch have one length"
         );
         let consolidated = keys.is_empty();
-        Self { keys, vals, weights, consolidated }
+        Self { keys, vals, weights, consolidated, room: Room::default() }
     }
 
     /// Takes the batch apart.
@@ -174,14 +189,14 @@ impl<K: Data, V: Data> Batch<K, V> {
 
     /// Adds rows that the caller owns.
     pub fn extend_items(&mut self, rows: impl IntoIterator<Item = (K, V, ZWeight)>) {
-        let rows = rows.into_iter();
-        let (least, most) = rows.size_hint();
-        self.reserve(least);
-        if most.is_some_and(|most| most <= FEW) {
-            return rows.for_each(|(key, val, weight)| self.push_item(key, val, weight));
-        }
+        let mut rows = rows.into_iter();
+        self.reserve(rows.size_hint().0);
+        let one_by_one = if size_of::<(K, V, ZWeight)>() > WIDE { usize::MAX } else { FEW };
+        rows.by_ref().take(one_by_one).for_each(|(key, val, weight)| self.push_item(key, val, weight));
+        let Some(next) = rows.next() else { return };
         // Column by column, of as many as stay in the nearest cache.
-        let mut some = Vec::with_capacity(SOME.min(least.max(2 * FEW)));
+        let mut some = Vec::with_capacity(SOME.min(rows.size_hint().0.max(2 * FEW)));
+        some.push(next);
         rows.for_each(|row| {
             if some.len() == SOME {
                 self.extend_some(&mut some);
@@ -236,8 +251,18 @@ impl<K: Data, V: Data> Batch<K, V> {
         self.weights.negate();
     }
 
-    /// Forgets all rows, and keeps the memory.
+    /// Forgets all rows, and keeps the memory, unless most of it has not been needed for a long time.
     pub fn clear(&mut self) {
+        let rows = self.len();
+        if rows > self.room.most / 4 {
+            self.room = Room { most: self.room.most.max(rows), unneeded: 0 };
+        } else {
+            self.room.unneeded += 1;
+            if self.room.unneeded == SPARED {
+                *self = Self::default();
+                return;
+            }
+        }
         self.keys.clear();
         self.vals.clear();
         self.weights.clear();

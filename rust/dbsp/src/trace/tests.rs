@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::column::tests::number_of_hash;
-use crate::column::{Data, mix};
+use crate::column::{Data, Values, mix};
 
 type Model<K, V> = BTreeMap<(K, V), i64>;
 
@@ -257,4 +257,47 @@ fn the_ends_of_a_group_are_moved_by_search() {
     assert_eq!((group.next_least(), group.next_greatest()), (Some((1234, 1)), Some((2345, 1))));
     group.skip_while(|_| true);
     assert!(group.is_empty());
+}
+
+/// Whatever way rows take into a batch, they lie there in their order.
+fn holds_what_is_added<K: Data>(key: impl Fn(u64) -> K) {
+    for many in [0, 1, 4, 5, 256, 260, 261, 1000] {
+        let rows: Vec<_> =
+            (0..many).map(|row| (key(row), row as i32, if row % 300 == 7 { -1 } else { 1 })).collect();
+        let mut batch = Batch::new();
+        batch.extend_items(rows.clone());
+        // Behind them, by an iterator that does not know its length.
+        let mut more = rows.iter();
+        batch.extend_items(std::iter::from_fn(|| more.next().cloned()));
+        assert_eq!(batch.is_consolidated(), many == 0);
+        let held: Vec<_> = batch.iter().map(|(key, val, weight)| (K::owned(key), val, weight)).collect();
+        assert_eq!(held, [rows.clone(), rows].concat());
+    }
+}
+
+#[test]
+fn rows_lie_in_the_order_in_which_they_are_added() {
+    holds_what_is_added(|row| row);
+    holds_what_is_added(|row| (row, row.to_string(), format!("{row:x}")));
+}
+
+#[test]
+fn a_batch_gives_memory_back_that_it_has_long_not_needed() {
+    let mut batch = Batch::<u64>::new();
+    let mut capacity_after = |steps: usize, rows: u64| {
+        for _ in 0..steps {
+            batch.extend_items((0..rows).map(|row| (row, (), 1)));
+            batch.clear();
+        }
+        match &batch.keys().0 {
+            Values::Owned(values) => values.capacity(),
+            Values::Shared(_) => 0,
+        }
+    };
+    assert!(capacity_after(1, 100_000) >= 100_000);
+    assert!(capacity_after(200, 26_000) >= 100_000, "more than a quarter is needed in each step");
+    assert!(capacity_after(40, 10) >= 100_000, "not for a few steps yet");
+    assert!(capacity_after(1, 26_000) >= 100_000);
+    assert!(capacity_after(40, 10) >= 100_000, "nor so soon after it was needed again");
+    assert!(capacity_after(40, 10) < 1000);
 }

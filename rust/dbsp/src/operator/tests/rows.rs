@@ -80,3 +80,39 @@ proptest! {
         });
     }
 }
+
+#[test]
+fn what_is_pushed_at_once_is_shared_out_among_the_workers() {
+    for workers in [1, 2, 3] {
+        let (mut circuit, (rows, output)) = Runtime::init_circuit(workers, |circuit| {
+            let (a, rows) = circuit.add_input_zset::<u64>();
+            Ok((rows, a.output()))
+        })
+        .expect("the circuit is built");
+        let mut shares = |circuit: &mut DBSPHandle| {
+            circuit.step().expect("a sound circuit succeeds");
+            let metrics = circuit.gather_metrics().expect("the circuit is there");
+            metrics
+                .into_iter()
+                .filter(|metric| metric.name == "input")
+                .map(|metric| metric.rows)
+                .collect::<Vec<_>>()
+        };
+        rows.extend((0..6000).map(|row| (row, 1)));
+        assert_eq!(shares(&mut circuit), vec![6000 / workers as u64; workers]);
+        // An iterator that does not know its length, behind what is there already.
+        rows.push(0, 1);
+        rows.extend((0..12_000).filter(|row| row % 2 == 0).map(|row| (row, -1)));
+        let all = shares(&mut circuit);
+        assert_eq!(all.iter().sum::<u64>(), 12_001);
+        assert!(all.iter().all(|&share| share >= 6000 / workers as u64 + 1000), "{all:?}");
+        // One by one they go to each in turn.
+        (0..6).for_each(|row| rows.extend([(row, 1)]));
+        let (before, after) = (all, shares(&mut circuit));
+        assert!(before.iter().zip(&after).all(|(before, after)| after - before == 6 / workers as u64));
+        let mut sum = self::rows((0..6000).map(|row| (row, (), 1)));
+        add(&mut sum, (0..12_000).filter(|row| row % 2 == 0).map(|row| (row, (), -1)));
+        add(&mut sum, (0..6).chain([0]).map(|row| (row, (), 1)));
+        assert_eq!(self::rows(output.take().to_rows()), sum);
+    }
+}
