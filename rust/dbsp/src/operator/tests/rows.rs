@@ -89,7 +89,7 @@ fn what_is_pushed_at_once_is_shared_out_among_the_workers() {
             Ok((rows, a.output()))
         })
         .expect("the circuit is built");
-        let mut shares = |circuit: &mut DBSPHandle| {
+        let shares = |circuit: &mut DBSPHandle| {
             circuit.step().expect("a sound circuit succeeds");
             let metrics = circuit.gather_metrics().expect("the circuit is there");
             metrics
