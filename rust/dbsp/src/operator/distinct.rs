@@ -40,19 +40,15 @@ impl<K: Data, V: Data> Distinct<K, V> {
         number: usize,
         weight: ZWeight,
     ) -> (ZWeight, ZWeight) {
+        if weight == 0 {
+            return (0, 0);
+        }
         let (likely, hash) = (self.lookup.likely()[number], self.lookup.hash(number));
         // A row that this block has taken away has count 0, and another slot if it has come again.
-        let found = if self.rows.has(likely, row) && self.counts[likely as usize] != 0 {
-            Some(likely as usize)
+        let slot = if self.rows.has(likely, row) && self.counts[likely as usize] != 0 {
+            likely as usize
         } else {
-            self.rows.find(row, hash)
-        };
-        let Some(slot) = found else {
-            if weight != 0 {
-                self.rows.insert(row, hash);
-                self.counts.push(weight);
-            }
-            return (0, weight);
+            self.rows.slot(row, hash, || self.counts.push(0))
         };
         let before = self.counts[slot];
         let after = add_weights(before, weight);

@@ -261,8 +261,7 @@ impl<K: Data, V: Data, U, F: Fn(Option<&V>, U) -> Option<V>> Node for Keyed<K, V
                 (Some(slot), Some(new)) => self.vals[slot] = new,
                 (Some(slot), None) => self.keys.remove(slot, hash),
                 (None, Some(new)) => {
-                    self.keys.insert(key.borrow(), hash);
-                    self.vals.push(new);
+                    self.keys.slot(key.borrow(), hash, || self.vals.push(new));
                 }
                 (None, None) => {}
             }

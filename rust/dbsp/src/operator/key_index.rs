@@ -81,29 +81,35 @@ impl Table {
         ((hash << split) >> (64 - self.entries.len().trailing_zeros())) as usize
     }
 
-    /// Returns the place of the entry of a hash that `is` is true of.
+    /// Returns the place of the entry of a hash that `is` is true of, or the place where it would be put.
     #[inline]
-    fn place_of(&self, hash: u64, split: u32, mut is: impl FnMut(u32) -> bool) -> Option<usize> {
+    fn place_of(&self, hash: u64, split: u32, mut is: impl FnMut(u32) -> bool) -> Result<usize, usize> {
         let mask = self.entries.len() - 1;
         let mut place = self.home(hash, split);
         loop {
             let entry = self.entries[place];
             if entry.slot == NONE {
-                return None;
+                return Err(place);
             }
             if entry.hash() == hash && is(entry.slot) {
-                return Some(place);
+                return Ok(place);
             }
             place = (place + 1) & mask;
         }
     }
 
-    fn insert(&mut self, entry: Entry, split: u32) {
+    /// Makes room for one more entry.
+    #[inline]
+    fn make_room(&mut self, split: u32) {
         if (self.used + 1) * 5 > self.entries.len() * 4 {
             let places = self.entries.len() * 2;
             let old = std::mem::replace(&mut self.entries, vec![EMPTY; places]);
             old.into_iter().filter(|entry| entry.slot != NONE).for_each(|entry| self.put(entry, split));
         }
+    }
+
+    fn insert(&mut self, entry: Entry, split: u32) {
+        self.make_room(split);
         self.put(entry, split);
         self.used += 1;
     }
@@ -195,27 +201,44 @@ impl<K: Data> KeyIndex<K> {
     #[inline]
     pub(crate) fn find(&self, key: K::Ref<'_>, hash: u64) -> Option<usize> {
         let table = &self.tables[self.table(hash)];
-        let place = table.place_of(hash, self.split, |slot| self.has(slot, key))?;
+        let place = table.place_of(hash, self.split, |slot| self.has(slot, key)).ok()?;
         Some(table.entries[place].slot as usize)
     }
 
-    /// Gives a slot to a key that is not there: the next one after all slots.
-    pub(crate) fn insert(&mut self, key: K::Ref<'_>, hash: u64) -> usize {
-        let slot = self.keys.len();
-        let entry = Entry::new(hash, u32::try_from(slot).expect("an index has fewer than 2^32 slots"));
-        assert!(entry.slot != NONE, "an index has fewer than 2^32 slots");
-        self.keys.push(key);
-        self.len += 1;
-        if self.split == 0 && self.len > ONE_TABLE {
-            self.split = 8;
-            let old = std::mem::replace(&mut self.tables, vec![Table::new(); 256]);
-            for entry in old.into_iter().flat_map(|table| table.entries).filter(|entry| entry.slot != NONE) {
-                self.tables[(entry.tag >> 24) as usize].insert(entry, 8);
-            }
+    /// Returns the slot of a key; calls `make` if it is new, and gives it the next one after all slots.
+    #[inline]
+    pub(crate) fn slot(&mut self, key: K::Ref<'_>, hash: u64, make: impl FnOnce()) -> usize {
+        if self.split == 0 && self.len == ONE_TABLE {
+            self.split_up();
         }
         let table = self.table(hash);
-        self.tables[table].insert(entry, self.split);
-        slot
+        self.tables[table].make_room(self.split);
+        let there = &self.tables[table];
+        match there.place_of(hash, self.split, |slot| self.has(slot, key)) {
+            Ok(place) => there.entries[place].slot as usize,
+            Err(place) => {
+                make();
+                let slot = self.keys.len();
+                let number = u32::try_from(slot).expect("an index has fewer than 2^32 slots");
+                assert!(number != NONE, "an index has fewer than 2^32 slots");
+                let there = &mut self.tables[table];
+                there.entries[place] = Entry::new(hash, number);
+                there.used += 1;
+                self.keys.push(key);
+                self.len += 1;
+                slot
+            }
+        }
+    }
+
+    /// Makes 256 tables of one.
+    #[cold]
+    fn split_up(&mut self) {
+        self.split = 8;
+        let old = std::mem::replace(&mut self.tables, vec![Table::new(); 256]);
+        for entry in old.into_iter().flat_map(|table| table.entries).filter(|entry| entry.slot != NONE) {
+            self.tables[(entry.tag >> 24) as usize].insert(entry, 8);
+        }
     }
 
     /// Takes the slot from its key.
@@ -278,13 +301,16 @@ mod tests {
             assert_eq!(found.map(|slot| belongings[slot]), model.get(&key).copied());
             if let Some(slot) = found {
                 assert!(index.has(slot as u32, key.borrow()) && index.key(slot) == key.borrow());
+                assert_eq!(index.slot(key.borrow(), hash, || unreachable!("the key is there")), slot);
             }
             let mut slots = vec![7];
             index.look(&[hash, !hash], &mut slots);
             assert_eq!((slots[0], slots.len()), (found.map_or(NONE, |slot| slot as u32), 2));
             match (found, stays) {
                 (None, true) => {
-                    assert_eq!(index.insert(key.borrow(), hash), belongings.len());
+                    let mut made = 0;
+                    assert_eq!(index.slot(key.borrow(), hash, || made += 1), belongings.len());
+                    assert_eq!(made, 1);
                     belongings.push(number);
                     model.insert(key, number);
                 }

@@ -23,7 +23,7 @@ use super::Segments;
 use super::key_index::NONE;
 use crate::algebra::{ZWeight, add_weights};
 use crate::column::{Column, Data};
-use crate::trace::{Batch, Group, Spine, Weights};
+use crate::trace::{Batch, Group, Sorter, Spine, Weights};
 
 /// Lists of more rows become spines when something is looked for in them.
 const LONG: u32 = 64;
@@ -68,6 +68,7 @@ pub(crate) struct Lists<V: Data> {
     debts: usize,
     spines: Vec<Long<V>>,
     free_spines: Vec<u32>,
+    sorter: Sorter,
 }
 
 #[derive(Clone, Debug)]
@@ -97,6 +98,7 @@ impl<V: Data> Default for Lists<V> {
             debts: 0,
             spines: Vec::new(),
             free_spines: Vec::new(),
+            sorter: Sorter::default(),
         }
     }
 }
@@ -250,7 +252,7 @@ impl<V: Data> Lists<V> {
             return;
         }
         let Long { spine, change, gone } = &mut self.spines[head.first as usize];
-        change.consolidate();
+        self.sorter.consolidate(change);
         *gone += change.iter().filter(|(.., weight)| *weight < 0).count();
         spine.insert(std::mem::take(change));
         if 4 * *gone < spine.len().max(LONG as usize) || spine.len() > MERGED {

@@ -58,10 +58,7 @@ impl Lookup {
         if index.has(likely, key) {
             return likely as usize;
         }
-        index.find(key, hash).unwrap_or_else(|| {
-            make();
-            index.insert(key, hash)
-        })
+        index.slot(key, hash, make)
     }
 }
 

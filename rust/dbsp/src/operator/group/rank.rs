@@ -91,8 +91,7 @@ where
                 (Some(slot), Some(edge)) => self.edges[slot] = edge,
                 (Some(slot), None) => self.keys.remove(slot, hash),
                 (None, Some(edge)) => {
-                    self.keys.insert(key, hash);
-                    self.edges.push(edge);
+                    self.keys.slot(key, hash, || self.edges.push(edge));
                 }
                 (None, None) => {}
             }

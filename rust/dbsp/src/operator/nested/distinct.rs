@@ -51,10 +51,7 @@ impl<K: Data, V: Data> NestedDistinct<K, V> {
 
     fn note<'a>(&mut self, row: (K::Ref<'a>, V::Ref<'a>), weight: ZWeight, iteration: u32) {
         let hash = <(K, V)>::hash(row);
-        let slot = self.rows.find(row, hash).unwrap_or_else(|| {
-            self.histories.push(History::new());
-            self.rows.insert(row, hash)
-        });
+        let slot = self.rows.slot(row, hash, || self.histories.push(History::new()));
         let history = &mut self.histories[slot];
         match history.binary_search_by_key(&iteration, |event| event.iteration) {
             Ok(place) => history[place].came = add_weights(history[place].came, weight),

@@ -82,10 +82,7 @@ impl<K: Data, O: Data> Default for Ledger<K, O> {
 impl<K: Data, O: Data> Ledger<K, O> {
     /// Returns the slot of a key, the next one after all if it had none.
     pub(super) fn slot(&mut self, key: K::Ref<'_>, hash: u64) -> u32 {
-        let slot = self.keys.find(key, hash).unwrap_or_else(|| {
-            self.brought.push(History::new());
-            self.keys.insert(key, hash)
-        });
+        let slot = self.keys.slot(key, hash, || self.brought.push(History::new()));
         u32::try_from(slot).expect("slots are numbered by 32 bits")
     }
 

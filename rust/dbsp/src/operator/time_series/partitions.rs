@@ -25,10 +25,7 @@ impl<P: Data, T: EventTime, M: MonoidValue> Partitions<P, T, M> {
     /// Returns the slot of a partition, which has one from now on.
     pub(super) fn slot(&mut self, partition: P::Ref<'_>) -> usize {
         let hash = P::hash(partition);
-        self.keys.find(partition, hash).unwrap_or_else(|| {
-            self.sums.push(Sums::new());
-            self.keys.insert(partition, hash)
-        })
+        self.keys.slot(partition, hash, || self.sums.push(Sums::new()))
     }
 
     pub(super) fn key(&self, slot: usize) -> P::Ref<'_> {

@@ -92,11 +92,10 @@ impl Groups {
         self.touched_hashes.clear();
         for (row, &hash) in self.hashes.iter().enumerate() {
             let key = input.key(row);
-            let group = self.keys.find(key, hash).unwrap_or_else(|| {
+            let group = self.keys.slot(key, hash, || {
                 self.rows.push(0);
                 self.marks.push(false);
                 self.totals.iter_mut().for_each(Total::push);
-                self.keys.insert(key, hash)
             });
             if !std::mem::replace(&mut self.marks[group], true) {
                 self.touched.push(group as u32);
