@@ -200,6 +200,10 @@ fn column(Names { row, reference, columns }: &Names, fields: &[Field]) -> TokenS
             fn same(&self, row: usize, other: &Self, other_row: usize) -> bool {
                 true #(&& Column::same(&self.#member, row, &other.#member, other_row))*
             }
+            #[inline]
+            fn leading(&self, row: usize) -> u64 {
+                Column::leading(&self.#first, row)
+            }
             fn bytes(&self) -> usize {
                 0 #(+ Column::bytes(&self.#member))*
             }

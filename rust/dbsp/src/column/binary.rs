@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use arrow_buffer::{Buffer, ScalarBuffer};
 
+use super::bytes::leading;
 use super::{Column, Data, Values, hash};
 
 /// Byte strings in one buffer.
@@ -207,6 +208,10 @@ impl Column for Bytes {
             data.extend_from_slice(from.get(row as usize));
             offsets.push(data.len() as i64);
         }
+    }
+    #[inline]
+    fn leading(&self, row: usize) -> u64 {
+        leading(self.get(row))
     }
     #[inline]
     fn touch(&self, row: usize) -> usize {

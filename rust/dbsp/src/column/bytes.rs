@@ -63,6 +63,17 @@ impl Data for String {
     }
 }
 
+/// Returns the first 8 bytes of some as a number in their order.
+#[inline]
+pub(super) fn leading(bytes: &[u8]) -> u64 {
+    if let Some(first) = bytes.first_chunk() {
+        return u64::from_be_bytes(*first);
+    }
+    let mut first = [0; 8];
+    first[..bytes.len()].copy_from_slice(bytes);
+    u64::from_be_bytes(first)
+}
+
 impl Column for Strings {
     type Item = String;
 
@@ -107,6 +118,10 @@ impl Column for Strings {
     }
     fn extend_rows(&mut self, from: &Self, rows: &[u32]) {
         rows.iter().for_each(|&row| self.push(from.get(row as usize)));
+    }
+    #[inline]
+    fn leading(&self, row: usize) -> u64 {
+        leading(self.get(row).as_bytes())
     }
     #[inline]
     fn touch(&self, row: usize) -> usize {

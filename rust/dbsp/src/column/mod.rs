@@ -172,6 +172,12 @@ pub trait Column: Clone + Debug + Default + Send + Sync + 'static {
     fn order(&self, row: usize, other: &Self, other_row: usize) -> Ordering {
         self.get(row).cmp(&other.get(other_row))
     }
+    /// Returns a number that is in the order of the rows: of two rows whose numbers differ, that of the lesser number is the
+    /// lesser one. Rows of one number may be equal or not.
+    #[inline]
+    fn leading(&self, _row: usize) -> u64 {
+        0
+    }
     /// Returns whether a row is equal to one of another column.
     #[inline]
     fn same(&self, row: usize, other: &Self, other_row: usize) -> bool {

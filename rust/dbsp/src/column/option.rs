@@ -135,6 +135,10 @@ impl<T: Data> Column for Options<T> {
         self.values.extend_rows(&from.values, rows);
     }
     #[inline]
+    fn leading(&self, row: usize) -> u64 {
+        if self.there.get(row) { self.values.leading(row) >> 1 | 1 << 63 } else { 0 }
+    }
+    #[inline]
     fn touch(&self, row: usize) -> usize {
         self.values.touch(row)
     }

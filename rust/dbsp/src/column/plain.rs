@@ -78,6 +78,8 @@ pub trait Fixed: Copy + Ord + Debug + Send + Sync + 'static {
     fn of(native: Self::Native) -> Self;
     /// Returns the lower 8 bytes, as a number without sign.
     fn low_bits(self) -> u64;
+    /// Returns a number that is in the order of the values; equal ones of values of up to 8 bytes are of one value.
+    fn leading(self) -> u64;
     /// Returns the upper 8 bytes of a value of 16.
     fn high_bits(self) -> u64 {
         0
@@ -155,6 +157,10 @@ where
         hashes.extend(self.0[rows].iter().map(|&native| <T as Data>::hash(T::of(native))));
     }
     #[inline]
+    fn leading(&self, row: usize) -> u64 {
+        T::of(self.0[row]).leading()
+    }
+    #[inline]
     fn touch(&self, row: usize) -> usize {
         T::of(self.0[row]).low_bits() as usize
     }
@@ -164,7 +170,8 @@ where
 }
 
 macro_rules! fixed {
-    ($($type:ty as $native:ty: |$value:ident| $to:expr, |$raw:ident| $of:expr, $low:expr $(, $high:expr)?;)*) => {$(
+    ($($type:ty as $native:ty:
+        |$value:ident| $to:expr, |$raw:ident| $of:expr, $lead:expr, $low:expr $(, $high:expr)?;)*) => {$(
         impl Fixed for $type {
             type Native = $native;
             const BYTES: usize = size_of::<$native>();
@@ -175,6 +182,8 @@ macro_rules! fixed {
             #[inline]
             #[allow(clippy::cast_lossless, clippy::cast_sign_loss, clippy::cast_possible_truncation)]
             fn low_bits(self) -> u64 { let $value = self; $low }
+            #[inline]
+            fn leading(self) -> u64 { let $value = self; $lead }
             $(#[inline]
             fn high_bits(self) -> u64 { let $value = self; $high })?
         }
@@ -205,22 +214,41 @@ macro_rules! fixed {
     )*};
 }
 
+/// Returns an integer with a sign as one without, in the same order.
+#[inline]
+pub(crate) fn signed(value: i64) -> u64 {
+    value.cast_unsigned() ^ 1 << 63
+}
+
+/// Returns the bits of a float in the order of floats, any NaN above all others.
+#[inline]
+fn float(value: F64) -> u64 {
+    let bits = value.to_bits();
+    if value.is_nan() {
+        u64::MAX
+    } else if bits >> 63 == 1 {
+        !bits
+    } else {
+        bits | 1 << 63
+    }
+}
+
 fixed! {
-    u8 as u8: |v| v, |r| r, v as u64;
-    u16 as u16: |v| v, |r| r, v as u64;
-    u32 as u32: |v| v, |r| r, v as u64;
-    u64 as u64: |v| v, |r| r, v;
-    usize as u64: |v| v as u64, |r| usize::try_from(r).expect("a usize has 64 bits"), v as u64;
-    i8 as i8: |v| v, |r| r, v as u8 as u64;
-    i16 as i16: |v| v, |r| r, v as u16 as u64;
-    i32 as i32: |v| v, |r| r, v as u32 as u64;
-    i64 as i64: |v| v, |r| r, v as u64;
-    isize as i64: |v| v as i64, |r| isize::try_from(r).expect("an isize has 64 bits"), v as u64;
-    i128 as i128: |v| v, |r| r, v as u64, (v >> 64) as u64;
-    bool as u8: |v| u8::from(v), |r| r != 0, v as u64;
-    F32 as f32: |v| v.into_inner(), |r| F32::new(r), v.to_bits() as u64;
-    F64 as f64: |v| v.into_inner(), |r| F64::new(r), v.to_bits();
-    CheckedInt<i32> as i32: |v| v.0, |r| CheckedInt(r), v.0 as u32 as u64;
-    CheckedInt<i64> as i64: |v| v.0, |r| CheckedInt(r), v.0 as u64;
-    CheckedInt<i128> as i128: |v| v.0, |r| CheckedInt(r), v.0 as u64, (v.0 >> 64) as u64;
+    u8 as u8: |v| v, |r| r, v.into(), v as u64;
+    u16 as u16: |v| v, |r| r, v.into(), v as u64;
+    u32 as u32: |v| v, |r| r, v.into(), v as u64;
+    u64 as u64: |v| v, |r| r, v, v;
+    usize as u64: |v| v as u64, |r| usize::try_from(r).expect("a usize has 64 bits"), v as u64, v as u64;
+    i8 as i8: |v| v, |r| r, signed(v.into()), v as u8 as u64;
+    i16 as i16: |v| v, |r| r, signed(v.into()), v as u16 as u64;
+    i32 as i32: |v| v, |r| r, signed(v.into()), v as u32 as u64;
+    i64 as i64: |v| v, |r| r, signed(v), v as u64;
+    isize as i64: |v| v as i64, |r| isize::try_from(r).expect("an isize has 64 bits"), signed(v as i64), v as u64;
+    i128 as i128: |v| v, |r| r, signed((v >> 64) as i64), v as u64, (v >> 64) as u64;
+    bool as u8: |v| u8::from(v), |r| r != 0, v.into(), v as u64;
+    F32 as f32: |v| v.into_inner(), |r| F32::new(r), float(F64::new(v.into_inner().into())), v.to_bits() as u64;
+    F64 as f64: |v| v.into_inner(), |r| F64::new(r), float(v), v.to_bits();
+    CheckedInt<i32> as i32: |v| v.0, |r| CheckedInt(r), signed(v.0.into()), v.0 as u32 as u64;
+    CheckedInt<i64> as i64: |v| v.0, |r| CheckedInt(r), signed(v.0), v.0 as u64;
+    CheckedInt<i128> as i128: |v| v.0, |r| CheckedInt(r), signed((v.0 >> 64) as i64), v.0 as u64, (v.0 >> 64) as u64;
 }

@@ -100,6 +100,10 @@ impl<T: Data> Column for Reversed<T> {
         self.0.same(row, &other.0, other_row)
     }
     #[inline]
+    fn leading(&self, row: usize) -> u64 {
+        !self.0.leading(row)
+    }
+    #[inline]
     fn touch(&self, row: usize) -> usize {
         self.0.touch(row)
     }

@@ -8,7 +8,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::algebra::F64;
+use crate::algebra::{CheckedInt, F32, F64};
+use crate::time::Nanoseconds;
 
 /// Whatever a vector of rows does, the column does.
 fn follows_a_vector<T: Data>(rows: &[T], numbers: &[usize]) {
@@ -48,6 +49,7 @@ fn follows_a_vector<T: Data>(rows: &[T], numbers: &[usize]) {
     for (a, b) in (0..shorter).zip((0..shorter).rev()) {
         assert_eq!(column.order(a, &column, b), rows[a].cmp(&rows[b]));
         assert_eq!(column.same(a, &column, b), rows[a] == rows[b]);
+        assert!(column.leading(a) >= column.leading(b) || rows[a] < rows[b]);
     }
     column.clear();
     assert!(column.is_empty());
@@ -141,4 +143,25 @@ fn shared_values_are_copied_when_they_are_written_to_and_not_before() {
     assert_eq!(&*arrow, [1, 2, 3]);
     let place = column.0.as_ptr();
     assert_eq!(column.0.into_buffer().as_ptr().cast::<i64>(), place);
+}
+
+#[test]
+fn numbers_are_told_apart_by_what_they_begin_with() {
+    fn rises<T: Data>(rows: impl IntoIterator<Item = T>) {
+        let column = column_of(rows);
+        assert!((1..column.len()).all(|row| column.leading(row - 1) < column.leading(row)));
+    }
+    rises([u64::MIN, 1, 1 << 63, u64::MAX]);
+    rises([i64::MIN, -1, 0, 1, i64::MAX]);
+    rises(i8::MIN..=i8::MAX);
+    rises([-7i32, 0, 7].map(CheckedInt));
+    rises([false, true]);
+    rises([-2, 0, 5].map(Nanoseconds));
+    rises([f64::NEG_INFINITY, -1.5, -1e-300, 0.0, 1e-300, 1.5, f64::INFINITY, f64::NAN].map(F64::new));
+    rises([f32::NEG_INFINITY, -1.5, -1e-40, 0.0, 1e-40, 1.5, f32::INFINITY, f32::NAN].map(F32::new));
+    rises([None, Some(false)]);
+    rises([2u8, 1, 0].map(std::cmp::Reverse));
+    rises(["", "a", "aa", "b", "bbbbbbbb"].map(str::to_owned));
+    rises([(-1i64, "z".to_owned()), (1, "a".to_owned())]);
+    rises([vec![0u8, 1], vec![1], vec![1, 0, 0, 0, 0, 0, 0, 1]]);
 }

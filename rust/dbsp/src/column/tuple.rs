@@ -104,6 +104,8 @@ macro_rules! tuples {
                 true $(&& self.$index.same(row, &other.$index, other_row))+
             }
             #[inline]
+            fn leading(&self, row: usize) -> u64 { self.0.leading(row) }
+            #[inline]
             fn touch(&self, row: usize) -> usize { 0 $(^ self.$index.touch(row))+ }
             fn bytes(&self) -> usize { 0 $(+ self.$index.bytes())+ }
         }

@@ -276,6 +276,10 @@ impl DynColumn {
         }
     }
 
+    pub(super) fn leading(&self, row: usize) -> u64 {
+        if self.is_there(row) { each!(&self.cells, values => values.leading(row)) >> 1 | 1 << 63 } else { 0 }
+    }
+
     pub(super) fn bytes(&self) -> usize {
         each!(&self.cells, values => values.bytes()) + self.there.as_ref().map_or(0, Plain::bytes)
     }

@@ -173,6 +173,9 @@ impl Column for Rows {
     fn same(&self, row: usize, other: &Self, other_row: usize) -> bool {
         self.columns.iter().zip(&other.columns).all(|(a, b)| a.same(row, b, other_row))
     }
+    fn leading(&self, row: usize) -> u64 {
+        self.columns.first().map_or(0, |column| column.leading(row))
+    }
     fn bytes(&self) -> usize {
         self.columns.iter().map(DynColumn::bytes).sum()
     }

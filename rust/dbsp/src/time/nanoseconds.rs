@@ -76,6 +76,10 @@ impl Fixed for Nanoseconds {
         Self(native)
     }
     #[inline]
+    fn leading(self) -> u64 {
+        self.0.leading()
+    }
+    #[inline]
     fn low_bits(self) -> u64 {
         self.0.cast_unsigned()
     }

@@ -2,7 +2,8 @@
 //!
 //! Hashes are spread evenly, so their top bits are as good as places: rows are dealt out by as many bits as bring about
 //! one row to each pile, digit by digit from the last, and hardly anything is left to be compared. Rows of one hash are few,
-//! or of one key; those are put in order by key and value.
+//! or of one key; those are put in order by key and value. Many values of one key are dealt out in the same way by what they
+//! begin with, a number in their order; what is left is sorted by comparing these numbers, and only then the values.
 
 use std::ops::RangeInclusive;
 
@@ -25,6 +26,8 @@ const FAR: usize = 64;
 pub struct Sorter {
     places: Vec<Place>,
     spare: Vec<Place>,
+    /// The rows of a key, by what their values begin with.
+    group: Vec<Place>,
     /// The rows that remain, by their numbers, and their hashes and weights.
     pub(super) rows: Vec<u32>,
     pub(super) hashes: Vec<u64>,
@@ -90,11 +93,17 @@ impl Sorter {
             let hash = self.places[start].0;
             let same = |place: &&Place| place.0 == hash;
             let end = start + 1 + self.places[start + 1..].iter().take_while(same).count();
-            if end - start > 1 {
-                self.places[start..end].sort_unstable_by(|&(_, a), &(_, b)| {
-                    let (a, b) = (a as usize, b as usize);
-                    let by_val = || vals.order(a, vals, b);
-                    if exact::<K>() { by_val() } else { keys.order(a, keys, b).then_with(by_val) }
+            let row = |place: &Place| place.1 as usize;
+            let places = &mut self.places[start..end];
+            let first = row(&places[0]);
+            if places.len() > PILE
+                && (exact::<K>() || places.iter().all(|place| keys.same(first, keys, row(place))))
+            {
+                order_by_val(places, &mut self.group, &mut self.spare, vals);
+            } else if places.len() > 1 {
+                places.sort_unstable_by(|a, b| {
+                    let by_val = || vals.order(row(a), vals, row(b));
+                    if exact::<K>() { by_val() } else { keys.order(row(a), keys, row(b)).then_with(by_val) }
                 });
             }
             let first = self.rows.len();
@@ -136,6 +145,20 @@ impl Sorter {
         self.hashes.truncate(kept);
         self.weights.truncate(kept);
     }
+}
+
+/// Sorts the places of many rows of one key by their values: by what these begin with first, which is mostly all there is.
+fn order_by_val<C: Column>(places: &mut [Place], group: &mut Vec<Place>, spare: &mut Vec<Place>, vals: &C) {
+    group.clear();
+    group.extend(places.iter().map(|&(_, row)| (vals.leading(row as usize), row)));
+    let (least, most) = group
+        .iter()
+        .fold((u64::MAX, 0), |(least, most), &(leading, _)| (leading.min(least), leading.max(most)));
+    deal(group, spare, least..=most);
+    for same in group.chunk_by_mut(|a, b| a.0 == b.0) {
+        same.sort_unstable_by(|&(_, a), &(_, b)| vals.order(a as usize, vals, b as usize));
+    }
+    places.iter_mut().zip(group).for_each(|(place, sorted)| place.1 = sorted.1);
 }
 
 /// Sorts places by hash, all of which lie in a range.

@@ -1,11 +1,13 @@
 //! Batches, runs and spines against a map from rows to weights.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::algebra::F64;
 use crate::column::tests::number_of_hash;
 use crate::column::{Data, Values, mix};
 
@@ -195,6 +197,40 @@ fn rows_that_cancel_are_forgotten() {
     }
     assert!(spine.len() < 64 * 100, "{} rows are left of none", spine.len());
     assert!(spine.to_batch().is_empty());
+}
+
+/// Whatever the values of a few keys begin with, they lie in their order.
+fn many_values_are_sorted<K: Data, V: Data>(keys: &[K], val: impl Fn(u64) -> V) {
+    for many in [40u64, 100, 5000] {
+        let row = |number: u64| {
+            let (key, weight) =
+                (&keys[number as usize % keys.len()], 1 - 2 * i64::from(number.is_multiple_of(7)));
+            (key.clone(), val(mix(number) % (many - many / 4)), weight)
+        };
+        let changes: Vec<_> = (0..many).map(row).collect();
+        let mut batch: Batch<K, V> = changes.iter().cloned().collect();
+        batch.consolidate();
+        in_order(&batch);
+        let mut model = Model::new();
+        add(&mut model, &changes);
+        assert_eq!(batch.to_rows(), rows(&model));
+    }
+}
+
+#[test]
+fn many_values_of_one_key_are_sorted() {
+    many_values_are_sorted(&[()], |number| number as i64 - 500);
+    many_values_are_sorted(&[7u8, 9], |number| {
+        F64::new(if number.is_multiple_of(3) { -1.5 } else { 0.5 } * number as f64)
+    });
+    many_values_are_sorted(&["ESZ6".to_owned(), "NQZ6".to_owned()], |number| {
+        // What it begins with is the same of many, and no more than a beginning.
+        (format!("a long beginning{}", number % 2), Reverse(number))
+    });
+    many_values_are_sorted(&[(1i64, 2i64)], |number| (number % 5 > 0).then_some(number));
+    many_values_are_sorted(&[((), 3u32)], |number| {
+        if number.is_multiple_of(100) { u64::MAX - number } else { number }
+    });
 }
 
 #[test]
