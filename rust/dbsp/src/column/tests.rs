@@ -84,6 +84,21 @@ pub(crate) fn number_of_hash(hash: u64) -> u64 {
     unshift(bits, 30)
 }
 
+/// Returns a pair of this first number that has the hash of (0, 0).
+pub(crate) fn pair_of_one_hash(first: u64) -> (u64, u64) {
+    let before = |first| combine(combine(0, mix(first)), 0);
+    // What is mixed last is the second number's hash and what comes of the first one, so either can be made up for.
+    let made_up = |first| number_of_hash(before(first));
+    (first, number_of_hash(made_up(0) ^ made_up(first) ^ mix(0)))
+}
+
+#[test]
+fn pairs_of_one_hash_are_many() {
+    let hash = <(u64, u64)>::hash((0, 0));
+    assert!((0..100).all(|first| <(u64, u64)>::hash(pair_of_one_hash(first)) == hash));
+    assert_eq!(pair_of_one_hash(0), (0, 0));
+}
+
 #[test]
 fn a_hash_of_8_bytes_has_one_number() {
     for hash in [0, 1, 12_345, u64::MAX, 0xa759_ea27_d472_7622] {

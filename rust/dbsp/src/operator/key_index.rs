@@ -288,7 +288,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::column::tests::number_of_hash;
+    use crate::column::tests::{number_of_hash, pair_of_one_hash};
 
     /// Whatever a map from keys to slots does, the index does; what belongs to a slot follows it through compaction.
     fn follows_a_map<K: Data + std::hash::Hash>(acts: impl IntoIterator<Item = (K, bool)>) {
@@ -347,6 +347,12 @@ mod tests {
     #[test]
     fn keys_of_neighbouring_hashes_are_told_apart() {
         let keys = (0..5000).map(|number| number_of_hash((7 << 50) + number));
+        follows_a_map(keys.clone().map(|key| (key, true)).chain(keys.step_by(3).map(|key| (key, false))));
+    }
+
+    #[test]
+    fn keys_of_one_hash_are_told_apart() {
+        let keys = (0..300).map(pair_of_one_hash);
         follows_a_map(keys.clone().map(|key| (key, true)).chain(keys.step_by(3).map(|key| (key, false))));
     }
 

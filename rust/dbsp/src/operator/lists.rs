@@ -481,7 +481,7 @@ mod tests {
         let mut change = |weight: ZWeight, keys: std::ops::Range<usize>, lists: &mut Lists<String>| {
             for key in keys {
                 let vals = column_of((0..10).map(|val| text(key, val)));
-                (0..10).for_each(|row| _ = lists.add(&mut heads[key], &vals, row, weight));
+                (0..10).for_each(|row| _ = lists.add(&mut heads[key], &vals, row, 3 * weight));
             }
             lists.compact(heads.iter_mut());
             heads.clone()
@@ -493,13 +493,13 @@ mod tests {
         assert_eq!((lists.rows, lists.freed), (10_000, 1_000));
         for (key, &head) in heads.iter().enumerate() {
             let vals = if (300..400).contains(&key) { 0 } else { 10 };
-            check(&lists, head, &(0..vals).map(|val| (text(key, val), 1)).collect());
+            check(&lists, head, &(0..vals).map(|val| (text(key, val), 3)).collect());
         }
         change(-1, 400..1000, &mut lists);
         let heads = change(-1, 5..300, &mut lists);
         assert_eq!((lists.rows, lists.freed), (50, 0));
         for (key, &head) in heads.iter().enumerate().take(5) {
-            check(&lists, head, &(0..10).map(|val| (text(key, val), 1)).collect());
+            check(&lists, head, &(0..10).map(|val| (text(key, val), 3)).collect());
         }
     }
 }

@@ -65,13 +65,13 @@ impl Lookup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::column::tests::pair_of_one_hash;
     use crate::column::{Column, column_of};
 
-    #[test]
-    fn every_key_is_found_whether_it_is_new_or_was_there() {
+    fn finds_every_key<K: Data>(key: impl Fn(u64) -> K) {
         for rows in [0, 1, 63, 64, 65, 1000] {
-            let keys = column_of((0..rows as u64).map(|row| (row % 100, format!("{}", row % 100))));
-            let (mut lookup, mut index) = (Lookup::default(), KeyIndex::<(u64, String)>::default());
+            let keys = column_of((0..rows as u64).map(|row| key(row % 100)));
+            let (mut lookup, mut index) = (Lookup::default(), KeyIndex::<K>::default());
             for new in [rows.min(100), 0] {
                 let (mut next, mut made) = (0, 0);
                 for block in blocks(rows) {
@@ -88,5 +88,12 @@ mod tests {
                 assert_eq!((next, made, index.len()), (rows, new, rows.min(100)));
             }
         }
+    }
+
+    #[test]
+    fn every_key_is_found_whether_it_is_new_or_was_there() {
+        finds_every_key(|number| number);
+        finds_every_key(|number| (number, number.to_string()));
+        finds_every_key(pair_of_one_hash);
     }
 }

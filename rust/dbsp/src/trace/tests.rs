@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::algebra::F64;
-use crate::column::tests::number_of_hash;
+use crate::column::tests::{number_of_hash, pair_of_one_hash};
 use crate::column::{Data, Values, mix};
 
 type Model<K, V> = BTreeMap<(K, V), i64>;
@@ -228,6 +228,7 @@ fn many_values_of_one_key_are_sorted() {
         (format!("a long beginning{}", number % 2), Reverse(number))
     });
     many_values_are_sorted(&[(1i64, 2i64)], |number| (number % 5 > 0).then_some(number));
+    many_values_are_sorted(&[1, 2, 3].map(pair_of_one_hash), |number| number);
     many_values_are_sorted(&[((), 3u32)], |number| {
         if number.is_multiple_of(100) { u64::MAX - number } else { number }
     });
