@@ -352,8 +352,22 @@ mod tests {
 
     #[test]
     fn keys_of_one_hash_are_told_apart() {
-        let keys = (0..300).map(pair_of_one_hash);
-        follows_a_map(keys.clone().map(|key| (key, true)).chain(keys.step_by(3).map(|key| (key, false))));
+        let keys: Vec<_> = (0..300).map(pair_of_one_hash).collect();
+        let (mut index, hash) = (KeyIndex::<(u64, u64)>::default(), <(u64, u64)>::hash((0, 0)));
+        for (slot, &key) in keys.iter().enumerate() {
+            assert_eq!(index.find(key, hash), None);
+            let mut made = false;
+            assert_eq!((index.slot(key, hash, || made = true), made), (slot, true));
+        }
+        (0..300).step_by(3).for_each(|slot| index.remove(slot, hash));
+        for (slot, &key) in keys.iter().enumerate() {
+            let there = (slot % 3 != 0).then_some(slot);
+            assert_eq!(index.find(key, hash), there);
+            assert!(index.has(slot as u32, key) && !index.has(slot as u32, (300, 300)));
+        }
+        let mut slots = Vec::new();
+        index.look(&[hash], &mut slots);
+        assert_ne!(slots[0] % 3, 0);
     }
 
     #[test]

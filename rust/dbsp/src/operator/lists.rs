@@ -7,7 +7,8 @@
 //!
 //! A list of more than [`LONG`] rows would take long to look through: when it has to be, it becomes a [`Spine`] of its own, which
 //! finds values by their order; so does any list of more than [`LONGEST`] rows, while that does not take long. It becomes a list
-//! again when hardly any rows are left.
+//! again when hardly any rows are left. Rows that only come wait beside the spine, in no order, until somebody looks into
+//! it, something goes, or there are [`WAITING`] of them: a key that gets a few rows in each step is not sorted in each.
 //!
 //! ```text
 //!   heads   [ k₀ ]   [ k₁ ]          [ k₂ ]
@@ -29,6 +30,8 @@ use crate::trace::{Batch, Group, Sorter, Spine, Weights};
 const LONG: u32 = 64;
 /// Lists of more rows become spines in any case.
 const LONGEST: u32 = 1024;
+/// So many rows are put into a spine together, if nobody needs them in it before.
+const WAITING: usize = 1024;
 /// A spine of more rows is left to its merges, however many of its rows have gone.
 const MERGED: usize = 1 << 16;
 
@@ -81,8 +84,10 @@ struct Segment<V: Data> {
 #[derive(Clone, Debug)]
 struct Long<V: Data> {
     spine: Spine<(), V>,
-    /// What has been added and has not been settled.
+    /// What has been added and waits to be settled.
     change: Batch<(), V>,
+    /// Whether the spine may have rows of negative weight, which others that come may cancel.
+    owes: bool,
     /// How many rows came that take others away, since there were none of both.
     gone: usize,
 }
@@ -121,8 +126,9 @@ impl<V: Data> Lists<V> {
             if head.len != SPINE {
                 self.lengthen(head);
             }
-            self.spines[head.first as usize].change.push((), vals.get(row), weight);
-            return true;
+            let Long { change, owes, .. } = &mut self.spines[head.first as usize];
+            change.push((), vals.get(row), weight);
+            return weight < 0 || *owes || change.len() >= WAITING;
         }
         let rest = if looks { self.cancel(head, vals, row, weight) } else { weight };
         if rest != 0 {
@@ -208,9 +214,10 @@ impl<V: Data> Lists<V> {
     /// Makes a list a spine.
     fn lengthen(&mut self, head: &mut Head) {
         let batch = self.take(*head);
+        let owes = owes(&batch);
         let mut spine = Spine::new();
         spine.insert(batch);
-        let long = Long { spine, change: Batch::new(), gone: 0 };
+        let long = Long { spine, change: Batch::new(), owes, gone: 0 };
         let number = match self.free_spines.pop() {
             Some(number) => {
                 self.spines[number as usize] = long;
@@ -246,20 +253,24 @@ impl<V: Data> Lists<V> {
         batch
     }
 
-    /// Brings the values of a key up to date, after all have been added.
+    /// Brings the values of a key in order, after all have been added.
     pub(crate) fn settle(&mut self, head: &mut Head) {
         if head.len != SPINE {
             return;
         }
-        let Long { spine, change, gone } = &mut self.spines[head.first as usize];
+        let Long { spine, change, owes: may_owe, gone } = &mut self.spines[head.first as usize];
         self.sorter.consolidate(change);
-        *gone += change.iter().filter(|(.., weight)| *weight < 0).count();
+        let went = change.iter().filter(|(.., weight)| *weight < 0).count();
+        *may_owe |= went > 0;
+        // Where rows are owed, any that comes may take one away.
+        *gone += if *may_owe { change.len() } else { went };
         spine.insert(std::mem::take(change));
         if 4 * *gone < spine.len().max(LONG as usize) || spine.len() > MERGED {
             return;
         }
         let left = spine.to_batch();
         *gone = 0;
+        *may_owe = owes(&left);
         *spine = Spine::new();
         if left.len() > LONG as usize / 2 {
             spine.insert(left);
@@ -295,20 +306,31 @@ impl<V: Data> Lists<V> {
         match self.list(head) {
             Some(list) => list.for_each(|(val, weight)| each(val, weight)),
             None => {
-                for run in self.spines[head.first as usize].spine.runs() {
-                    run.rows().iter().for_each(|((), val, weight)| each(val, weight));
+                let Long { spine, change, .. } = &self.spines[head.first as usize];
+                for rows in spine.runs().map(|run| run.rows()).chain([change]) {
+                    rows.iter().for_each(|((), val, weight)| each(val, weight));
                 }
             }
         }
     }
 
-    /// Returns the values of a key, settled, to be read in their order; those of a list are brought into it in `room`.
+    /// Returns the values of a key, to be read in their order; those that are in none are brought into it in `room`.
     pub(crate) fn group<'a>(&'a self, head: Head, room: &'a OnceCell<Batch<(), V>>) -> Group<'a, V> {
-        if head.len == SPINE {
-            return self.spines[head.first as usize].spine.group((), <()>::hash(()));
-        }
-        let mut group = Group::new(None);
-        let rows = room.get_or_init(|| self.gather(head));
+        let (mut group, rows) = if head.len == SPINE {
+            let Long { spine, change, .. } = &self.spines[head.first as usize];
+            let group = spine.group((), <()>::hash(()));
+            if change.is_empty() {
+                return group;
+            }
+            let sorted = || {
+                let mut change = change.clone();
+                change.consolidate();
+                change
+            };
+            (group, room.get_or_init(sorted))
+        } else {
+            (Group::new(None), room.get_or_init(|| self.gather(head)))
+        };
         group.add(rows, 0..rows.len());
         group
     }
@@ -353,7 +375,7 @@ impl<V: Data> Lists<V> {
 
     /// Returns the number of rows.
     pub(crate) fn len(&self) -> usize {
-        let spines: usize = self.spines.iter().map(|long| long.spine.len()).sum();
+        let spines: usize = self.spines.iter().map(|long| long.spine.len() + long.change.len()).sum();
         self.rows - self.freed + spines
     }
 
@@ -361,9 +383,13 @@ impl<V: Data> Lists<V> {
     pub(crate) fn bytes(&self) -> usize {
         let vals: usize =
             self.segments.iter().map(|segment| segment.vals.bytes() + segment.weights.bytes()).sum();
-        let spines: usize = self.spines.iter().map(|long| long.spine.bytes()).sum();
+        let spines: usize = self.spines.iter().map(|long| long.spine.bytes() + long.change.bytes()).sum();
         vals + self.next.bytes() + spines
     }
+}
+
+fn owes<V: Data>(batch: &Batch<(), V>) -> bool {
+    batch.iter().any(|(.., weight)| weight < 0)
 }
 
 #[cfg(test)]
@@ -390,8 +416,8 @@ mod tests {
         });
         sum.retain(|_, weight| *weight != 0);
         assert_eq!(&sum, model);
-        assert!(!head.is_none() || model.is_empty());
-        assert!(head.len == SPINE || head.len <= LONGEST + 1 && (head.len == 0) == model.is_empty());
+        assert_eq!(head.is_none(), model.is_empty());
+        assert!(head.len == SPINE || head.len <= LONGEST + 1);
         let room = OnceCell::new();
         let (mut up, mut down) = (lists.group(head, &room), lists.group(head, &room));
         let own = |(val, weight)| (V::owned(val), weight);
@@ -408,12 +434,15 @@ mod tests {
         let mut models = vec![Model::<V>::new(); keys];
         for step in steps {
             let vals = column_of(step.iter().map(|(_, val, _)| val.clone()));
+            let mut unsettled = vec![false; keys];
             for (row, (key, val, weight)) in step.iter().enumerate() {
-                lists.add(&mut heads[*key], &vals, row, *weight);
+                unsettled[*key] |= lists.add(&mut heads[*key], &vals, row, *weight);
                 *models[*key].entry(val.clone()).or_default() += weight;
                 models[*key].retain(|_, weight| *weight != 0);
             }
-            heads.iter_mut().for_each(|head| lists.settle(head));
+            heads.iter_mut().zip(unsettled).filter(|(_, unsettled)| *unsettled).for_each(|(head, _)| {
+                lists.settle(head);
+            });
             lists.compact(heads.iter_mut());
             heads.iter().zip(&models).for_each(|(&head, model)| check(&lists, head, model));
         }
@@ -450,6 +479,20 @@ mod tests {
         keys.flat_map(|key| (0..vals).map(move |val| (key, val, weight))).collect()
     }
 
+    fn add(
+        lists: &mut Lists<i64>,
+        head: &mut Head,
+        vals: &<i64 as Data>::Column,
+        rows: std::ops::Range<usize>,
+        weight: ZWeight,
+    ) {
+        let mut unsettled = false;
+        rows.for_each(|row| unsettled |= lists.add(head, vals, row, weight));
+        if unsettled {
+            lists.settle(head);
+        }
+    }
+
     #[test]
     fn a_long_list_is_a_spine_and_becomes_a_list_again() {
         let steps =
@@ -459,10 +502,9 @@ mod tests {
         }
         follow_maps(&[all(0..1, 1200, 1), all(0..2, 1000, -1), all(0..2, 1100, 1), all(0..2, 1200, -1)], 2);
         let (mut lists, mut head) = (Lists::<i64>::default(), Head::NONE);
-        let vals = column_of(0..1026i64);
+        let vals = column_of(0..2050i64);
         let mut change = |rows: std::ops::Range<usize>, weight| {
-            rows.for_each(|row| _ = lists.add(&mut head, &vals, row, weight));
-            lists.settle(&mut head);
+            add(&mut lists, &mut head, &vals, rows, weight);
             (head.len == SPINE, lists.is_empty())
         };
         assert_eq!(change(0..65, 1), (false, false));
@@ -472,6 +514,31 @@ mod tests {
         assert_eq!(change(1025..1026, 1), (true, false));
         assert_eq!(change(0..1025, -1), (false, false));
         assert_eq!(change(1025..1026, -1), (false, true));
+        // Rows of negative weight are cancelled by those that come.
+        assert_eq!(change(0..1026, -1), (true, false));
+        assert_eq!(change(0..1025, 1), (false, false));
+        assert_eq!(change(1025..1026, 1), (false, true));
+    }
+
+    #[test]
+    fn rows_that_only_come_wait_until_there_are_many() {
+        let steps = [all(0..1, 1026, 1), all(0..1, 500, 2), all(0..1, 600, 1), all(0..1, 10, 1)];
+        for number in 1..=steps.len() {
+            follow_maps(&steps[..number], 1);
+            follow_maps(&[&steps[..number], &[all(0..1, 3, -1), all(0..1, 7, 1)]].concat(), 1);
+        }
+        let (mut lists, mut head) = (Lists::<i64>::default(), Head::NONE);
+        let vals = column_of(0..5000i64);
+        let mut change = |rows: std::ops::Range<usize>, weight| {
+            add(&mut lists, &mut head, &vals, rows, weight);
+            (lists.len(), lists.spines[0].change.len())
+        };
+        assert_eq!(change(0..1026, 1), (1026, 1));
+        assert_eq!(change(1026..2000, 1), (2000, 975));
+        assert_eq!(change(2000..2049, 1), (2049, 0));
+        assert_eq!(change(2049..2059, 1), (2059, 10));
+        assert_eq!(change(0..1, -1), (2060, 0));
+        assert_eq!(change(3000..3001, 1), (2061, 0), "it may cancel what has gone before it came");
     }
 
     #[test]

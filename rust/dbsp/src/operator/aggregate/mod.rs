@@ -404,6 +404,10 @@ impl<K: Data, V: Data, A: Aggregator<V>> Aggregate<K, V, A> {
                         }
                     }
                 }
+                if room.get().is_some() {
+                    // Who looks once will look again.
+                    self.lists.settle(head);
+                }
                 if head.is_none() {
                     *state = A::State::default();
                     self.keys.remove(touched.slot as usize, input.keys().hash(first));
