@@ -75,16 +75,18 @@ struct Vwap {
     trades: i64,
 }
 
+/// A symbol and a minute.
+type Minute = (String, Nanoseconds);
+
 fn circuit() -> Result<(CircuitHandle, Ends), qadataswap_dbsp::Error> {
     RootCircuit::build(|circuit| {
         let (trades, input) = circuit.add_input_zset::<Trade>();
-        let of_minute = trades.map_index(|trade| {
-            let key = (trade.symbol.to_owned(), trade.time.floor(MINUTE_NS));
-            (key, (trade.time, trade.price, trade.size))
+        let of_minute = trades.map_index_by_ref::<Minute, (Nanoseconds, i64, i64)>(|trade| {
+            ((trade.symbol, trade.time.floor(MINUTE_NS)), (trade.time, trade.price, trade.size))
         });
         let ends = of_minute.aggregate((Min, Max));
         let range = of_minute
-            .map_index(|&((symbol, minute), (_, price, _))| ((symbol.to_owned(), minute), price))
+            .map_index_by_ref::<Minute, i64>(|&(minute, (_, price, _))| (minute, price))
             .aggregate((Min, Max));
         let sums = of_minute.aggregate_linear(|&(_, _, size)| (size, 1i64));
         let bars =
@@ -95,7 +97,7 @@ fn circuit() -> Result<(CircuitHandle, Ends), qadataswap_dbsp::Error> {
                 Bar { symbol: symbol.to_owned(), minute, open, high, low, close, volume, trades }
             });
         let vwap = trades
-            .map_index(|trade| (trade.symbol.to_owned(), (trade.price, trade.size)))
+            .map_index_by_ref::<String, (i64, i64)>(|trade| (trade.symbol, (trade.price, trade.size)))
             .aggregate_linear_postprocess(
                 |&(price, size)| (i128::from(price) * i128::from(size), size, 1i64),
                 |&(value, volume, trades)| ((value / i128::from(volume)) as i64, volume, trades),

@@ -161,8 +161,8 @@ fn nexmark(job: Job, circuit: &mut RootCircuit, sum: &Sum) -> Result<Ends, Error
                 .map_index(|&(id, _, seller, ..)| (seller, id));
             let sellers = persons
                 .filter(|&(_, _, _, _, state, _)| matches!(state, "OR" | "ID" | "CA"))
-                .map_index(|&(id, name, _, city, state, _)| {
-                    (id, (name.to_owned(), city.to_owned(), state.to_owned()))
+                .map_index_by_ref::<u64, (String, String, String)>(|&(id, name, _, city, state, _)| {
+                    (id, (name, city, state))
                 });
             let view = sold.join_index(&sellers, |_, &id, &(name, city, state)| {
                 (id, (name.to_owned(), city.to_owned(), state.to_owned()))
@@ -171,7 +171,9 @@ fn nexmark(job: Job, circuit: &mut RootCircuit, sum: &Sum) -> Result<Ends, Error
                 check_two(id ^ text(name), text(city) ^ text(state).rotate_left(7), weight)
             });
         } else {
-            let came = persons.map_index(|&(id, name, _, _, _, time)| ((id, time / WINDOW), name.to_owned()));
+            let came = persons.map_index_by_ref::<(u64, u64), String>(|&(id, name, _, _, _, time)| {
+                ((id, time / WINDOW), name)
+            });
             let sold = auctions.map_index(|&(_, _, seller, _, _, time, _)| ((seller, time / WINDOW), ()));
             let view = came.semijoin(&sold);
             watch(&view, sum, |(id, window), name, weight| check_two(id ^ text(name), window, weight));

@@ -66,6 +66,52 @@ impl<C: Circuit, K: Data, V: Data> Stream<C, Batch<K, V>> {
         })
     }
 
+    /// Makes one row of each, as [`map`](Stream::map) does, and looks at all of it where it lies: a string goes from column
+    /// to column, and no memory is allocated for it. Of what type the rows are has to be said.
+    ///
+    /// ```
+    /// use qadataswap_dbsp::{RootCircuit, zset};
+    ///
+    /// let (mut circuit, (trades, symbols)) = RootCircuit::build(|circuit| {
+    ///     let (trades, handle) = circuit.add_input_zset::<(String, i64)>();
+    ///     Ok((handle, trades.map_by_ref::<String>(|&(symbol, _)| symbol).output()))
+    /// })?;
+    /// trades.extend([(("ESZ6".to_owned(), 3), 1), (("ESZ6".to_owned(), 5), 1)]);
+    /// circuit.step()?;
+    /// assert_eq!(symbols.take(), zset! { "ESZ6".to_owned() => 2 });
+    /// # Ok::<(), qadataswap_dbsp::Error>(())
+    /// ```
+    pub fn map_by_ref<T: Data>(
+        &self,
+        to: impl for<'a> Fn(&'a V::Row<'a, K>) -> T::Ref<'a> + 'static,
+    ) -> Stream<C, Batch<T>> {
+        self.linear("map_by_ref", move |input, output: &mut Batch<T>| {
+            let input = input.get();
+            output.reserve(input.len());
+            input.iter().for_each(|(key, val, weight)| {
+                let row = V::row::<K>(K::shorten(key), V::shorten(val));
+                output.push(to(&row), (), weight);
+            });
+        })
+    }
+
+    /// Makes one value under a key of each row, as [`map_index`](Stream::map_index) does, and looks at all of it where it
+    /// lies: see [`map_by_ref`](Stream::map_by_ref).
+    pub fn map_index_by_ref<K2: Data, V2: Data>(
+        &self,
+        to: impl for<'a> Fn(&'a V::Row<'a, K>) -> (K2::Ref<'a>, V2::Ref<'a>) + 'static,
+    ) -> Stream<C, Batch<K2, V2>> {
+        self.linear("map_index_by_ref", move |input, output: &mut Batch<K2, V2>| {
+            let input = input.get();
+            output.reserve(input.len());
+            input.iter().for_each(|(key, val, weight)| {
+                let row = V::row::<K>(K::shorten(key), V::shorten(val));
+                let (key, val) = to(&row);
+                output.push(key, val, weight);
+            });
+        })
+    }
+
     /// Makes one row of some.
     pub fn filter_map<T: Data>(
         &self,

@@ -86,19 +86,22 @@ pub(super) struct Ends {
     pub(super) book: OutputHandle<Best>,
 }
 
+/// A symbol and a minute.
+type Minute = (String, Nanoseconds);
+
 /// Builds the circuit.
 pub(super) fn build() -> Result<(CircuitHandle, Ends), Error> {
     RootCircuit::build(|circuit| {
         let (trades, into_trades) = circuit.add_input_zset::<Trade>();
         let (orders, into_orders) = circuit.add_input_keyed(apply);
 
-        let of_minute = trades.map_index(|trade| {
-            ((trade.symbol.to_owned(), trade.time.floor(MINUTE_NS)), (trade.time, trade.price, trade.size))
+        let of_minute = trades.map_index_by_ref::<Minute, (Nanoseconds, i64, i64)>(|trade| {
+            ((trade.symbol, trade.time.floor(MINUTE_NS)), (trade.time, trade.price, trade.size))
         });
         // Trades order by time, then by price: of those of one nanosecond, the lowest counts as first, the highest as last.
         let ends = of_minute.aggregate((Min, Max));
         let range = of_minute
-            .map_index(|&((symbol, minute), (_, price, _))| ((symbol.to_owned(), minute), price))
+            .map_index_by_ref::<Minute, i64>(|&(minute, (_, price, _))| (minute, price))
             .aggregate((Min, Max));
         let sums = of_minute.aggregate_linear(|&(_, _, size)| (size, 1i64));
         let bars =
@@ -110,7 +113,7 @@ pub(super) fn build() -> Result<(CircuitHandle, Ends), Error> {
             });
 
         let vwap = trades
-            .map_index(|trade| (trade.symbol.to_owned(), (trade.price, trade.size)))
+            .map_index_by_ref::<String, (i64, i64)>(|trade| (trade.symbol, (trade.price, trade.size)))
             .aggregate_linear_postprocess(
                 |&(price, size)| (i128::from(price) * i128::from(size), size, 1i64),
                 // A mean lies between prices, which fit.
@@ -124,7 +127,9 @@ pub(super) fn build() -> Result<(CircuitHandle, Ends), Error> {
             });
 
         let levels = orders
-            .map_index(|&(_, order)| ((order.symbol.to_owned(), order.bid, order.price), order.size))
+            .map_index_by_ref::<(String, bool, i64), i64>(|&(_, order)| {
+                ((order.symbol, order.bid, order.price), order.size)
+            })
             .aggregate_linear(|&size| (size, 1i64));
         let of_side = |bid: bool| {
             levels

@@ -16,6 +16,14 @@ proptest! {
         is_incremental(&steps, |a| a.map_index(|&(k, v)| (v, k.to_string())), |a| {
             rows(a.iter().map(|(&(k, v), &w)| (v, k.to_string(), w)))
         });
+        let named = |a: &Rows<u32, i64>| rows(a.iter().map(|(&(k, v), &w)| ((k, v.to_string()), (), w)));
+        is_incremental(&steps, |a| {
+            a.map(|&(k, v)| (v.to_string(), k)).map_by_ref::<(u32, String)>(|(name, k)| (*k, name))
+        }, named);
+        is_incremental(&steps, |a| {
+            let named = a.map_index(|&(k, v)| (k, v.to_string()));
+            named.map_index_by_ref::<(u32, String), ()>(|&(k, name)| ((k, name), ()))
+        }, named);
         is_incremental(&steps, |a| a.filter_map(|(k, v)| (*v > 0).then(|| (*k, v * 2))), |a| {
             rows(a.iter().filter(|((_, v), _)| *v > 0).map(|(&(k, v), &w)| ((k, v * 2), (), w)))
         });
