@@ -88,6 +88,8 @@ struct Long<V: Data> {
     change: Batch<(), V>,
     /// Whether the spine may have rows of negative weight, which others that come may cancel.
     owes: bool,
+    /// Whether somebody has looked while rows waited, and will again.
+    watched: bool,
     /// How many rows came that take others away, since there were none of both.
     gone: usize,
 }
@@ -126,9 +128,9 @@ impl<V: Data> Lists<V> {
             if head.len != SPINE {
                 self.lengthen(head);
             }
-            let Long { change, owes, .. } = &mut self.spines[head.first as usize];
+            let Long { change, owes, watched, .. } = &mut self.spines[head.first as usize];
             change.push((), vals.get(row), weight);
-            return weight < 0 || *owes || change.len() >= WAITING;
+            return weight < 0 || *owes || *watched || change.len() >= WAITING;
         }
         let rest = if looks { self.cancel(head, vals, row, weight) } else { weight };
         if rest != 0 {
@@ -217,7 +219,7 @@ impl<V: Data> Lists<V> {
         let owes = owes(&batch);
         let mut spine = Spine::new();
         spine.insert(batch);
-        let long = Long { spine, change: Batch::new(), owes, gone: 0 };
+        let long = Long { spine, change: Batch::new(), owes, watched: false, gone: 0 };
         let number = match self.free_spines.pop() {
             Some(number) => {
                 self.spines[number as usize] = long;
@@ -253,12 +255,19 @@ impl<V: Data> Lists<V> {
         batch
     }
 
+    /// Notes that somebody has looked at the values of a key in their order: from now on they are settled in each step.
+    pub(crate) fn watch(&mut self, head: Head) {
+        if head.len == SPINE {
+            self.spines[head.first as usize].watched = true;
+        }
+    }
+
     /// Brings the values of a key in order, after all have been added.
     pub(crate) fn settle(&mut self, head: &mut Head) {
         if head.len != SPINE {
             return;
         }
-        let Long { spine, change, owes: may_owe, gone } = &mut self.spines[head.first as usize];
+        let Long { spine, change, owes: may_owe, gone, .. } = &mut self.spines[head.first as usize];
         self.sorter.consolidate(change);
         let went = change.iter().filter(|(.., weight)| *weight < 0).count();
         *may_owe |= went > 0;
@@ -539,6 +548,12 @@ mod tests {
         assert_eq!(change(2049..2059, 1), (2059, 10));
         assert_eq!(change(0..1, -1), (2060, 0));
         assert_eq!(change(3000..3001, 1), (2061, 0), "it may cancel what has gone before it came");
+        let (mut lists, mut head) = (Lists::<i64>::default(), Head::NONE);
+        add(&mut lists, &mut head, &vals, 0..1030, 1);
+        assert_eq!(lists.spines[0].change.len(), 5);
+        lists.watch(head);
+        add(&mut lists, &mut head, &vals, 1030..1031, 1);
+        assert_eq!((lists.len(), lists.spines[0].change.len()), (1031, 0));
     }
 
     #[test]

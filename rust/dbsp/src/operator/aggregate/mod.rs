@@ -405,8 +405,7 @@ impl<K: Data, V: Data, A: Aggregator<V>> Aggregate<K, V, A> {
                     }
                 }
                 if room.get().is_some() {
-                    // Who looks once will look again.
-                    self.lists.settle(head);
+                    self.lists.watch(*head);
                 }
                 if head.is_none() {
                     *state = A::State::default();
